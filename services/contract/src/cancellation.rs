@@ -1,0 +1,57 @@
+//! The wish that an order be cancelled.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::fields::Fields;
+use crate::limits::MAX_REASON;
+use crate::line::Line;
+use crate::parse_error::parse_body;
+use crate::{CloudEvent, OrderEvent, OrderId, ParseError};
+
+/// A cancellation, as `order.cancelled` carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cancellation {
+    id: OrderId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Line<MAX_REASON>>,
+}
+
+impl Cancellation {
+    /// Parses the body of `POST /orders/{id}/cancel`, which may be empty.
+    ///
+    /// # Errors
+    /// Not UTF-8, not JSON, or all its faults at once, unknown fields included.
+    pub fn parse(id: OrderId, body: &[u8]) -> Result<Self, ParseError> {
+        if body.is_empty() {
+            return Ok(Self { id, reason: None });
+        }
+        parse_body(body, |fields| Some(Self { id, reason: fields.optional("reason") }))
+    }
+
+    /// The event that the order was cancelled at `now`. Its id follows from the order's alone: repeats are one event.
+    pub fn event(self, now: Timestamp) -> CloudEvent<OrderEvent> {
+        CloudEvent {
+            id: self.id.event_id(OrderEvent::CANCELLED).to_string(),
+            source: OrderEvent::SOURCE.to_owned(),
+            time: now,
+            data: OrderEvent::Cancelled(self),
+        }
+    }
+
+    /// The order's id.
+    pub fn id(&self) -> OrderId {
+        self.id
+    }
+
+    /// Why, if a reason was given: 1 to 500 characters without control characters.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_ref().map(Line::as_str)
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let id = fields.required("id");
+        let reason = fields.optional("reason");
+        Some(Self { id: id?, reason })
+    }
+}

@@ -1,0 +1,84 @@
+//! CloudEvents 1.0, on the way out.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::Event;
+
+/// The content type of a CloudEvent in structured JSON mode.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// An event with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudEvent<E> {
+    /// Unique together with `source`; the same again is the same event. At most 255 bytes.
+    pub id: String,
+    /// Who says so: a URI reference of at most 255 bytes.
+    pub source: String,
+    /// When it happened; its age is measured from here.
+    pub time: Timestamp,
+    /// What happened.
+    pub data: E,
+}
+
+/// An event as it is sent, with what its message's properties need.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The event's id: the property `message_id`.
+    pub id: String,
+    /// The event's type: the property `type`, and the routing key.
+    pub event_type: &'static str,
+    /// The event's source.
+    pub source: String,
+    /// When it happened: the property `timestamp`, there in whole seconds.
+    pub time: Timestamp,
+    /// The CloudEvent, in JSON; its content type is [`CONTENT_TYPE`].
+    pub body: Bytes,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, D> {
+    specversion: &'static str,
+    id: &'a str,
+    source: &'a str,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(serialize_with = "as_text")]
+    time: Timestamp,
+    datacontenttype: &'static str,
+    data: D,
+}
+
+impl<E: Event> CloudEvent<E> {
+    /// Serialises the event, once.
+    ///
+    /// # Panics
+    /// If the event's data cannot be JSON, as a map whose keys are not strings.
+    pub fn encode(&self) -> Encoded {
+        let envelope = Envelope {
+            specversion: "1.0",
+            id: &self.id,
+            source: &self.source,
+            r#type: self.data.event_type(),
+            subject: self.data.subject(),
+            time: self.time,
+            datacontenttype: "application/json",
+            data: self.data.data(),
+        };
+        let mut body = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut body, &envelope).expect("an event's data can be JSON");
+        Encoded {
+            id: self.id.clone(),
+            event_type: envelope.r#type,
+            source: self.source.clone(),
+            time: self.time,
+            body: body.into(),
+        }
+    }
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}

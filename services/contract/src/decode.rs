@@ -1,0 +1,151 @@
+//! From a message to an event.
+
+use jiff::Timestamp;
+
+use crate::envelope::Envelope;
+use crate::json::Value;
+use crate::limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES};
+use crate::{CONTENT_TYPE, DecodeError, Event};
+
+/// Of a header from outside no more than this is repeated in an error.
+const SHOWN: usize = 100;
+
+/// A message as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    /// The property `content_type`.
+    pub content_type: Option<&'a str>,
+    /// The routing key that it was first published with: the type of an event that does not name its own.
+    pub routing_key: &'a str,
+    /// The property `message_id`.
+    pub message_id: Option<&'a str>,
+    /// The property `timestamp`, in seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// An event that was read, with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded<E> {
+    /// Unique together with `source`; a text may have none.
+    pub id: Option<String>,
+    /// Who says so; a text has none.
+    pub source: Option<String>,
+    /// One of [`Event::TYPES`].
+    pub event_type: &'static str,
+    /// What it is about; a text has none.
+    pub subject: Option<String>,
+    /// When it happened: as the event says, else as the message says.
+    pub time: Option<Timestamp>,
+    /// What happened.
+    pub data: E,
+}
+
+/// Reads an event from a CloudEvent in structured JSON mode, or from text where the kind of event allows it.
+///
+/// # Errors
+/// The message is none, and never will be; see [`DecodeError`].
+pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
+    if raw.body.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    if raw.body.len() > MAX_EVENT_BYTES {
+        return Err(DecodeError::TooLarge(raw.body.len()));
+    }
+    let content_type = raw.content_type.unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case(CONTENT_TYPE) {
+        decode_json(raw)
+    } else if media_type.eq_ignore_ascii_case("text/plain") {
+        decode_text(raw)
+    } else {
+        Err(DecodeError::ContentType(raw.content_type.map(shortened)))
+    }
+}
+
+fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
+    let envelope: Envelope<'_> = serde_json::from_str(text(raw)?).map_err(no_object)?;
+    match &envelope.specversion {
+        Value::Text(version) if version == "1.0" => {}
+        Value::Null => return Err(DecodeError::MissingAttribute("specversion")),
+        Value::Text(other) => return Err(DecodeError::SpecVersion(format!("{:?}", shortened(other)))),
+        other => return Err(DecodeError::SpecVersion(other.to_string())),
+    }
+    let id = required("id", &envelope.id)?;
+    let source = required("source", &envelope.source)?;
+    let event_type = known_type::<E>(required("type", &envelope.event_type)?)?;
+    let subject = optional("subject", &envelope.subject)?;
+    let time = time(&envelope.time)?.or_else(|| sent_at(raw));
+    if optional("datacontenttype", &envelope.datacontenttype)?.is_some_and(|found| !is_json(found)) {
+        let expected = "application/json";
+        return Err(DecodeError::InvalidAttribute { attribute: "datacontenttype", expected });
+    }
+    let data = E::from_data(event_type, envelope.data.ok_or(DecodeError::MissingAttribute("data"))?)?;
+    Ok(Decoded {
+        id: Some(id.to_owned()),
+        source: Some(source.to_owned()),
+        event_type,
+        subject: subject.map(str::to_owned),
+        time,
+        data,
+    })
+}
+
+fn no_object(error: serde_json::Error) -> DecodeError {
+    // What was found in place of an object, serde would repeat, however long and personal.
+    DecodeError::NotJson(if error.is_data() { "it is another value".to_owned() } else { error.to_string() })
+}
+
+fn decode_text<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
+    let event_type = known_type::<E>(raw.routing_key)?;
+    let data = E::from_text(event_type, text(raw)?)?;
+    let id = raw.message_id.filter(|id| !id.is_empty()).map(str::to_owned);
+    Ok(Decoded { id, source: None, event_type, subject: None, time: sent_at(raw), data })
+}
+
+fn text<'a>(raw: &Raw<'a>) -> Result<&'a str, DecodeError> {
+    str::from_utf8(raw.body).map_err(|error| DecodeError::NotUtf8(error.valid_up_to()))
+}
+
+fn known_type<E: Event>(found: &str) -> Result<&'static str, DecodeError> {
+    let known = E::TYPES.iter().find(|known| **known == found);
+    known.copied().ok_or_else(|| DecodeError::UnknownType(shortened(found)))
+}
+
+fn required<'e>(attribute: &'static str, value: &'e Value<'_>) -> Result<&'e str, DecodeError> {
+    optional(attribute, value)?.ok_or(DecodeError::MissingAttribute(attribute))
+}
+
+// Ids become headers of messages and mails: no control character may come with them.
+fn optional<'e>(attribute: &'static str, value: &'e Value<'_>) -> Result<Option<&'e str>, DecodeError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) if (1..=MAX_ATTRIBUTE).contains(&text.len()) && !text.contains(char::is_control) => {
+            Ok(Some(text))
+        }
+        _ => {
+            let expected = "1 to 255 bytes without control characters";
+            Err(DecodeError::InvalidAttribute { attribute, expected })
+        }
+    }
+}
+
+fn time(value: &Value<'_>) -> Result<Option<Timestamp>, DecodeError> {
+    let Some(text) = optional("time", value)? else { return Ok(None) };
+    let invalid = |_| DecodeError::InvalidAttribute { attribute: "time", expected: "a time of RFC 3339" };
+    text.parse().map(Some).map_err(invalid)
+}
+
+fn sent_at(raw: &Raw<'_>) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(raw.timestamp?).ok()?).ok()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}

@@ -1,0 +1,63 @@
+//! Why a message is not an event.
+
+use crate::Fault;
+use crate::fault::summary;
+use crate::limits::MAX_EVENT_BYTES;
+
+/// Why a message could not be decoded. It never will be: such a message is dead at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// There is no body.
+    #[error("the body is empty")]
+    Empty,
+    /// The body is longer than any event.
+    #[error("the body has {0} bytes: expected at most {MAX_EVENT_BYTES}")]
+    TooLarge(usize),
+    /// A content type that is not read, or none; `text/plain` is read only where the kind of event knows it.
+    #[error("the content type is {}: expected application/cloudevents+json", .0.as_ref().map_or("missing".to_owned(), |found| format!("{found:?}")))]
+    ContentType(Option<String>),
+    /// The byte from which on the body is not text.
+    #[error("the body is not UTF-8 from byte {0} on")]
+    NotUtf8(usize),
+    /// The body is not JSON, is cut off, is nested too deep, or is no object; says where.
+    #[error("the body is not a JSON object: {0}")]
+    NotJson(String),
+    /// A `specversion` other than 1.0.
+    #[error("specversion is {0}: expected \"1.0\"")]
+    SpecVersion(String),
+    /// A CloudEvent without this attribute.
+    #[error("the CloudEvent has no {0}")]
+    MissingAttribute(&'static str),
+    /// A CloudEvents attribute with a wrong value.
+    #[error("the CloudEvent's {attribute} is wrong: expected {expected}")]
+    InvalidAttribute {
+        /// Its name.
+        attribute: &'static str,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// An event type that nobody here knows.
+    #[error("the event type {0:?} is not known")]
+    UnknownType(String),
+    /// The data does not fit the event type; never empty.
+    #[error("the data is wrong: {}", summary(.0))]
+    Data(Vec<Fault>),
+}
+
+impl DecodeError {
+    /// A label for metrics and headers, out of a closed set.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty-body",
+            Self::TooLarge(_) => "too-large",
+            Self::ContentType(_) => "content-type",
+            Self::NotUtf8(_) => "not-utf8",
+            Self::NotJson(_) => "not-json",
+            Self::SpecVersion(_) => "specversion",
+            Self::MissingAttribute(_) => "missing-attribute",
+            Self::InvalidAttribute { .. } => "invalid-attribute",
+            Self::UnknownType(_) => "unknown-type",
+            Self::Data(_) => "invalid-data",
+        }
+    }
+}

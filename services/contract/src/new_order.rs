@@ -1,0 +1,78 @@
+//! An order as it is asked for, before it has an id.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::fields::Fields;
+use crate::limits::ITEMS;
+use crate::order_id::uuid_v7;
+use crate::parse_error::parse_body;
+use crate::{CloudEvent, Currency, Customer, IdempotencyKey, Item, Money, Order, OrderEvent, OrderId, ParseError};
+
+/// A valid order that was not placed yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewOrder {
+    customer: Customer,
+    currency: Currency,
+    items: Vec<Item>,
+}
+
+impl NewOrder {
+    /// Parses the body of `POST /orders`.
+    ///
+    /// # Errors
+    /// Not UTF-8, not JSON, or all the faults of the order at once, unknown fields included.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        parse_body(body, |fields| {
+            let currency = fields.optional("currency").unwrap_or_default();
+            Self::read(fields, Some(currency))
+        })
+    }
+
+    /// Gives the order its id, and makes of it the event that it was placed at `now`.
+    ///
+    /// With a key, the ids of the order and of the event follow from the key and the order's content: the same request
+    /// again is the same event. Without, each call is another order.
+    pub fn place(self, key: Option<&IdempotencyKey>, now: Timestamp) -> CloudEvent<OrderEvent> {
+        let (order_id, event_id) = match key {
+            Some(key) => {
+                let order_id = key.order_id(&self);
+                (order_id, order_id.event_id(OrderEvent::PLACED))
+            }
+            None => (OrderId::new(now), uuid_v7(now)),
+        };
+        CloudEvent {
+            id: event_id.to_string(),
+            source: OrderEvent::SOURCE.to_owned(),
+            time: now,
+            data: OrderEvent::Placed(Order::new(order_id, self)),
+        }
+    }
+
+    /// The customer.
+    pub fn customer(&self) -> &Customer {
+        &self.customer
+    }
+
+    /// The currency of all its prices.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// 1 to 100 items.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The sum of the items; the limits keep it below 2^53.
+    pub fn total(&self) -> Money {
+        Money::new(self.items.iter().map(Item::price).sum(), self.currency)
+    }
+
+    /// Reads the rest of an order; only a body may leave it to us which currency is meant.
+    pub(crate) fn read(fields: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Self> {
+        let customer = fields.object("customer", Customer::read);
+        let items = fields.list("items", ITEMS, Item::read);
+        Some(Self { customer: customer?, currency: currency?, items: items? })
+    }
+}

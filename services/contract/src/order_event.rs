@@ -1,0 +1,77 @@
+//! What happens to orders.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::fault::{Faults, Pointer, Unknown};
+use crate::fields::Fields;
+use crate::json::Value;
+use crate::{Cancellation, DecodeError, Event, Order};
+
+/// Something that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum OrderEvent {
+    /// It was accepted.
+    Placed(Order),
+    /// It is to be cancelled; nobody checked that it exists.
+    Cancelled(Cancellation),
+    /// An order of which nothing is known but this text: a `text/plain` message, as the guide's programs publish it.
+    /// It is only ever read; nobody would decode it as a CloudEvent.
+    Text(String),
+}
+
+impl OrderEvent {
+    /// The type, and routing key, of [`OrderEvent::Placed`].
+    pub const PLACED: &'static str = "order.placed";
+    /// The type, and routing key, of [`OrderEvent::Cancelled`].
+    pub const CANCELLED: &'static str = "order.cancelled";
+    /// Where our own events come from.
+    pub const SOURCE: &'static str = "urn:warren:order";
+}
+
+impl Event for OrderEvent {
+    const TYPES: &'static [&'static str] = &[Self::PLACED, Self::CANCELLED];
+
+    fn event_type(&self) -> &'static str {
+        match self {
+            Self::Placed(_) | Self::Text(_) => Self::PLACED,
+            Self::Cancelled(_) => Self::CANCELLED,
+        }
+    }
+
+    fn subject(&self) -> Option<String> {
+        match self {
+            Self::Placed(order) => Some(order.id().to_string()),
+            Self::Cancelled(cancellation) => Some(cancellation.id().to_string()),
+            Self::Text(_) => None,
+        }
+    }
+
+    fn data(&self) -> impl Serialize + '_ {
+        self
+    }
+
+    fn from_data(event_type: &str, data: &RawValue) -> Result<Self, DecodeError> {
+        match event_type {
+            Self::PLACED => read(data, Order::read).map(Self::Placed),
+            Self::CANCELLED => read(data, Cancellation::read).map(Self::Cancelled),
+            other => Err(DecodeError::UnknownType(other.to_owned())),
+        }
+    }
+
+    fn from_text(event_type: &str, text: &str) -> Result<Self, DecodeError> {
+        match event_type {
+            Self::PLACED => Ok(Self::Text(text.to_owned())),
+            // Which order is to be cancelled, no text says.
+            _ => Err(DecodeError::ContentType(Some("text/plain".to_owned()))),
+        }
+    }
+}
+
+fn read<'d, T>(data: &'d RawValue, read: impl FnOnce(&mut Fields<'d, '_>) -> Option<T>) -> Result<T, DecodeError> {
+    let value: Value<'d> = serde_json::from_str(data.get()).map_err(|error| DecodeError::NotJson(error.to_string()))?;
+    let mut faults = Faults::new(Unknown::Ignored);
+    let read = Fields::of(value, Pointer::Root, &mut faults, read);
+    faults.or(read).map_err(DecodeError::Data)
+}

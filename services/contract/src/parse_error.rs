@@ -1,0 +1,40 @@
+//! Why an HTTP body is not what it should be.
+
+use crate::Fault;
+use crate::fault::{Faults, Pointer, Unknown, summary};
+use crate::fields::Fields;
+use crate::json::Value;
+
+/// Why an HTTP body was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The body is not text.
+    #[error("the body is not UTF-8 from byte {0} on")]
+    NotUtf8(usize),
+    /// The body is not JSON, is cut off, or is nested too deep; says where.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// The body is JSON, but not what was asked for; never empty.
+    #[error("the body is wrong: {}", summary(.0))]
+    Invalid(Vec<Fault>),
+}
+
+/// Reads one JSON object of which nothing may be unknown.
+pub(crate) fn parse_body<'b, T>(
+    body: &'b [u8],
+    read: impl FnOnce(&mut Fields<'b, '_>) -> Option<T>,
+) -> Result<T, ParseError> {
+    let text = str::from_utf8(body).map_err(|error| ParseError::NotUtf8(error.valid_up_to()))?;
+    let mut faults = Faults::new(Unknown::Refused);
+    let value: Value<'b> = match serde_json::from_str(text) {
+        Ok(value) => value,
+        // `1e999` is JSON all the same, and only too large.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            faults.add(Pointer::Root, format!("expected numbers below 1e308, found one beyond: {error}"));
+            return faults.or(None).map_err(ParseError::Invalid);
+        }
+        Err(error) => return Err(ParseError::NotJson(error.to_string())),
+    };
+    let read = Fields::of(value, Pointer::Root, &mut faults, read);
+    faults.or(read).map_err(ParseError::Invalid)
+}

@@ -1,0 +1,68 @@
+//! What is wrong with one variable, without ever showing a secret.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use super::Variable;
+
+/// How much of a wrong value is shown.
+const SHOWN: usize = 200;
+
+/// What an environment holds under a name.
+#[derive(PartialEq)]
+pub(super) enum Found {
+    Nothing,
+    Text(String),
+    NotUtf8(OsString),
+}
+
+/// One wrong variable: `PREFETCH="many": expected a whole number from 1 to 65535 (default: twice CONCURRENCY)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    name: &'static str,
+    /// The value as it may be shown; a secret's is already gone.
+    shown: Option<String>,
+    expected: String,
+    default: Option<&'static str>,
+}
+
+impl Fault {
+    pub(super) fn of(variable: &Variable, found: Found) -> Self {
+        let encoding = if matches!(found, Found::NotUtf8(_)) { "UTF-8: " } else { "" };
+        let shown = match found {
+            Found::Nothing => None,
+            Found::Text(text) if text.is_empty() => Some("\"\"".to_owned()),
+            _ if variable.secret => Some("[redacted]".to_owned()),
+            Found::Text(text) => Some(cut(format!("{text:?}"))),
+            Found::NotUtf8(value) => Some(cut(format!("{value:?}"))),
+        };
+        let expected = format!("{encoding}{}", variable.expected);
+        Self { name: variable.name, shown, expected, default: variable.shown_default() }
+    }
+
+    /// The variable's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+fn cut(mut shown: String) -> String {
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.shown {
+            Some(shown) => write!(f, "{}={shown}: expected {}", self.name, self.expected)?,
+            None => write!(f, "{} is not set: expected {}", self.name, self.expected)?,
+        }
+        match self.default {
+            Some(default) => write!(f, " (default: {default})"),
+            None => Ok(()),
+        }
+    }
+}

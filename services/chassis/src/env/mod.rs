@@ -1,0 +1,127 @@
+//! The environment: every variable is read once, all faults are collected, secrets are never printed.
+
+mod fault;
+pub use fault::Fault;
+
+mod secret;
+pub use secret::Secret;
+
+mod variable;
+pub use variable::Variable;
+
+mod typed;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use fault::Found;
+
+/// The environment a service was started in, and what was found wrong with it so far.
+///
+/// Reading goes on after a fault, with the default in its place, so that one start shows every fault.
+pub struct Env {
+    texts: HashMap<String, String>,
+    not_utf8: HashMap<String, OsString>,
+    variables: Vec<Variable>,
+    faults: Vec<Fault>,
+}
+
+impl Env {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process() -> Self {
+        Self::from_map(std::env::vars_os())
+    }
+
+    /// An environment of these variables and no others.
+    pub fn from_map<N: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut texts = Vec::new();
+        let mut not_utf8 = HashMap::new();
+        for (name, value) in variables {
+            let Some(name) = name.into().into_string().ok().filter(|name| is_ours(name)) else { continue };
+            match value.into().into_string() {
+                Ok(text) => texts.push((name, text)),
+                Err(value) => drop(not_utf8.insert(name, value)),
+            }
+        }
+        let by_field: HashMap<String, String> = envy::from_iter(texts).expect("any text is a string");
+        let texts = by_field.into_iter().map(|(field, text)| (field.to_ascii_uppercase(), text)).collect();
+        Self { texts, not_utf8, variables: Vec::new(), faults: Vec::new() }
+    }
+
+    /// The text of a variable, or its default, where `accepts` says yes to it.
+    ///
+    /// A default that is not accepted is a description ("twice CONCURRENCY"); it reads as `None`, like no default.
+    pub fn setting(&mut self, variable: Variable, accepts: impl Fn(&str) -> bool) -> Option<String> {
+        self.read(variable, |text| accepts(text).then(|| text.to_owned()))
+    }
+
+    /// What `parse` makes of a variable, or of its default if it is not set.
+    ///
+    /// A variable that is set and empty, not UTF-8, or that `parse` refuses is a fault; the default stands in.
+    pub fn read<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let found = self.find(variable.name);
+        let parsed = match &found {
+            Found::Nothing => None,
+            Found::NotUtf8(_) => None,
+            Found::Text(text) => Some(text).filter(|text| !text.is_empty()).and_then(|text| parse(text)),
+        };
+        if parsed.is_none() && found != Found::Nothing {
+            self.push(Fault::of(&variable, found));
+        }
+        let default = variable.default;
+        self.record(variable);
+        parsed.or_else(|| default.and_then(parse))
+    }
+
+    /// Like [`Env::read`], for a variable that has to be set.
+    pub fn require<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        if self.find(variable.name) == Found::Nothing {
+            self.push(Fault::of(&variable, Found::Nothing));
+        }
+        self.read(variable, parse)
+    }
+
+    /// Notes a fault that only several variables together show: `expected` says what `name` should have been.
+    pub fn fault(&mut self, name: &'static str, expected: impl Into<String>) {
+        let known = self.variables.iter().find(|variable| variable.name == name);
+        let variable = known.cloned().unwrap_or_else(|| Variable::new(name, "")).expecting(expected.into());
+        let found = self.find(name);
+        self.push(Fault::of(&variable, found));
+    }
+
+    /// Every variable that was read, in the order of reading: what the README's tables are tested against.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// Every fault found so far, at most one for each variable.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    fn find(&self, name: &str) -> Found {
+        match (self.texts.get(name), self.not_utf8.get(name)) {
+            (Some(text), _) => Found::Text(text.clone()),
+            (None, Some(value)) => Found::NotUtf8(value.clone()),
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    fn record(&mut self, variable: Variable) {
+        if !self.variables.iter().any(|known| known.name == variable.name) {
+            self.variables.push(variable);
+        }
+    }
+
+    fn push(&mut self, fault: Fault) {
+        if !self.faults.iter().any(|known| known.name() == fault.name()) {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// envy folds names to lower case: only those in capitals stay apart from each other.
+fn is_ours(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}

@@ -1,0 +1,35 @@
+//! Why a process could not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+/// Everything that can go wrong in the chassis; faults of the environment are [`Fault`](crate::Fault)s.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Another process listens there.
+    #[error("{variable}={address} is taken: stop what listens there, or set {variable} to a free address")]
+    AddressTaken {
+        /// The variable that names the address.
+        variable: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("{variable}={address} cannot be listened on: {source}")]
+    Listen {
+        /// The variable that names the address.
+        variable: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no threads, or no signals.
+    #[error("the runtime could not be started: {0}")]
+    Runtime(#[source] io::Error),
+    /// Traces cannot be sent as the environment asks.
+    #[error("traces cannot be sent: {0}")]
+    Telemetry(String),
+}

@@ -1,0 +1,38 @@
+//! How a service ended, as a reason and an exit code.
+
+use std::error::Error;
+
+/// Why a service ended other than asked for. Any error becomes [`Exit::Failed`] by `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// A task failed: exit code 1.
+    Failed(String),
+    /// It was told something that cannot be: exit code 64.
+    Misconfigured(String),
+    /// What it needs is not there: exit code 69.
+    Unavailable(String),
+}
+
+impl Exit {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Misconfigured(_) => 64,
+            Self::Unavailable(_) => 69,
+        }
+    }
+
+    /// The reason, for one log line.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Failed(reason) | Self::Misconfigured(reason) | Self::Unavailable(reason) => reason,
+        }
+    }
+}
+
+impl<E: Error> From<E> for Exit {
+    fn from(error: E) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

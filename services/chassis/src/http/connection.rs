@@ -1,0 +1,96 @@
+//! One HTTP/1.1 connection, from its acceptance to its close.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::Limits;
+use super::pace::{Pace, Paced, Stage};
+use super::server::{Phase, draining};
+
+/// What a client is told whose headers took too long. hyper itself would only close.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// How a connection ended.
+enum End {
+    Closed,
+    Late,
+}
+
+/// Answers requests until the client goes, waits too long, or the server has drained.
+///
+/// If dropped, the connection is cut.
+pub(super) async fn drive<S, F>(stream: TcpStream, limits: Limits, service: S, mut phase: watch::Receiver<Phase>)
+where
+    S: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Full<Bytes>>>,
+{
+    let pace = Pace::new();
+    let closing = phase.clone();
+    let answer = service_fn(|request| {
+        pace.request_began();
+        let answer = service(request);
+        let (pace, closing) = (&pace, &closing);
+        async move {
+            let mut response = answer.await;
+            pace.request_ended();
+            if *closing.borrow() != Phase::Open {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let socket = TokioIo::new(Paced { stream, pace: pace.clone() });
+    let mut connection = http1::Builder::new()
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(MINIMUM_BUFFER))
+        .header_read_timeout(None)
+        .serve_connection(socket, answer);
+    let mut timer = pin!(sleep_until(pace.deadline(&limits).expect("a fresh connection has a deadline")));
+    let mut draining = pin!(draining(&mut phase));
+    let mut told = false;
+
+    let end = poll_fn(|cx| {
+        if Pin::new(&mut connection).poll(cx).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
+        // After the poll, so that a request whose bytes are here already is answered and not cut.
+        if !told && draining.as_mut().poll(cx).is_ready() {
+            told = true;
+            Pin::new(&mut connection).graceful_shutdown();
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(End::Closed);
+            }
+        }
+        let Some(deadline) = pace.deadline(&limits) else { return Poll::Pending };
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx).map(|()| End::Late)
+    })
+    .await;
+
+    if let End::Late = end
+        && pace.stage() == Stage::Headers
+    {
+        let socket = connection.into_parts().io.into_inner();
+        // Best effort: the client may be gone, and nobody waits for it.
+        let _ = socket.stream.try_write(TOO_SLOW);
+    }
+}
+
+/// hyper's least buffer for a connection, in bytes.
+const MINIMUM_BUFFER: usize = 8 * 1024;

@@ -1,0 +1,33 @@
+//! What one HTTP server grants its clients.
+
+use std::time::Duration;
+
+/// Bounds on connections, sizes and waits. A body's size and time are the service's to bound: only it knows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time; more wait in the kernel's queue until one closes.
+    pub connections: usize,
+    /// Bytes of a request's line and headers; more is answered 431.
+    pub header_bytes: usize,
+    /// From the connection, or from a later request's first byte, to the end of its headers; then 408 and close.
+    pub header_time: Duration,
+    /// Between an answer and the next request's first byte; then close. Longer than a usual proxy's own, so that the
+    /// proxy closes first and never sends into a closing connection.
+    pub idle_time: Duration,
+}
+
+impl Limits {
+    /// For a service behind a proxy or an ingress.
+    pub const DEFAULT: Self = Self {
+        connections: 1024,
+        header_bytes: 16 * 1024,
+        header_time: Duration::from_secs(10),
+        idle_time: Duration::from_secs(75),
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

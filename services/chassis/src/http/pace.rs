@@ -1,0 +1,115 @@
+//! How long a connection has been waiting, and for what.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::Limits;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its first request's first byte.
+    Fresh,
+    /// The rest of a request's headers.
+    Headers,
+    /// The service.
+    Service,
+    /// The next request's first byte, or the client's reading of the answer.
+    Idle,
+}
+
+/// The stage of one connection and since when it is in it: written by its socket and its service, read by its driver.
+#[derive(Clone, Debug)]
+pub(super) struct Pace(Arc<Mutex<(Stage, Instant)>>);
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new((Stage::Fresh, Instant::now()))))
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.lock().0
+    }
+
+    /// When this connection has waited too long; never while the service works.
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let (stage, since) = *self.lock();
+        match stage {
+            Stage::Fresh | Stage::Headers => Some(since + limits.header_time),
+            Stage::Service => None,
+            Stage::Idle => Some(since + limits.idle_time),
+        }
+    }
+
+    pub(super) fn request_began(&self) {
+        self.lock().0 = Stage::Service;
+    }
+
+    pub(super) fn request_ended(&self) {
+        *self.lock() = (Stage::Idle, Instant::now());
+    }
+
+    fn bytes_came(&self) {
+        let mut state = self.lock();
+        match state.0 {
+            // The time to the first request counts from the connection, not from its first byte.
+            Stage::Fresh => state.0 = Stage::Headers,
+            Stage::Idle => *state = (Stage::Headers, Instant::now()),
+            Stage::Headers | Stage::Service => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Stage, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket that tells the pace when bytes came.
+#[derive(Debug)]
+pub(super) struct Paced {
+    pub(super) stream: TcpStream,
+    pub(super) pace: Pace,
+}
+
+impl AsyncRead for Paced {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.pace.bytes_came();
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Paced {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

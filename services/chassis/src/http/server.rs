@@ -1,0 +1,155 @@
+//! Accepts connections within limits, and drains them when asked to.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::{Limits, connection};
+
+/// The pause after a refused accept: descriptors come back as connections end, and a busy loop would not help.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two lines about refused accepts: at the limit of descriptors, accepting fails and succeeds by turns.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
+
+/// Where a server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Serves.
+    Open,
+    /// Serves, and asks each client to close its connection.
+    Closing,
+    /// Accepts nothing, answers what it took in.
+    Draining,
+}
+
+/// Waits until a server should drain; one that is gone has drained.
+pub(super) async fn draining(phase: &mut watch::Receiver<Phase>) {
+    let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+}
+
+/// A running HTTP/1.1 server. Dropping it cuts every connection.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    phase: watch::Sender<Phase>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves `service` on `listener` and logs `listening` with `name` and the address.
+    pub fn start<S, F>(name: &'static str, listener: TcpListener, limits: Limits, service: S) -> Self
+    where
+        S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let address = listener.local_addr().expect("a listener has an address");
+        info!(name, addr = %address, "listening");
+        let (phase, heard) = watch::channel(Phase::Open);
+        let doorman = Doorman { name, limits, service, phase: heard, connections: JoinSet::new(), complained: None };
+        Self { address, phase, task: tokio::spawn(doorman.serve(listener)) }
+    }
+
+    /// Where it listens; with port 0 asked for, the port it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on each answer asks its client to close the connection, so that few are left when it drains.
+    pub fn close_after_answers(&self) {
+        self.phase
+            .send_if_modified(|phase| *phase == Phase::Open && std::mem::replace(phase, Phase::Closing) == Phase::Open);
+    }
+
+    /// Stops accepting, answers what was taken in, and closes; give it a deadline by [`Deadline::step`](crate::Deadline::step).
+    ///
+    /// If dropped, what is left is cut.
+    pub async fn drain(mut self) {
+        self.phase.send_replace(Phase::Draining);
+        // An aborted or panicked loop has nothing left to drain.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The accept loop and the connections it let in.
+struct Doorman<S> {
+    name: &'static str,
+    limits: Limits,
+    service: S,
+    phase: watch::Receiver<Phase>,
+    connections: JoinSet<()>,
+    complained: Option<Instant>,
+}
+
+impl<S, F> Doorman<S>
+where
+    S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    async fn serve(mut self, listener: TcpListener) {
+        let mut phase = self.phase.clone();
+        loop {
+            let room = self.connections.len() < self.limits.connections;
+            tokio::select! {
+                () = draining(&mut phase) => break,
+                Some(_) = self.connections.join_next() => {}
+                accepted = listener.accept(), if room => match accepted {
+                    Ok((stream, _)) => self.admit(stream),
+                    Err(error) => self.refused(&error).await,
+                },
+            }
+        }
+        self.admit_waiting(&listener);
+        drop(listener);
+        while self.connections.join_next().await.is_some() {}
+    }
+
+    fn admit(&mut self, stream: TcpStream) {
+        // An answer is one write: waiting for more bytes would only delay it.
+        let _ = stream.set_nodelay(true);
+        self.connections.spawn(connection::drive(stream, self.limits, self.service.clone(), self.phase.clone()));
+    }
+
+    /// Clients that the kernel took in already: closing the listener would reset them.
+    fn admit_waiting(&mut self, listener: &TcpListener) {
+        let mut context = Context::from_waker(Waker::noop());
+        while self.connections.len() < self.limits.connections {
+            let Poll::Ready(Ok((stream, _))) = listener.poll_accept(&mut context) else { return };
+            self.admit(stream);
+        }
+    }
+
+    async fn refused(&mut self, error: &io::Error) {
+        if is_the_clients(error) {
+            return;
+        }
+        if self.complained.is_none_or(|at| at.elapsed() > COMPLAINT_PAUSE) {
+            self.complained = Some(Instant::now());
+            warn!(name = self.name, %error, "cannot accept connections, trying on");
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// A connection that broke before it was accepted says nothing about the next.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
+}

@@ -1,0 +1,49 @@
+//! What every service needs to live in a cluster: environment, telemetry, ops HTTP, readiness, shutdown.
+//!
+//! A service's `main` is one call of [`run()`]: it reads the [`Env`], starts the logs, hands a [`Process`] to the service, and turns
+//! how that ended into an exit code.
+#![forbid(unsafe_code)]
+
+mod env;
+pub use env::{Env, Fault, Secret, Variable};
+
+mod settings;
+pub use settings::Settings;
+
+mod run;
+pub use run::{run, run_with, runtime};
+
+mod command;
+pub use command::Command;
+
+mod healthcheck;
+
+mod exit;
+pub use exit::Exit;
+
+mod error;
+pub use error::Error;
+
+mod telemetry;
+pub use telemetry::{Export, LogFormat, LogSettings, TraceSettings};
+
+mod process;
+pub use process::Process;
+
+mod metrics;
+
+mod health;
+pub use health::Health;
+
+mod ops;
+
+mod http;
+pub use http::{Limits, Server, listen};
+
+mod shutdown;
+pub use shutdown::{Shutdown, Stop};
+
+mod signals;
+
+mod deadline;
+pub use deadline::Deadline;

@@ -1,0 +1,115 @@
+//! From `main` to an exit code: arguments, environment, telemetry, runtime, signals, service, flush.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::thread;
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::{error, info};
+
+use crate::signals::Signals;
+use crate::telemetry::Telemetry;
+use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, command};
+
+/// More workers cost memory and wake each other; a service that needs more cores has more replicas.
+const MOST_WORKERS: usize = 4;
+
+/// For look-ups of names and reads of files, which are rare.
+const BLOCKING_THREADS: usize = 4;
+
+/// Runs a service: `configure` reads its part of the environment, `service` works until [`Process::shutdown`] asks it to stop.
+///
+/// The exit code is 0 for a stop asked for, that of [`Exit`] for a failure, 64 for faults of the environment (all printed to
+/// stderr) or an unknown argument, 130 after a second signal. `healthcheck` as an argument asks the service beside it.
+pub fn run<C, E: Into<Exit>>(
+    name: &'static str,
+    configure: impl FnOnce(&mut Env) -> C,
+    service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> ExitCode {
+    run_with(name, &[], configure, service)
+}
+
+/// Like [`run`], for a service with commands of its own.
+pub fn run_with<C, E: Into<Exit>>(
+    name: &'static str,
+    commands: &[Command],
+    configure: impl FnOnce(&mut Env) -> C,
+    service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+    if !arguments.is_empty() {
+        let variables = |env: &mut Env| drop(configure(env));
+        return command::dispatch(name, commands, &arguments, variables).expect("there is an argument");
+    }
+    let mut env = Env::from_process();
+    let settings = Settings::from_env(&mut env);
+    let config = configure(&mut env);
+    if let Some(refusal) = refuse_faults(name, &env) {
+        return refusal;
+    }
+    match serve(name, settings, config, service) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.code().into(),
+    }
+}
+
+/// Prints all faults of the environment together. `None` if there are none.
+pub(crate) fn refuse_faults(name: &str, env: &Env) -> Option<ExitCode> {
+    if env.faults().is_empty() {
+        return None;
+    }
+    let lines: Vec<_> = env.faults().iter().map(|fault| format!("{fault}\n")).collect();
+    eprint!("{}", lines.concat());
+    Some(Exit::Misconfigured(format!("{name}: faults in the environment")).code().into())
+}
+
+/// The runtime that services run on.
+///
+/// # Errors
+/// [`Error::Runtime`] where the system gives no threads.
+pub fn runtime() -> Result<Runtime, Error> {
+    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS));
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).max_blocking_threads(BLOCKING_THREADS).enable_all();
+    builder.build().map_err(Error::Runtime)
+}
+
+fn serve<C, E: Into<Exit>>(
+    name: &'static str,
+    settings: Settings,
+    config: C,
+    service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> Result<(), Exit> {
+    let runtime = runtime()?;
+    let telemetry = Telemetry::start(name, &settings, runtime.handle())?;
+    info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
+    let outcome = watch_over(&runtime, name, settings, config, service);
+    telemetry.flush();
+    match &outcome {
+        Ok(()) => info!(service = name, "stopped"),
+        Err(exit) => error!(service = name, code = exit.code(), "{}", exit.reason()),
+    }
+    // Nothing that still blocks a thread may hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn watch_over<C, E: Into<Exit>>(
+    runtime: &Runtime,
+    name: &'static str,
+    settings: Settings,
+    config: C,
+    service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> Result<(), Exit> {
+    let (stop, shutdown) = Shutdown::new(settings.shutdown_timeout);
+    let process = Process::new(name, settings, shutdown);
+    let work = async {
+        let signals = Signals::catch().map_err(|error: io::Error| Exit::from(Error::Runtime(error)))?;
+        tokio::spawn(signals.watch(stop));
+        service(config, &process).await.map_err(Into::into)
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    // The panic hook has told where and why.
+    ended.unwrap_or_else(|_| Err(Exit::Failed("the service panicked".to_owned())))
+}

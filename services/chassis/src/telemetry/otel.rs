@@ -1,0 +1,145 @@
+//! The standard `OTEL_*` variables, as far as Warren uses them.
+
+use std::time::Duration;
+
+use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue};
+use opentelemetry_sdk::trace::Sampler;
+
+use super::tls::{self, Roots};
+use crate::{Env, Variable};
+
+/// Whether traces exist, and where they go.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// Without it there are no trace ids, neither in the log nor in messages (`OTEL_SDK_DISABLED`).
+    pub enabled: bool,
+    /// The name traces are found under, where it is not the service's own.
+    pub service_name: Option<String>,
+    /// Which traces are recorded.
+    pub sampler: Sampler,
+    /// Where spans are sent; `None` where no endpoint is set.
+    pub export: Option<Export>,
+}
+
+/// Where and how spans are sent.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// The full URL of the collector's traces endpoint.
+    pub endpoint: Uri,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// Whom an `https` endpoint may be vouched for by; `None` for the system's roots.
+    pub roots: Option<Roots>,
+}
+
+impl TraceSettings {
+    pub(crate) fn from_env(env: &mut Env) -> Self {
+        let disabled = Variable::new("OTEL_SDK_DISABLED", "leave out traces and trace ids altogether").or("false");
+        let enabled = !env.flag(disabled);
+        let export = Export::from_env(env);
+        let sampler = sampler(env, export.is_some());
+        Self { enabled, service_name: service_name(env), sampler, export }
+    }
+}
+
+impl Export {
+    fn from_env(env: &mut Env) -> Option<Self> {
+        let exporter =
+            Variable::new("OTEL_TRACES_EXPORTER", "whether spans are sent").expecting("otlp or none").or("otlp");
+        let exporter = env.setting(exporter, |text| matches!(text, "otlp" | "none"));
+        let base = env
+            .read(endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent, without `/v1/traces`"), |text| {
+                url(&format!("{}/v1/traces", text.trim_end_matches('/')))
+            });
+        let traces =
+            env.read(endpoint("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "where spans are sent, as the full URL"), url);
+        for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
+            let protocol = Variable::new(name, "how spans are sent")
+                .expecting("http/protobuf, the only protocol that is built in")
+                .or("http/protobuf");
+            env.setting(protocol, |text| text == "http/protobuf");
+        }
+        // The exporter reads them itself; here they are only held to their form.
+        for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+            let headers = Variable::new(name, "headers of each request to the collector")
+                .expecting("NAME=VALUE, more after commas")
+                .otherwise("none");
+            env.setting(headers.secret(), |text| pairs(text, is_header));
+        }
+        let timeout =
+            Variable::new("OTEL_EXPORTER_OTLP_TIMEOUT", "how long one request may take, in milliseconds").or("10000");
+        let timeout = Duration::from_millis(env.number(timeout, 1..=600_000));
+        let roots = Variable::new("OTEL_EXPORTER_OTLP_CERTIFICATE", "who may vouch for an `https` endpoint")
+            .expecting("a readable PEM file with certificates")
+            .otherwise("the system's roots");
+        let roots = env.read(roots, tls::read_roots);
+        let endpoint = traces.or(base).filter(|_| exporter.as_deref() == Some("otlp"))?;
+        Some(Self { endpoint, timeout, roots })
+    }
+}
+
+/// It may hold a password by mistake, and then is refused: it is never printed.
+fn endpoint(name: &'static str, meaning: &'static str) -> Variable {
+    let variable =
+        Variable::new(name, meaning).expecting("http://HOST:PORT or https://HOST:PORT, without user and password");
+    variable.otherwise("none, spans are not sent").secret()
+}
+
+fn url(text: &str) -> Option<Uri> {
+    let url: Uri = text.parse().ok()?;
+    let scheme_is_known = matches!(url.scheme_str(), Some("http" | "https"));
+    let plain =
+        url.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    (scheme_is_known && plain).then_some(url)
+}
+
+fn service_name(env: &mut Env) -> Option<String> {
+    let name = Variable::new("OTEL_SERVICE_NAME", "the name traces are found under").otherwise("the service's own");
+    let attributes = Variable::new("OTEL_RESOURCE_ATTRIBUTES", "what else is known of this process, on each trace")
+        .expecting("NAME=VALUE, more after commas")
+        .otherwise("none");
+    let attributes = env.setting(attributes, |text| pairs(text, |name, _| !name.is_empty()));
+    env.setting(name, |_| true).or_else(|| {
+        let named = attributes?;
+        named.split(',').find_map(|pair| pair.trim().strip_prefix("service.name=")).map(str::to_owned)
+    })
+}
+
+/// Without an exporter nothing is recorded, but every trace has an id, for the log and for those downstream.
+fn sampler(env: &mut Env, exported: bool) -> Sampler {
+    let share = Variable::new("OTEL_TRACES_SAMPLER_ARG", "the share of traces that the ratio samplers record")
+        .expecting("a number from 0 to 1")
+        .or("1");
+    let share = env.read(share, |text| text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share)));
+    let share = share.expect("the default is a number");
+    let variable = Variable::new("OTEL_TRACES_SAMPLER", "which traces are recorded")
+        .expecting(
+            "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio",
+        )
+        .otherwise("parentbased_always_on where spans are sent");
+    let root = if exported { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
+    env.read(variable, |text| {
+        let (parent_based, root) = match text.strip_prefix("parentbased_") {
+            Some(root) => (true, root),
+            None => (false, text),
+        };
+        let root = match root {
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            "traceidratio" => Sampler::TraceIdRatioBased(share),
+            _ => return None,
+        };
+        Some(if parent_based { Sampler::ParentBased(Box::new(root)) } else { root })
+    })
+    .unwrap_or_else(|| Sampler::ParentBased(Box::new(root)))
+}
+
+/// Whether a text is `NAME=VALUE`, more after commas, and each pair is accepted.
+fn pairs(text: &str, accepts: impl Fn(&str, &str) -> bool) -> bool {
+    text.split(',').all(|pair| pair.split_once('=').is_some_and(|(name, value)| accepts(name.trim(), value.trim())))
+}
+
+fn is_header(name: &str, value: &str) -> bool {
+    HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+}

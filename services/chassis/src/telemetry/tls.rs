@@ -1,0 +1,40 @@
+//! Whom the exporter of traces believes.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::Error;
+
+/// Certificates that may vouch for a collector.
+#[derive(Clone, Debug)]
+pub struct Roots(Vec<CertificateDer<'static>>);
+
+/// The certificates of a PEM file. `None` if it cannot be read or holds none.
+pub(super) fn read_roots(path: &str) -> Option<Roots> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path).ok()?.collect::<Result<_, _>>().ok()?;
+    Some(certificates).filter(|certificates| !certificates.is_empty()).map(Roots)
+}
+
+/// A client's side of TLS that believes `roots`, or the system's.
+///
+/// # Errors
+/// [`Error::Telemetry`] where there is nobody to believe.
+pub(super) fn client(roots: Option<&Roots>) -> Result<Arc<ClientConfig>, Error> {
+    let certificates = match roots {
+        Some(Roots(certificates)) => certificates.clone(),
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    let mut store = RootCertStore::empty();
+    let (usable, _) = store.add_parsable_certificates(certificates);
+    if usable == 0 {
+        let reason = "there are no root certificates for the collector: set OTEL_EXPORTER_OTLP_CERTIFICATE";
+        return Err(Error::Telemetry(reason.to_owned()));
+    }
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let config = config.expect("ring has the default versions").with_root_certificates(store).with_no_client_auth();
+    Ok(Arc::new(config))
+}

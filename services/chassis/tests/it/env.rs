@@ -1,0 +1,225 @@
+//! What an environment may hold, and what is said of what it may not.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use chassis::{Env, LogFormat, Secret, Settings, Variable};
+use proptest::prelude::*;
+
+const PREFETCH: Variable = Variable::new("PREFETCH", "how many messages are fetched ahead");
+
+fn prefetch(env: &mut Env) -> Option<u16> {
+    let variable = PREFETCH.expecting("a whole number from 1 to 65535").or("twice CONCURRENCY");
+    env.read(variable, |text| text.parse().ok())
+}
+
+fn faults(env: &Env) -> Vec<String> {
+    env.faults().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_was_expected_and_its_default() {
+    let mut env = Env::from_map([("PREFETCH", "many")]);
+    assert_eq!(prefetch(&mut env), None);
+    assert_eq!(
+        faults(&env),
+        [r#"PREFETCH="many": expected a whole number from 1 to 65535 (default: twice CONCURRENCY)"#]
+    );
+}
+
+#[test]
+fn a_variable_that_is_not_set_has_its_default() {
+    let mut env = Env::from_map::<&str, &str>([]);
+    assert_eq!(env.number(PREFETCH.or("16"), 1..=100), 16);
+    assert_eq!(env.setting(PREFETCH, |_| true), None);
+    assert_eq!(faults(&env), [""; 0]);
+}
+
+#[test]
+fn a_default_that_is_not_accepted_is_a_description() {
+    let mut env = Env::from_map::<&str, &str>([]);
+    assert_eq!(prefetch(&mut env), None);
+    assert_eq!(faults(&env), [""; 0]);
+}
+
+#[test]
+fn a_variable_that_is_set_and_empty_is_a_fault_even_where_any_text_goes() {
+    let mut env = Env::from_map([("NAME", "")]);
+    assert_eq!(env.setting(Variable::new("NAME", "a name"), |_| true), None);
+    assert_eq!(faults(&env), [r#"NAME="": expected a text that is not empty"#]);
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_a_fault() {
+    let mut env = Env::from_map([("NAME", OsString::from_vec(vec![b'a', 0xff]))]);
+    assert_eq!(env.setting(Variable::new("NAME", "a name"), |_| true), None);
+    assert_eq!(faults(&env), [r#"NAME="a\xFF": expected UTF-8: a text that is not empty"#]);
+}
+
+#[test]
+fn a_variable_that_has_to_be_set_and_is_not_is_a_fault() {
+    let mut env = Env::from_map::<&str, &str>([]);
+    assert_eq!(env.require(Variable::new("QUEUE", "the queue"), |text| Some(text.to_owned())), None);
+    assert_eq!(faults(&env), ["QUEUE is not set: expected a text that is not empty"]);
+}
+
+#[test]
+fn a_secret_is_not_shown_when_it_is_wrong() {
+    let mut env = Env::from_map([("SMTP_URL", "http://u:hunter2@h"), ("TOKEN", "\u{e9}")]);
+    let url = Variable::new("SMTP_URL", "the mail server").expecting("smtp://HOST or smtps://HOST");
+    env.setting(url.otherwise("none, mail goes to the log").secret(), |text| text.starts_with("smtp"));
+    let expected = "SMTP_URL=[redacted]: expected smtp://HOST or smtps://HOST (default: none, mail goes to the log)";
+    assert_eq!(faults(&env), [expected]);
+    assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
+}
+
+#[test]
+fn all_faults_are_found_at_once_each_variable_once() {
+    let variables = [("OPS_ADDR", "here"), ("LOG_LEVEL", "loud"), ("LOG_FORMAT", ""), ("SHUTDOWN_TIMEOUT", "0s")];
+    let mut env = Env::from_map(variables);
+    Settings::from_env(&mut env);
+    Settings::from_env(&mut env);
+    prefetch(&mut env);
+    let names: Vec<_> = env.faults().iter().map(chassis::Fault::name).collect();
+    assert_eq!(names, ["OPS_ADDR", "LOG_LEVEL", "LOG_FORMAT", "SHUTDOWN_TIMEOUT"]);
+}
+
+#[test]
+fn a_fault_between_variables_shows_the_value_and_its_default() {
+    let mut env = Env::from_map([("HANDLE_TIMEOUT", "30s")]);
+    env.duration(Variable::new("HANDLE_TIMEOUT", "").or("15s"), Duration::ZERO..=Duration::from_secs(60));
+    env.fault("HANDLE_TIMEOUT", "less than SHUTDOWN_TIMEOUT (25s)");
+    assert_eq!(faults(&env), [r#"HANDLE_TIMEOUT="30s": expected less than SHUTDOWN_TIMEOUT (25s) (default: 15s)"#]);
+}
+
+#[test]
+fn durations_are_written_in_one_way() {
+    let read = |text: &str| {
+        let mut env = Env::from_map([("WAIT", text)]);
+        let wait = env.duration(Variable::new("WAIT", "").or("1s"), Duration::ZERO..=Duration::from_secs(600));
+        env.faults().is_empty().then_some(wait)
+    };
+    assert_eq!(read("500ms"), Some(Duration::from_millis(500)));
+    assert_eq!(read("5s"), Some(Duration::from_secs(5)));
+    assert_eq!(read("2m"), Some(Duration::from_secs(120)));
+    for wrong in ["5", "s", "5 s", "1m30s", "5sec", "-5s", "1h", "5S", "11m", "99999999999999999999s", " 5s"] {
+        assert_eq!(read(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn numbers_are_digits_within_their_range() {
+    let read = |text: &str| {
+        let mut env = Env::from_map([("PREFETCH", text)]);
+        let number = env.number::<u16>(PREFETCH.or("1"), 1..=500);
+        env.faults().is_empty().then_some(number)
+    };
+    assert_eq!((read("1"), read("500")), (Some(1), Some(500)));
+    for wrong in ["0", "501", "+5", "-1", "1.0", "1e2", "99999999999", " 1", "0x1"] {
+        assert_eq!(read(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_level_is_a_level_or_directives() {
+    let read = |text: &str| {
+        let mut env = Env::from_map([("LOG_LEVEL", text)]);
+        let level = Settings::from_env(&mut env).log.level;
+        env.faults().is_empty().then_some(level)
+    };
+    for right in ["warn", "INFO", "info,messaging=debug", "off,email=trace"] {
+        assert_eq!(read(right).as_deref(), Some(right));
+    }
+    for wrong in ["verbose", "messaging", "info,", "=", "info;messaging=debug", "messaging=loud"] {
+        assert_eq!(read(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_standard_variables_of_traces_are_held_to_what_is_built_in() {
+    let wrong = [
+        ("OTEL_SDK_DISABLED", "yes"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:hunter2@collector:4318/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+    ];
+    for (name, value) in wrong {
+        let mut env = Env::from_map([(name, value)]);
+        Settings::from_env(&mut env);
+        let faults = faults(&env);
+        assert!(faults.len() == 1 && faults[0].starts_with(name), "{name}: {faults:?}");
+        assert!(!faults[0].contains("hunter2"), "{faults:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_of_traces_is_full_or_a_base() {
+    let read = |name: &str, value: &str| {
+        let settings = Settings::from_env(&mut Env::from_map([(name, value)]));
+        settings.trace.export.map(|export| export.endpoint.to_string())
+    };
+    let (base, full) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    assert_eq!(read(base, "http://c:4318").as_deref(), Some("http://c:4318/v1/traces"));
+    assert_eq!(read(base, "https://c/otlp/").as_deref(), Some("https://c/otlp/v1/traces"));
+    assert_eq!(read(full, "http://[::1]:4318/t").as_deref(), Some("http://[::1]:4318/t"));
+    assert_eq!(read("OTHER", "http://c"), None);
+}
+
+#[test]
+fn every_variable_that_was_read_is_known_for_the_tables() {
+    let mut env = Env::from_map::<&str, &str>([]);
+    Settings::from_env(&mut env);
+    let known = env.variables().iter().find(|variable| variable.name == "SHUTDOWN_TIMEOUT").unwrap();
+    assert_eq!(known.shown_default(), Some("25s"));
+    assert_eq!(known.expected, "a duration such as 500ms, 5s or 2m, from 1s to 1h");
+    assert!(env.variables().iter().all(|variable| !variable.meaning.is_empty()));
+}
+
+#[test]
+fn names_in_small_letters_are_other_variables() {
+    let mut env = Env::from_map([("log_format", "xml"), ("LOG_FORMAT", "json"), ("Log_Format", "yaml")]);
+    assert_eq!(Settings::from_env(&mut env).log.format, LogFormat::Json);
+    assert_eq!(faults(&env), [""; 0]);
+}
+
+/// Every name that the chassis reads, and one secret of a service.
+fn known_names() -> Vec<&'static str> {
+    let mut env = Env::from_map::<&str, &str>([]);
+    Settings::from_env(&mut env);
+    env.variables().iter().map(|variable| variable.name).chain(["AMQP_URL"]).collect()
+}
+
+fn any_value() -> impl Strategy<Value = OsString> {
+    let bytes = proptest::collection::vec(any::<u8>(), 0..40).prop_map(OsString::from_vec);
+    let near = prop_oneof!["[0-9]{1,22}(ms|s|m|h)?", "https?://[a-z@:\\[\\]/]{0,12}", "[a-z=,.]{0,20}"];
+    prop_oneof![bytes, any::<String>().prop_map(OsString::from), near.prop_map(OsString::from)]
+}
+
+proptest! {
+    #[test]
+    fn no_environment_panics_or_shows_a_secret(
+        values in proptest::collection::vec((proptest::sample::select(known_names()), any_value()), 0..24),
+        others in proptest::collection::vec((any_value(), any_value()), 0..4),
+    ) {
+        // What a secret variable holds is marked, so that any trace of it in what is printed is found.
+        let marked = |name: &str, value: OsString| {
+            let secret = ["AMQP_URL", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_ENDPOINT"].contains(&name);
+            let mark = if secret { "hunter2 " } else { "" };
+            OsString::from_vec([mark.as_bytes().to_vec(), value.into_vec()].concat())
+        };
+        let values = values.into_iter().map(|(name, value)| (OsString::from(name), marked(name, value)));
+        let mut env = Env::from_map(values.chain(others));
+        let settings = Settings::from_env(&mut env);
+        let url = env.read(Variable::new("AMQP_URL", "").secret(), |text| (!text.contains('\n')).then(|| Secret::new(text.to_owned())));
+        let shown = format!("{settings:?} {url:?} {:?} {:?}", env.faults(), faults(&env));
+        prop_assert!(!shown.contains("hunter2"), "{}", shown);
+    }
+}

@@ -1,0 +1,251 @@
+//! Which deliveries are acknowledged when: the finished prefix together, what is stuck behind a slow one singly.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The most deliveries that one acknowledgement waits for.
+const BATCH: usize = 50;
+/// The longest a finished prefix waits for company.
+const COMPANY: Duration = Duration::from_millis(5);
+/// The longest a finished delivery waits for a slow one before it.
+const BEHIND_GAP: Duration = Duration::from_millis(100);
+
+/// What to tell the broker, in this order: a tag named twice, or never delivered, would close the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Everything outstanding up to and with this tag is done.
+    AckThrough(u64),
+    /// This one is done.
+    Ack(u64),
+    /// This one goes back to the queue.
+    Requeue(u64),
+}
+
+/// Everything delivered on one channel and not yet answered, in order of its tags.
+#[derive(Debug)]
+pub(crate) struct Acks<T> {
+    outstanding: VecDeque<Entry<T>>,
+    /// How many at the front are finished.
+    prefix: usize,
+    prefix_since: Option<Instant>,
+    /// How many are finished behind one that is not.
+    behind: usize,
+    requeued: Vec<u64>,
+    batch: usize,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    tag: u64,
+    note: T,
+    finished: Option<Instant>,
+}
+
+impl<T> Acks<T> {
+    /// A batch must stay below the prefetch, or the broker would wait for us while we wait for the broker.
+    pub(crate) fn new(prefetch: u16) -> Self {
+        Self {
+            outstanding: VecDeque::new(),
+            prefix: 0,
+            prefix_since: None,
+            behind: 0,
+            requeued: Vec::new(),
+            batch: BATCH.min(usize::from(prefetch / 2)).max(1),
+        }
+    }
+
+    pub(crate) fn delivered(&mut self, tag: u64, note: T) {
+        debug_assert!(self.outstanding.back().is_none_or(|last| last.tag < tag), "delivery tags rise");
+        self.outstanding.push_back(Entry { tag, note, finished: None });
+    }
+
+    /// Marks a delivery as handled or copied elsewhere. An unknown tag is ignored.
+    pub(crate) fn finished(&mut self, tag: u64, now: Instant) {
+        let Some(at) = self.position(tag) else { return };
+        if self.outstanding[at].finished.replace(now).is_none() {
+            self.behind += 1;
+            self.extend_prefix(now);
+        }
+    }
+
+    /// Takes a delivery out of the account: it goes back to its queue with the next replies.
+    pub(crate) fn requeue(&mut self, tag: u64, now: Instant) {
+        let Some(at) = self.position(tag) else { return };
+        if self.outstanding[at].finished.is_none() {
+            self.outstanding.remove(at);
+            self.requeued.push(tag);
+            self.extend_prefix(now);
+        }
+    }
+
+    /// The replies to send now; with `all`, everything that is finished.
+    pub(crate) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Reply> {
+        let mut replies: Vec<_> = self.requeued.drain(..).map(Reply::Requeue).collect();
+        let company_over = self.prefix_since.is_some_and(|since| now >= since + COMPANY);
+        if self.prefix > 0 && (all || company_over || self.prefix >= self.batch) {
+            let last = self.outstanding.drain(..self.prefix).next_back().expect("the prefix is not empty");
+            replies.push(Reply::AckThrough(last.tag));
+            self.prefix = 0;
+            self.prefix_since = None;
+        }
+        // A batch of finished ones behind a gap would fill the prefetch and starve the handlers, so it does not wait.
+        let crowded = self.behind >= self.batch;
+        if self.behind > 0 {
+            let mut at = 0;
+            self.outstanding.retain(|entry| {
+                at += 1;
+                let is_due = |finished| all || crowded || now >= finished + BEHIND_GAP;
+                let due = at > self.prefix && entry.finished.is_some_and(is_due);
+                if due {
+                    replies.push(Reply::Ack(entry.tag));
+                    self.behind -= 1;
+                }
+                !due
+            });
+        }
+        replies
+    }
+
+    /// When the next reply is due, if nothing else happens.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        if !self.requeued.is_empty() || self.prefix.max(self.behind) >= self.batch {
+            return Some(now);
+        }
+        let company = self.prefix_since.map(|since| since + COMPANY);
+        let gap = (self.behind > 0)
+            .then(|| self.outstanding.iter().skip(self.prefix).filter_map(|entry| entry.finished).min())
+            .flatten()
+            .map(|oldest| oldest + BEHIND_GAP);
+        [company, gap].into_iter().flatten().min()
+    }
+
+    /// The notes of everything the broker still counts as ours.
+    pub(crate) fn outstanding(&self) -> impl Iterator<Item = &T> {
+        self.outstanding.iter().map(|entry| &entry.note)
+    }
+
+    fn position(&self, tag: u64) -> Option<usize> {
+        let at = self.outstanding.partition_point(|entry| entry.tag < tag);
+        self.outstanding.get(at).is_some_and(|entry| entry.tag == tag).then_some(at)
+    }
+
+    fn extend_prefix(&mut self, now: Instant) {
+        let longer = self.outstanding.iter().skip(self.prefix).take_while(|entry| entry.finished.is_some()).count();
+        self.prefix += longer;
+        self.behind -= longer;
+        if self.prefix > 0 && self.prefix_since.is_none() {
+            self.prefix_since = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acks(tags: std::ops::RangeInclusive<u64>) -> Acks<()> {
+        let mut acks = Acks::new(128);
+        tags.for_each(|tag| acks.delivered(tag, ()));
+        acks
+    }
+
+    #[test]
+    fn a_finished_prefix_is_acknowledged_once_after_five_milliseconds() {
+        let (mut acks, now) = (acks(1..=4), Instant::now());
+        for tag in [2, 1, 3] {
+            acks.finished(tag, now);
+        }
+        assert_eq!(acks.take_due(now, false), []);
+        assert_eq!(acks.next_due(now), Some(now + COMPANY));
+        assert_eq!(acks.take_due(now + COMPANY, false), [Reply::AckThrough(3)]);
+        assert_eq!(acks.take_due(now + COMPANY, false), []);
+        assert_eq!(acks.outstanding().count(), 1);
+    }
+
+    #[test]
+    fn fifty_in_a_row_are_acknowledged_at_once() {
+        let (mut acks, now) = (acks(1..=60), Instant::now());
+        (1..50).for_each(|tag| acks.finished(tag, now));
+        assert_eq!(acks.take_due(now, false), []);
+        acks.finished(50, now);
+        assert_eq!(acks.next_due(now), Some(now));
+        assert_eq!(acks.take_due(now, false), [Reply::AckThrough(50)]);
+    }
+
+    #[test]
+    fn what_is_finished_behind_a_slow_one_is_acknowledged_singly_after_a_hundred_milliseconds() {
+        let (mut acks, now) = (acks(1..=3), Instant::now());
+        acks.finished(2, now);
+        acks.finished(3, now + COMPANY);
+        assert_eq!(acks.next_due(now), Some(now + BEHIND_GAP));
+        assert_eq!(acks.take_due(now + BEHIND_GAP, false), [Reply::Ack(2)]);
+        acks.finished(1, now + BEHIND_GAP);
+        assert_eq!(acks.take_due(now + BEHIND_GAP + COMPANY, false), [Reply::AckThrough(3)]);
+        assert_eq!(acks.outstanding().count(), 0);
+    }
+
+    #[test]
+    fn a_crowd_behind_a_slow_one_does_not_wait() {
+        let (mut acks, now) = (acks(1..=51), Instant::now());
+        (2..=51).for_each(|tag| acks.finished(tag, now));
+        let expected: Vec<_> = (2..=51).map(Reply::Ack).collect();
+        assert_eq!(acks.take_due(now, false), expected);
+    }
+
+    #[test]
+    fn what_goes_back_leaves_no_gap_and_is_never_acknowledged() {
+        let (mut acks, now) = (acks(1..=3), Instant::now());
+        acks.finished(1, now);
+        acks.finished(3, now);
+        acks.requeue(2, now);
+        acks.requeue(2, now);
+        assert_eq!(acks.take_due(now + COMPANY, false), [Reply::Requeue(2), Reply::AckThrough(3)]);
+    }
+
+    #[test]
+    fn a_tag_never_delivered_is_never_named() {
+        let (mut acks, now) = (acks(1..=1), Instant::now());
+        acks.finished(7, now);
+        acks.requeue(8, now);
+        assert_eq!(acks.take_due(now + BEHIND_GAP, true), []);
+    }
+
+    #[test]
+    fn a_small_prefetch_is_never_starved_by_waiting_for_company() {
+        let (mut acks, now) = (Acks::new(1), Instant::now());
+        acks.delivered(1, ());
+        acks.finished(1, now);
+        assert_eq!(acks.take_due(now, false), [Reply::AckThrough(1)]);
+    }
+
+    proptest::proptest! {
+        /// A broker's view: each reply must name an outstanding tag, and in the end everything is answered once.
+        #[test]
+        fn every_delivery_is_answered_exactly_once(steps in proptest::collection::vec((0u8..4, 0u64..40, 0u64..60), 1..200)) {
+            let (mut acks, start) = (Acks::new(20), Instant::now());
+            let (mut next, mut clock) = (1, start);
+            let mut broker = std::collections::BTreeSet::new();
+            let answer = |replies: Vec<Reply>, broker: &mut std::collections::BTreeSet<u64>| {
+                for reply in replies {
+                    let (Reply::AckThrough(tag) | Reply::Ack(tag) | Reply::Requeue(tag)) = reply;
+                    assert!(broker.contains(&tag), "unknown delivery tag {tag}");
+                    if let Reply::AckThrough(tag) = reply { broker.retain(|open| *open > tag) } else { broker.remove(&tag); }
+                }
+            };
+            let mut open = Vec::new();
+            for (what, which, millis) in steps {
+                clock += Duration::from_millis(millis);
+                match what {
+                    0 | 1 => { acks.delivered(next, ()); broker.insert(next); open.push(next); next += 1; }
+                    _ if open.is_empty() => {}
+                    2 => acks.finished(open.swap_remove(which as usize % open.len()), clock),
+                    _ => acks.requeue(open.swap_remove(which as usize % open.len()), clock),
+                }
+                answer(acks.take_due(clock, false), &mut broker);
+            }
+            open.drain(..).for_each(|tag| acks.finished(tag, clock));
+            answer(acks.take_due(clock, true), &mut broker);
+            assert!(broker.is_empty(), "unanswered: {broker:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! One attempt at one delivery: decoded, recognised, handled, with its time limited and its panics caught.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::dedupe::{Arrival, Handling};
+use super::desk::Desk;
+use super::work::Work;
+use super::{Handler, Outcome, Received};
+use crate::letter::Letter;
+use crate::metrics::ConsumeMetrics;
+
+impl<H: Handler> Work<H> {
+    /// Makes one attempt. `place` is held while the handler runs, and not while a copy waits for another's outcome.
+    pub(super) async fn attempt(&self, letter: &Letter, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+        // The panic of a handler, or of a decoder, must not take more than its own event with it.
+        let outcome = match AssertUnwindSafe(self.recognised(letter, place, desk)).catch_unwind().await {
+            Ok(outcome) => outcome,
+            Err(panic) => Outcome::Later(format!("the handler panicked: {}", message(&*panic))),
+        };
+        if let Outcome::Later(_) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
+            Span::current().record("otel.status_code", "ERROR");
+        }
+        outcome
+    }
+
+    /// A child of the span it was published in; each further attempt is linked to the one that failed before it.
+    pub(super) fn process_span(&self, letter: &Letter) -> Span {
+        let span = info_span!(
+            "process",
+            otel.name = self.span_name,
+            otel.kind = "consumer",
+            otel.status_code = Empty,
+            messaging.message.id = letter.message_id()
+        );
+        if let Some(published) = letter.published_span() {
+            // Without tracing there is no layer to tell.
+            let _ = span.set_parent(Context::new().with_remote_span_context(published));
+        }
+        if let Some(failed) = letter.failed_span() {
+            span.add_link(failed);
+        }
+        span
+    }
+
+    async fn recognised(&self, letter: &Letter, mut place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+        let event = match contract::decode::<H::Event>(&letter.raw()) {
+            Ok(event) => event,
+            Err(error) => return error.into(),
+        };
+        let handling = loop {
+            match self.dedupe.arrive(event.source.as_deref(), event.id.as_deref()) {
+                Arrival::First(handling) => break handling,
+                Arrival::Duplicate => return Outcome::Duplicate,
+                Arrival::Waits(outcome) => {
+                    drop(place);
+                    // An error is the usual end: whoever handled the first copy has dropped the sender.
+                    let _ = outcome.await;
+                    place = self.place().await;
+                    if desk.is_leaving() {
+                        return Outcome::Unbegun;
+                    }
+                }
+            }
+        };
+        let received = Received {
+            id: event.id,
+            source: event.source,
+            event_type: event.event_type,
+            subject: event.subject,
+            time: event.time,
+            attempt: letter.attempts().saturating_add(1),
+            redriven: letter.redriven(),
+            data: event.data,
+        };
+        self.handled(&received, handling).await
+    }
+
+    async fn handled(&self, received: &Received<H::Event>, handling: Handling) -> Outcome {
+        let limit = self.options.handle_timeout;
+        if let Some(happened) = received.time {
+            // A publisher's clock may be ahead of ours.
+            let age = Timestamp::now().duration_since(happened);
+            self.metrics.aged(Duration::try_from(age).unwrap_or_default());
+        }
+        let _stopwatch = Stopwatch { metrics: &self.metrics, began: Instant::now() };
+        match timeout(limit, self.handler.handle(received)).await {
+            Ok(Ok(())) => {
+                handling.succeeded();
+                Outcome::Handled
+            }
+            Ok(Err(failure)) => failure.into(),
+            Err(_) => Outcome::Later(format!("not handled within {limit:?}")),
+        }
+    }
+}
+
+/// Measures on every way out of a handler, a panic included.
+struct Stopwatch<'a> {
+    metrics: &'a ConsumeMetrics,
+    began: Instant,
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        self.metrics.processed(self.began.elapsed());
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

@@ -1,0 +1,87 @@
+//! Copies on their way to delay queues and dead letters, on a connection of their own.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::Handler;
+use super::desk::Desk;
+use super::work::Work;
+use crate::letter::Copy;
+use crate::metrics::LinkMetrics;
+use crate::publisher::{Lanes, Limits, Plan};
+use crate::topology::Topology;
+use crate::{Endpoint, PublishError};
+
+/// How long one try waits for the broker's confirm.
+const CONFIRM: Duration = Duration::from_secs(10);
+/// The wait after a copy that was not confirmed; each further wait is twice as long.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How many channels publish copies side by side.
+const LANES: usize = 2;
+/// How long leave is taken of the broker when nothing is under way.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where copies are published: lanes of their own, since an alarm that blocks them must not hold back acknowledgements.
+pub(super) struct Copies {
+    endpoint: Endpoint,
+    queue: &'static str,
+    metrics: LinkMetrics,
+    lanes: OnceLock<Lanes>,
+}
+
+impl Copies {
+    pub(super) fn new(endpoint: Endpoint, queue: &'static str, metrics: LinkMetrics) -> Self {
+        Self { endpoint, queue, metrics, lanes: OnceLock::new() }
+    }
+
+    /// The lanes; the first time, they begin to connect.
+    pub(super) fn lanes(&self) -> &Lanes {
+        self.lanes.get_or_init(|| {
+            Lanes::start(Plan {
+                endpoint: self.endpoint.clone(),
+                what: format!("publisher of copies for {}", self.queue),
+                topology: Topology::default(),
+                lanes: LANES,
+                // What is in hand bounds them: their bodies are in memory as it is.
+                limits: Limits { messages: usize::MAX, bytes: usize::MAX },
+                link_metrics: self.metrics.clone(),
+                standing_metrics: None,
+            })
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        self.lanes().close(Instant::now() + FAREWELL).await;
+    }
+}
+
+impl<H: Handler> Work<H> {
+    /// Publishes a copy until it is confirmed and not returned; whether it was. It gives up only when the session has ended, and with it the
+    /// right to answer for the original. What no broker takes stays where it is, and holds up only itself.
+    pub(super) async fn copied(&self, copy: &Copy, desk: &Desk) -> bool {
+        tokio::select! {
+            biased;
+            () = desk.closed() => false,
+            () = self.copy(copy) => true,
+        }
+    }
+
+    async fn copy(&self, copy: &Copy) {
+        let mut wait = SHORTEST;
+        while let Err(error) = self.try_copy(copy).await {
+            warn!(queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
+            sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
+            wait = (wait * 2).min(LONGEST);
+        }
+    }
+
+    async fn try_copy(&self, copy: &Copy) -> Result<(), PublishError> {
+        self.copies.lanes().send(copy.outgoing(), Instant::now() + CONFIRM).await
+    }
+}

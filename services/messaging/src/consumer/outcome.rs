@@ -1,0 +1,69 @@
+//! What came of a delivery.
+
+use std::time::Duration;
+
+use contract::DecodeError;
+
+use super::Failure;
+use super::failure::FailureClass;
+use crate::letter::DeadReason;
+
+/// What came of a delivery, before anything is done about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The handler did its work.
+    Handled,
+    /// It was handled before.
+    Duplicate,
+    /// The attempt failed and another may work.
+    Later(String),
+    /// No attempt will work.
+    Dead(DeadReason, String),
+    /// What the handler depends on is down; this was no attempt.
+    Outage(String),
+    /// It was not begun.
+    Unbegun,
+}
+
+/// The delay before the next attempt, after this many have failed; none if they are used up.
+pub(crate) fn next_delay(failed: u32, delays: &[Duration]) -> Option<Duration> {
+    let done = usize::try_from(failed).unwrap_or(usize::MAX);
+    delays.get(done.checked_sub(1)?).copied()
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        let (class, reason) = failure.into_parts();
+        match class {
+            FailureClass::Later => Self::Later(reason),
+            FailureClass::ForGood => Self::Dead(DeadReason::ForGood, reason),
+            FailureClass::Outage => Self::Outage(reason),
+        }
+    }
+}
+
+impl From<DecodeError> for Outcome {
+    fn from(error: DecodeError) -> Self {
+        Self::Dead(DeadReason::Undecodable, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_delay_is_used_once_and_then_the_attempts_are_used_up() {
+        let delays = [1, 10].map(Duration::from_secs);
+        let planned: Vec<_> = (1..=4).map(|failed| next_delay(failed, &delays)).collect();
+        assert_eq!(planned, [Some(delays[0]), Some(delays[1]), None, None]);
+        assert_eq!(next_delay(u32::MAX, &delays), None);
+    }
+
+    #[test]
+    fn a_failure_becomes_what_its_class_says() {
+        assert_eq!(Outcome::from(Failure::later("busy")), Outcome::Later("busy".to_owned()));
+        assert_eq!(Outcome::from(Failure::for_good("no")), Outcome::Dead(DeadReason::ForGood, "no".to_owned()));
+        assert_eq!(Outcome::from(Failure::outage("down")), Outcome::Outage("down".to_owned()));
+    }
+}

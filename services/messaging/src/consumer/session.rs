@@ -1,0 +1,301 @@
+//! One channel's subscriptions, from the first delivery to the last answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::sleep_until;
+
+use super::acks::{Acks, Reply};
+use super::desk::{Desk, Report};
+use super::hand::{Hand, Step, Width};
+use super::recent::Fingerprint;
+use super::work::Work;
+use super::{Handler, Outcome, stopped};
+use crate::letter::{DeadReason, Letter};
+use crate::link::Link;
+use crate::{Error, State};
+
+/// The most reports or deliveries taken in before the others get their turn.
+const BURST: usize = 64;
+
+/// How a session ended, if nothing broke. Either way nothing is unacknowledged.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// What the handler depends on is down.
+    Outage(String),
+}
+
+/// Drives what is in hand: the decisions are [`Hand`]'s and [`Acks`]', the outcomes are [`Work`]'s.
+pub(super) struct Session<'a, H: Handler> {
+    work: Arc<Work<H>>,
+    link: &'a Link,
+    channel: Channel,
+    subscription: Option<lapin::Consumer>,
+    subscribed: bool,
+    hand: Hand<Box<Letter>>,
+    /// What each outstanding delivery is, and how often it had come back.
+    acks: Acks<(Fingerprint, u32)>,
+    desk: Arc<Desk>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    place: Option<OwnedSemaphorePermit>,
+    outage: Option<String>,
+    answering: Option<BoxFuture<'static, lapin::Result<()>>>,
+}
+
+/// What a subscription brings: a letter, or the error that ended it, or its end.
+type Next = Option<lapin::Result<Box<Letter>>>;
+
+/// What happens to a session.
+enum Event {
+    Stop,
+    Reported(Report),
+    Delivered(Next),
+    Answered(lapin::Result<()>),
+    AnswersDue,
+    PlaceFree(OwnedSemaphorePermit),
+}
+
+impl<'a, H: Handler> Session<'a, H> {
+    pub(super) fn new(work: Arc<Work<H>>, link: &'a Link, channel: Channel, counts_returns: bool) -> Self {
+        let (desk, reports) = Desk::open(counts_returns);
+        Self {
+            acks: Acks::new(work.options.prefetch),
+            work,
+            link,
+            channel,
+            subscription: None,
+            subscribed: false,
+            hand: Hand::new(),
+            desk: Arc::new(desk),
+            reports,
+            place: None,
+            outage: None,
+            answering: None,
+        }
+    }
+
+    /// Consumes until it is told to stop, or what the handler depends on is down.
+    ///
+    /// # Errors
+    /// The channel or the connection is lost, or the broker cancelled the subscription.
+    pub(super) async fn run(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Ended, Error> {
+        if *stop.borrow() {
+            self.leave();
+        }
+        loop {
+            while let Some(step) = self.next_step() {
+                if matches!(step, Step::End) {
+                    self.answer_all().await?;
+                    return Ok(self.outage.take().map_or(Ended::Stopped, Ended::Outage));
+                }
+                self.perform(step).await?;
+            }
+            // A place that is not needed now may be what a copy waits for that has to be settled first.
+            self.place = None;
+            self.begin_answering();
+            self.work.in_flight.set(self.hand.len().try_into().unwrap_or(i64::MAX));
+            match self.next_event(stop).await {
+                Event::Stop => self.leave(),
+                Event::Reported(report) => self.take_reports(report),
+                Event::Delivered(delivery) => self.take_deliveries(delivery)?,
+                Event::Answered(answered) => {
+                    self.answering = None;
+                    answered?;
+                }
+                Event::AnswersDue => {}
+                Event::PlaceFree(place) => self.place = Some(place),
+            }
+        }
+    }
+
+    /// Whether it came as far as to a subscription.
+    pub(super) fn has_subscribed(&self) -> bool {
+        self.subscribed
+    }
+
+    /// Closes the channel of a session that has ended well.
+    pub(super) async fn close(self) {
+        self.work.metrics.active.set(0);
+        let _ = self.link.step(self.channel.close(200, "bye".into())).await;
+    }
+
+    /// Gives up a broken session: what was in hand is the broker's again, and pardoned.
+    pub(super) fn forsake(self) {
+        self.desk.leave();
+        self.work.metrics.active.set(0);
+        self.work.in_flight.set(0);
+        self.work.pardons.grant(self.acks.outstanding().copied());
+    }
+
+    fn next_step(&mut self) -> Option<Step<Box<Letter>>> {
+        if self.place.is_none() && self.hand.wants_place() {
+            self.place = self.work.free_place();
+        }
+        self.hand.next_step(self.place.is_some())
+    }
+
+    async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
+        let due = self.acks.next_due(Instant::now()).filter(|_| self.answering.is_none());
+        let needs_place = self.place.is_none() && self.hand.wants_place();
+        tokio::select! {
+            biased;
+            () = stopped(stop), if !self.hand.is_leaving() => Event::Stop,
+            Some(report) = self.reports.recv() => Event::Reported(report),
+            Some(answered) = OptionFuture::from(self.answering.as_mut()) => Event::Answered(answered),
+            Some(delivery) = OptionFuture::from(self.subscription.as_mut().map(StreamExt::next)) => Event::Delivered(letter(delivery)),
+            place = self.work.place(), if needs_place => Event::PlaceFree(place),
+            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Event::AnswersDue,
+        }
+    }
+
+    async fn perform(&mut self, step: Step<Box<Letter>>) -> Result<(), Error> {
+        let (work, desk) = (self.work.clone(), self.desk.clone());
+        match step {
+            Step::Subscribe(width) => self.subscribe(width).await?,
+            Step::Cancel => self.cancel().await?,
+            Step::Begin(letter) => {
+                let place = self.place.take().expect("a step begins only with a place");
+                tokio::spawn(work.begin(letter, place, desk));
+            }
+            Step::GiveBack(letter) => drop(tokio::spawn(work.dismiss(letter, Outcome::Unbegun, desk))),
+            Step::SetAside(letter) => {
+                let error = format!("came back {} times without an answer", work.returns(&letter));
+                let outcome = Outcome::Dead(DeadReason::MaxDeliveries, error);
+                tokio::spawn(work.dismiss(letter, outcome, desk));
+            }
+            Step::End => {}
+        }
+        Ok(())
+    }
+
+    /// A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
+    async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
+        let prefetch = match width {
+            Width::Narrow => {
+                // What waits to be acknowledged is still in hand for the broker: a suspect's crash would count it.
+                self.answer_all().await?;
+                1
+            }
+            Width::Wide => self.work.options.prefetch,
+        };
+        self.link.step(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let (queue, tag) = (self.work.queue().into(), "".into());
+        let consume = self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
+        self.subscription = Some(self.link.step(consume).await?);
+        self.subscribed = true;
+        self.work.metrics.active.set(1);
+        self.work.standing().well(State::Consuming);
+        Ok(())
+    }
+
+    async fn cancel(&mut self) -> Result<(), Error> {
+        let Some(mut subscription) = self.subscription.take() else { return Ok(()) };
+        self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
+        // What was sent before the broker heard of it is here by now, and after it the end.
+        while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
+            self.arrive(Box::new(Letter::new(delivery)));
+        }
+        self.hand.cancelled();
+        Ok(())
+    }
+
+    fn take_deliveries(&mut self, first: Next) -> Result<(), Error> {
+        self.take_delivery(first)?;
+        for _ in 1..BURST {
+            let Some(stream) = self.subscription.as_mut() else { break };
+            let Some(next) = stream.next().now_or_never() else { break };
+            self.take_delivery(letter(next))?;
+        }
+        Ok(())
+    }
+
+    fn take_delivery(&mut self, delivery: Next) -> Result<(), Error> {
+        let Some(delivery) = delivery else {
+            // The stream is not fused: polled once more it would hang.
+            self.subscription = None;
+            return Err(Error::Lost { reason: "the broker cancelled the subscription".to_owned() });
+        };
+        self.arrive(delivery?);
+        Ok(())
+    }
+
+    fn arrive(&mut self, letter: Box<Letter>) {
+        let (fingerprint, suspicion) = self.work.examine(&letter);
+        self.acks.delivered(letter.tag(), (fingerprint, letter.returned().times()));
+        self.hand.arrived(letter, suspicion);
+    }
+
+    fn take_reports(&mut self, first: Report) {
+        let now = Instant::now();
+        self.take_report(first, now);
+        for _ in 1..BURST {
+            let Ok(next) = self.reports.try_recv() else { break };
+            self.take_report(next, now);
+        }
+    }
+
+    fn take_report(&mut self, report: Report, now: Instant) {
+        match report {
+            Report::Done(tag) => self.acks.finished(tag, now),
+            Report::Back(tag) => self.acks.requeue(tag, now),
+            Report::Outage(reason) => return self.pause(reason),
+        }
+        self.hand.settled();
+    }
+
+    fn pause(&mut self, reason: String) {
+        if !self.hand.is_leaving() {
+            self.outage = Some(reason);
+            self.leave();
+        }
+    }
+
+    fn leave(&mut self) {
+        self.hand.leave();
+        self.desk.leave();
+    }
+
+    fn begin_answering(&mut self) {
+        if self.answering.is_none() {
+            let replies = self.acks.take_due(Instant::now(), false);
+            if !replies.is_empty() {
+                self.answering = Some(answer(self.channel.clone(), replies).boxed());
+            }
+        }
+    }
+
+    async fn answer_all(&mut self) -> Result<(), Error> {
+        if let Some(answering) = self.answering.take() {
+            self.link.step(answering).await?;
+        }
+        let replies = self.acks.take_due(Instant::now(), true);
+        self.link.step(answer(self.channel.clone(), replies)).await
+    }
+}
+
+fn letter(delivery: Option<lapin::Result<Delivery>>) -> Next {
+    delivery.map(|delivery| delivery.map(|delivery| Box::new(Letter::new(delivery))))
+}
+
+/// One after the other: a tag must not be named after one that covered it.
+async fn answer(channel: Channel, replies: Vec<Reply>) -> lapin::Result<()> {
+    for reply in replies {
+        match reply {
+            Reply::AckThrough(tag) => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?,
+            Reply::Ack(tag) => channel.basic_ack(tag, BasicAckOptions::default()).await?,
+            Reply::Requeue(tag) => {
+                channel.basic_nack(tag, BasicNackOptions { requeue: true, ..Default::default() }).await?
+            }
+        }
+    }
+    Ok(())
+}

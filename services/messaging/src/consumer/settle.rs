@@ -1,0 +1,100 @@
+//! Turns an outcome into what the broker is told: acknowledged, copied and acknowledged, or given back.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opentelemetry::trace::TraceContextExt;
+use tracing::{Span, debug, error, warn};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::desk::{Desk, Report};
+use super::outcome::next_delay;
+use super::work::Work;
+use super::{Handler, Outcome, queues};
+use crate::letter::{Copy, DeadReason, Letter};
+use crate::metrics::Consumed;
+
+impl<H: Handler> Work<H> {
+    /// Settles a delivery: consumes it, and leaves exactly one report, unless its session ends first.
+    pub(super) async fn settle(&self, letter: Box<Letter>, outcome: Outcome, desk: &Desk) {
+        let settled = match outcome {
+            Outcome::Handled => Consumed::Handled,
+            Outcome::Duplicate => Consumed::Duplicate,
+            Outcome::Later(error) => return self.settle_failed(letter, error, desk).await,
+            Outcome::Dead(reason, error) => return self.settle_dead(letter, reason, error, desk).await,
+            Outcome::Outage(reason) => {
+                desk.report(Report::Outage(reason));
+                return self.give_back(letter, desk).await;
+            }
+            Outcome::Unbegun => return self.give_back(letter, desk).await,
+        };
+        self.metrics.consumed(letter.routing_key(), settled);
+        desk.report(Report::Done(letter.tag()));
+    }
+
+    async fn settle_failed(&self, letter: Box<Letter>, error: String, desk: &Desk) {
+        let failed = letter.attempts().saturating_add(1);
+        let Some(delay) = next_delay(failed, &self.options.retry_delays) else {
+            let reason = DeadReason::Attempts;
+            let copy = letter.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
+            return self.bury(letter, copy, reason, &error, desk).await;
+        };
+        let context = Span::current().context();
+        let span = context.span();
+        let (queue, span) = (queues::delay(self.queue(), delay), span.span_context());
+        let copy = letter.to_retry(queue, &error, Timestamp::now(), span);
+        if self.copied(&copy, desk).await {
+            let event_id = letter.message_id();
+            warn!(event_id, queue = self.queue(), attempt = failed, ?delay, error, "event failed, will be tried again");
+            self.metrics.consumed(letter.routing_key(), Consumed::Delayed);
+            desk.report(Report::Done(letter.tag()));
+        }
+    }
+
+    async fn settle_dead(&self, letter: Box<Letter>, reason: DeadReason, error: String, desk: &Desk) {
+        let (queue, now) = (super::dead(self.queue()), Timestamp::now());
+        let copy = match reason {
+            DeadReason::ForGood | DeadReason::Attempts => letter.to_dead_after_attempt(queue, reason, &error, now),
+            _ => letter.to_dead(queue, reason, &error, now),
+        };
+        self.bury(letter, copy, reason, &error, desk).await;
+    }
+
+    async fn bury(&self, letter: Box<Letter>, copy: Copy, reason: DeadReason, error: &str, desk: &Desk) {
+        if self.copied(&copy, desk).await {
+            let event_id = letter.message_id();
+            error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
+            self.metrics.consumed(letter.routing_key(), buried(reason));
+            // Ack last: a crash here leaves a second dead letter; the other order would lose the event.
+            desk.report(Report::Done(letter.tag()));
+        }
+    }
+
+    async fn give_back(&self, letter: Box<Letter>, desk: &Desk) {
+        let back = if desk.counts_returns() {
+            let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
+            let copy = letter.to_give_back(queues::delay(self.queue(), shortest), self.returns(&letter));
+            if !self.copied(&copy, desk).await {
+                return;
+            }
+            Report::Done(letter.tag())
+        } else {
+            Report::Back(letter.tag())
+        };
+        debug!(event_id = letter.message_id(), queue = self.queue(), "event given back");
+        self.metrics.consumed(letter.routing_key(), Consumed::GivenBack);
+        desk.report(back);
+    }
+}
+
+fn buried(reason: DeadReason) -> Consumed {
+    match reason {
+        DeadReason::Undecodable => Consumed::Undecodable,
+        DeadReason::MaxDeliveries => Consumed::Suspect,
+        DeadReason::ForGood
+        | DeadReason::Attempts
+        | DeadReason::DeliveryLimit
+        | DeadReason::Rejected
+        | DeadReason::Unknown => Consumed::Dead,
+    }
+}

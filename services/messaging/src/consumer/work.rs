@@ -1,0 +1,155 @@
+//! What outlives connections: the handler, what was handled, who is pardoned, and how many may run at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use prometheus::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument, debug, warn};
+
+use super::copies::Copies;
+use super::dedupe::Dedupe;
+use super::desk::Desk;
+use super::recent::{Fingerprint, Fingerprints};
+use super::suspicion::Pardons;
+use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
+use crate::Error;
+use crate::letter::{Letter, Returned};
+use crate::metrics::{ConsumeMetrics, StandingMetrics};
+use crate::standing::Standing;
+
+/// Everything an attempt needs, shared by all of them. A handler that still runs when its connection is lost keeps it, so that its success is
+/// remembered when the event comes again.
+pub(super) struct Work<H> {
+    pub(super) handler: H,
+    pub(super) subscription: Subscription,
+    pub(super) options: ConsumerOptions,
+    pub(super) metrics: ConsumeMetrics,
+    pub(super) in_flight: prometheus::IntGauge,
+    pub(super) copies: Copies,
+    pub(super) dedupe: Arc<Dedupe>,
+    pub(super) pardons: Pardons,
+    pub(super) span_name: String,
+    standing: Mutex<Standing>,
+    fingerprints: Fingerprints,
+    places: Arc<Semaphore>,
+    /// Something was handled since this was last asked.
+    progress: AtomicBool,
+    /// The queue was found to be classic.
+    uncounted: AtomicBool,
+}
+
+impl<H: Handler> Work<H> {
+    pub(super) fn new(
+        subscription: Subscription,
+        options: ConsumerOptions,
+        handler: H,
+        copies: Copies,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        let queue = subscription.queue_name();
+        let standing = StandingMetrics::register(registry)?;
+        Ok(Self {
+            metrics: ConsumeMetrics::register(registry, queue, subscription.keys())?,
+            in_flight: standing.in_flight.clone(),
+            standing: Mutex::new(Standing::new(format!("consumer of {queue}"), standing)),
+            dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
+            pardons: Pardons::new(),
+            span_name: format!("process {queue}"),
+            fingerprints: Fingerprints::default(),
+            places: Arc::new(Semaphore::new(options.concurrency)),
+            progress: AtomicBool::new(true),
+            uncounted: AtomicBool::new(false),
+            handler,
+            subscription,
+            options,
+            copies,
+        })
+    }
+
+    pub(super) fn queue(&self) -> &'static str {
+        self.subscription.queue_name()
+    }
+
+    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().expect("nothing panics while it holds the standing")
+    }
+
+    /// Waits until another handler may run.
+    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
+        self.places.clone().acquire_owned().await.expect("the places are never closed")
+    }
+
+    /// A place for another handler, if there is one.
+    pub(super) fn free_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// Attempts, then settles, both in one span.
+    pub(super) async fn begin(self: Arc<Self>, letter: Box<Letter>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
+        let span = self.process_span(&letter);
+        let attempted_and_settled = async {
+            let outcome = self.attempt(&letter, place, &desk).await;
+            if outcome == Outcome::Handled {
+                self.progress.store(true, Ordering::Relaxed);
+            }
+            self.settle(letter, outcome, &desk).await;
+        };
+        attempted_and_settled.instrument(span).await;
+    }
+
+    /// Settles what is not attempted.
+    pub(super) async fn dismiss(self: Arc<Self>, letter: Box<Letter>, outcome: Outcome, desk: Arc<Desk>) {
+        self.settle(letter, outcome, &desk).await;
+    }
+
+    /// Whether something was handled since this was last asked.
+    pub(super) fn take_progress(&self) -> bool {
+        self.progress.swap(false, Ordering::Relaxed)
+    }
+
+    /// What a delivery is, as far as can be told before it is decoded.
+    pub(super) fn examine(&self, letter: &Letter) -> (Fingerprint, Suspicion) {
+        let fingerprint = self.fingerprint(letter);
+        let returned = letter.returned();
+        if letter.redriven() > 0 && letter.attempts() == 0 && returned == Returned::Never {
+            self.metrics.redriven();
+        }
+        if returned == Returned::Sometime && !self.uncounted.swap(true, Ordering::Relaxed) {
+            let queue = self.queue();
+            warn!(
+                queue,
+                "classic queue: it counts no deliveries, so a message that kills this process is never set aside"
+            );
+        }
+        if returned == Returned::Never {
+            return (fingerprint, Suspicion::None);
+        }
+        let pardoned = self.pardons.of(fingerprint);
+        let suspicion = match returned.judge(pardoned, self.options.max_deliveries) {
+            // This process handles it, or has, and lives: the broker only lost the acknowledgement.
+            Suspicion::Suspect | Suspicion::Culprit if self.knows(letter) => Suspicion::None,
+            suspicion => suspicion,
+        };
+        debug!(event_id = letter.message_id(), ?returned, pardoned, ?suspicion, "delivery has come back");
+        (fingerprint, suspicion)
+    }
+
+    /// Whether this process is handling this event or has handled it.
+    fn knows(&self, letter: &Letter) -> bool {
+        let event = contract::decode::<H::Event>(&letter.raw());
+        event.is_ok_and(|event| self.dedupe.knows(event.source.as_deref(), event.id.as_deref()))
+    }
+
+    /// How often it came back without a pardon: what a copy has to carry on.
+    pub(super) fn returns(&self, letter: &Letter) -> u32 {
+        letter.returned().times().saturating_sub(self.pardons.of(self.fingerprint(letter)))
+    }
+
+    fn fingerprint(&self, letter: &Letter) -> Fingerprint {
+        match letter.message_id() {
+            Some(id) => self.fingerprints.of((letter.app_id(), id)),
+            None => self.fingerprints.of(letter.body()),
+        }
+    }
+}

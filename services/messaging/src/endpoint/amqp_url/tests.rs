@@ -1,0 +1,81 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parsed(text: &str) -> AmqpUrl {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn every_part_of_a_url_is_decoded() {
+    let url = parsed("amqps://a%40b:p%2fw%25@[::1]:5680/team%2fone");
+    assert!(url.tls);
+    assert_eq!((url.user.as_str(), url.password()), ("a@b", "p/w%"));
+    assert_eq!((url.host.as_str(), url.port, url.vhost.as_str()), ("::1", 5680, "team/one"));
+    assert_eq!(url.authority(), "[::1]:5680");
+}
+
+#[test]
+fn a_url_without_a_vhost_or_with_a_trailing_slash_is_of_the_vhost_slash() {
+    for text in ["amqp://h", "amqp://h/", "amqp://h/%2f", "amqp://h/%2F"] {
+        assert_eq!(parsed(text).vhost, "/", "{text}");
+    }
+}
+
+#[test]
+fn ports_and_user_have_the_usual_defaults() {
+    assert_eq!((parsed("amqp://h").port, parsed("amqps://h").port), (5672, 5671));
+    assert_eq!((parsed("amqp://h").user.as_str(), parsed("amqp://h").password()), ("guest", "guest"));
+}
+
+#[test]
+fn an_at_sign_in_a_password_need_not_be_encoded() {
+    assert_eq!(parsed("amqp://u:p@ss@h:1/").password(), "p@ss");
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    let url = parsed("amqp://user:hunter2@h/");
+    assert!(!format!("{url} {url:?} {url:#?}").contains("hunter2"));
+}
+
+#[test]
+fn each_malformed_url_is_refused_with_what_is_wrong() {
+    let refused = [
+        ("http://h", "begin with"),
+        ("h:5672", "begin with"),
+        ("amqp://", "one host"),
+        ("amqp://u:p@/", "one host"),
+        ("amqp://h:0", "1 to 65535"),
+        ("amqp://h:99999", "1 to 65535"),
+        ("amqp://::1:5672", "IPv6 in"),
+        ("amqp://[::1", "IPv6"),
+        ("amqp://[h]:5672", "IPv6"),
+        ("amqp://[::1]5672", "only :PORT"),
+        ("amqp://@h", "no user"),
+        ("amqp://u:%zz@h", "percent-encoded"),
+        ("amqp://u:%f@h", "percent-encoded"),
+        ("amqp://h/%ff", "percent-encoded"),
+        ("amqp://h/a/b", "%2f"),
+        ("amqp://h/?heartbeat=5", "no options"),
+        ("amqp://a,b/", "one host"),
+    ];
+    for (text, why) in refused {
+        let error = text.parse::<AmqpUrl>().expect_err(text).to_string();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_the_parser(text in "(amqps?://)?\\PC*") {
+        let _ = text.parse::<AmqpUrl>();
+    }
+
+    #[test]
+    fn any_user_password_and_vhost_survive_their_encoding(user in ".{1,40}", password in ".{0,40}", vhost in ".{1,40}") {
+        let url = format!("amqp://{}:{}@h/{}", percent_encoded(&user), percent_encoded(&password), percent_encoded(&vhost));
+        let url = parsed(&url);
+        prop_assert_eq!((url.user.as_str(), url.password(), url.vhost.as_str()), (user.as_str(), password.as_str(), vhost.as_str()));
+    }
+}

@@ -1,0 +1,198 @@
+//! A delivered message, with what its headers tell of its way here.
+
+mod headers;
+mod reason;
+pub use reason::DeadReason;
+mod copy;
+#[cfg(test)]
+mod tests;
+pub(crate) use copy::Copy;
+
+use contract::Raw;
+use jiff::Timestamp;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use opentelemetry::trace::SpanContext;
+
+use crate::trace;
+use headers as h;
+
+/// A message in hand. Whoever holds it owes its queue an answer.
+#[derive(Debug)]
+pub(crate) struct Letter(Delivery);
+
+/// What the broker says about earlier deliveries of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returned {
+    /// Never, as far as the broker counts.
+    Never,
+    /// So often, on a quorum queue.
+    Times(u32),
+    /// At least once: a classic queue does not count.
+    Sometime,
+}
+
+impl Returned {
+    /// How often, as far as it is counted.
+    pub(crate) fn times(self) -> u32 {
+        match self {
+            Self::Times(times) => times,
+            Self::Never | Self::Sometime => 0,
+        }
+    }
+}
+
+impl Letter {
+    pub(crate) fn new(delivery: Delivery) -> Self {
+        Self(delivery)
+    }
+
+    pub(crate) fn tag(&self) -> u64 {
+        self.0.delivery_tag
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.0.data
+    }
+
+    /// The message as `contract` decodes it, under the key it was first published with.
+    pub(crate) fn raw(&self) -> Raw<'_> {
+        Raw {
+            content_type: self.0.properties.content_type().as_ref().map(ShortString::as_str),
+            routing_key: self.routing_key(),
+            message_id: self.message_id(),
+            timestamp: *self.0.properties.timestamp(),
+            body: &self.0.data,
+        }
+    }
+
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.0.properties.message_id().as_ref().map(ShortString::as_str)
+    }
+
+    pub(crate) fn app_id(&self) -> Option<&str> {
+        self.0.properties.app_id().as_ref().map(ShortString::as_str)
+    }
+
+    /// The exchange it was first published to.
+    pub(crate) fn exchange(&self) -> &str {
+        self.text(h::EXCHANGE).unwrap_or(self.0.exchange.as_str())
+    }
+
+    /// The routing key it was first published with.
+    pub(crate) fn routing_key(&self) -> &str {
+        self.text(h::ROUTING_KEY).unwrap_or(self.0.routing_key.as_str())
+    }
+
+    /// How many attempts at it failed.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.count(h::ATTEMPTS)
+    }
+
+    /// Why its last attempt failed, for people.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.text(h::ERROR)
+    }
+
+    /// How often it was moved back from the dead letters.
+    pub(crate) fn redriven(&self) -> u32 {
+        self.count(h::REDRIVEN)
+    }
+
+    /// The span it was published in.
+    pub(crate) fn published_span(&self) -> Option<SpanContext> {
+        trace::parse(self.text(h::TRACE[0])?, self.text(h::TRACE[1]))
+    }
+
+    /// The span of the attempt that failed last.
+    pub(crate) fn failed_span(&self) -> Option<SpanContext> {
+        trace::parse(self.text(h::FAILED_SPAN)?, None)
+    }
+
+    pub(crate) fn headers(&self) -> Option<&FieldTable> {
+        self.0.properties.headers().as_ref()
+    }
+
+    /// How often it came back to its queue. What a first delivery says of itself is not believed: only the broker counts.
+    pub(crate) fn returned(&self) -> Returned {
+        let carried = self.count(h::RETURNS);
+        let counted = |name| self.headers().and_then(|headers| h::count(headers, name));
+        match (self.0.redelivered, counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT)) {
+            (false, ..) if carried == 0 => Returned::Never,
+            (false, ..) => Returned::Times(carried),
+            (true, Some(times), _) => Returned::Times(times.saturating_add(carried)),
+            (true, None, Some(_)) => Returned::Times(carried),
+            (true, None, None) => Returned::Sometime,
+        }
+    }
+
+    /// Why it is dead, if it is: as our consumer says, else as the broker does.
+    pub(crate) fn dead_reason(&self) -> DeadReason {
+        if let Some(reason) = self.text(h::REASON).and_then(DeadReason::from_name) {
+            return reason;
+        }
+        let last = || self.last_death().and_then(|death| h::text(death, "reason"));
+        match self.text(h::LAST_DEATH).or_else(last) {
+            Some("delivery_limit") => DeadReason::DeliveryLimit,
+            Some("rejected") => DeadReason::Rejected,
+            _ => DeadReason::Unknown,
+        }
+    }
+
+    /// A copy for a delay queue, after a failed attempt.
+    pub(crate) fn to_retry(&self, queue: String, error: &str, now: Timestamp, span: &SpanContext) -> Copy {
+        self.copy(queue, false).failed(self, error, now).failed_span(span)
+    }
+
+    /// A copy for a delay queue, as if it had not been delivered. `returns` is its count so far: the copy begins a new one.
+    pub(crate) fn to_give_back(&self, queue: String, returns: u32) -> Copy {
+        self.copy(queue, false).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns)
+    }
+
+    /// A copy for the dead letters, after an attempt that failed for good.
+    pub(crate) fn to_dead_after_attempt(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
+        self.copy(queue, false).failed(self, error, now).text(h::REASON, reason.name())
+    }
+
+    /// A copy for the dead letters of what was never handled; what cannot be decoded keeps all its headers.
+    pub(crate) fn to_dead(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
+        let copy = self.copy(queue, reason == DeadReason::Undecodable).count(h::ATTEMPTS, self.attempts());
+        copy.first_failure(self, now).text(h::ERROR, error).text(h::REASON, reason.name())
+    }
+
+    /// A copy of a dead letter for its queue. Attempts begin anew.
+    pub(crate) fn to_redrive(&self, queue: String) -> Copy {
+        let foreign = self.dead_reason() == DeadReason::Undecodable;
+        let copy = self.copy(queue, foreign).count(h::REDRIVEN, self.redriven().saturating_add(1));
+        // What the broker dead-lettered has its first exchange and key in the broker's account of it alone.
+        match (self.text(h::ROUTING_KEY), self.origin_by_broker()) {
+            (None, Some((exchange, key))) => copy.text(h::EXCHANGE, exchange).text(h::ROUTING_KEY, key),
+            _ => copy,
+        }
+    }
+
+    fn copy(&self, queue: String, foreign: bool) -> Copy {
+        Copy::of(self, &self.0.properties, queue, foreign)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        h::text(self.headers()?, name)
+    }
+
+    fn count(&self, name: &str) -> u32 {
+        self.headers().and_then(|headers| h::count(headers, name)).unwrap_or(0)
+    }
+
+    fn origin_by_broker(&self) -> Option<(&str, &str)> {
+        let death = self.last_death()?;
+        let AMQPValue::FieldArray(keys) = death.inner().get("routing-keys")? else { return None };
+        let AMQPValue::LongString(key) = keys.as_slice().first()? else { return None };
+        Some((h::text(death, "exchange")?, str::from_utf8(key.as_bytes()).ok()?))
+    }
+
+    fn last_death(&self) -> Option<&FieldTable> {
+        let AMQPValue::FieldArray(deaths) = self.headers()?.inner().get(h::DEATHS)? else { return None };
+        let AMQPValue::FieldTable(death) = deaths.as_slice().first()? else { return None };
+        Some(death)
+    }
+}

@@ -1,0 +1,271 @@
+//! One connection to the broker, which ends when it fails: whoever uses it dials again.
+
+use std::io;
+use std::net::{Shutdown, TcpStream as StdTcpStream};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_rs::{Runtime, Tokio, util::RuntimeParts};
+use futures_util::{Stream, StreamExt};
+use lapin::tcp::AsyncTcpStream;
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{Channel, Connection, ConnectionProperties, Event};
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::error::reply;
+use crate::metrics::LinkMetrics;
+use crate::{Endpoint, Error, tls};
+
+mod greeting;
+#[cfg(test)]
+mod tests;
+pub(crate) use greeting::Version;
+mod inlet;
+use inlet::Inlet;
+mod wire;
+use wire::{Heard, Io, Timers, Wire};
+
+/// How long each step of a connection may take: reaching the broker, its greeting, each answer of it.
+pub(crate) const STEP: Duration = Duration::from_secs(5);
+/// A frozen broker is noticed after 2 to 2.5 times this.
+const HEARTBEAT_SECONDS: u16 = 10;
+/// With lapin's default an idle connection costs 7 MB of memory.
+const FRAME_MAX_BYTES: u32 = 131_072;
+/// How much of a service's name is told to the broker, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// A connection in lapin's plain mode: when it is lost, everything on it fails at once. Dropping it closes its socket, so that no thread
+/// and no socket stays behind, whatever the peer does.
+pub(crate) struct Link {
+    connection: Connection,
+    broker: String,
+    heard: Arc<Heard>,
+    condition: watch::Receiver<Condition>,
+    observer: JoinHandle<()>,
+    metrics: LinkMetrics,
+    hangup: Hangup,
+}
+
+/// How a connection is.
+#[derive(Debug, Clone, Default)]
+struct Condition {
+    blocked: bool,
+    lost: Option<String>,
+}
+
+/// A duplicate of the socket: shutting it down ends lapin's thread, which cannot be told to stop while it waits for a silent peer.
+struct Hangup(StdTcpStream);
+
+impl Hangup {
+    fn hang_up(&self) {
+        // Where the peer was faster, there is nothing left to shut down.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+impl Link {
+    /// Connects, encrypts where the endpoint says so, and logs in, each within [`STEP`].
+    pub(crate) async fn dial(endpoint: &Endpoint, metrics: &LinkMetrics) -> Result<Self, Error> {
+        let broker = endpoint.url.authority();
+        let silent = || Error::Silent { broker: broker.clone(), within: STEP };
+        let (io, hangup) = timeout(STEP, connect(endpoint)).await.map_err(|_| silent())??;
+        let not_after = match &io {
+            Io::Plain(_) => None,
+            Io::Tls(tls) => tls::not_after(tls),
+        };
+        let heard = Arc::<Heard>::default();
+        let (open, closed) = oneshot::channel();
+        let wire = Wire {
+            io,
+            inlet: Inlet::default(),
+            greeting: Some(Default::default()),
+            heard: Arc::clone(&heard),
+            _open: open,
+        };
+        let login = login(endpoint, metrics.role(), wire);
+        let connection = timeout(STEP, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
+        let (sender, condition) = watch::channel(Condition::default());
+        metrics.opened(not_after);
+        let events = connection.events_listener();
+        let observer = tokio::spawn(observe(events, closed, Arc::clone(&heard), sender, metrics.clone()));
+        Ok(Self { connection, broker, heard, condition, observer, metrics: metrics.clone(), hangup })
+    }
+
+    /// Opens a channel, within [`STEP`]. On a blocked connection that never succeeds.
+    pub(crate) async fn channel(&self) -> Result<Channel, Error> {
+        self.step(self.connection.create_channel()).await
+    }
+
+    /// Waits for the broker's answer, for [`STEP`] at most.
+    pub(crate) async fn step<T>(&self, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
+        Ok(self.within(answer).await??)
+    }
+
+    /// The same, with lapin's own error left to whoever asked.
+    pub(crate) async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let silent = |_| Error::Silent { broker: self.broker.clone(), within: STEP };
+        timeout(STEP, answer).await.map_err(silent)
+    }
+
+    /// The broker's version; none if it said none.
+    pub(crate) fn server_version(&self) -> Option<Version> {
+        self.heard.version.get().copied()
+    }
+
+    /// Whether an alarm holds back whatever is written. The broker tells it only after a publish on this connection.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    /// Whether it is open, as far as anybody knows.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.status().connected() && self.condition.borrow().lost.is_none()
+    }
+
+    /// Resolves when the connection is blocked, or not, as `blocked` says; never if it is lost before.
+    pub(crate) async fn until_blocked(&self, blocked: bool) {
+        let mut condition = self.condition.clone();
+        if condition.wait_for(|condition| condition.blocked == blocked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Resolves once the connection is lost, with why.
+    pub(crate) async fn lost(&self) -> Error {
+        let mut condition = self.condition.clone();
+        let lost = condition.wait_for(|condition| condition.lost.is_some()).await;
+        let reason = lost.ok().and_then(|condition| condition.lost.clone());
+        Error::Lost { reason: reason.unwrap_or_else(|| "it was closed".to_owned()) }
+    }
+
+    /// Ends the connection without a word; everything on it fails at once.
+    pub(crate) fn hang_up(&self) {
+        self.hangup.hang_up();
+    }
+
+    /// Takes leave of the broker, for a second at most.
+    pub(crate) async fn close(&self) {
+        let _ = timeout(Duration::from_secs(1), self.connection.close(200, "bye".into())).await;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.observer.abort();
+        self.metrics.closed();
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<(Io, Hangup), Error> {
+    let unreachable =
+        |error: io::Error| Error::Unreachable { broker: endpoint.url.authority(), reason: error.to_string() };
+    let tcp = TcpStream::connect((endpoint.url.host.as_str(), endpoint.url.port)).await.map_err(unreachable)?;
+    // Or a small batch would wait for the acknowledgement of the one before.
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    let hangup = Hangup(tcp.as_fd().try_clone_to_owned().map_err(unreachable)?.into());
+    match endpoint.url.tls {
+        false => Ok((Io::Plain(tcp), hangup)),
+        true => Ok((Io::Tls(Box::new(tls::encrypt(tcp, endpoint).await?)), hangup)),
+    }
+}
+
+async fn login(endpoint: &Endpoint, role: &str, wire: Wire) -> lapin::Result<Connection> {
+    let name: String = endpoint.name.chars().take(LONGEST_NAME).collect();
+    let properties = ConnectionProperties::default().with_connection_name(format!("{name}:{role}").into());
+    let tokio = Tokio::current();
+    let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Timers(tokio)));
+    // lapin asks once: in plain mode it dials no second time.
+    let wire = Mutex::new(Some(wire));
+    let take = async move |_, _| {
+        let wire = wire.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        wire.map(AsyncTcpStream::Plain).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into())
+    };
+    Connection::connector(uri(endpoint), runtime, take, properties).await
+}
+
+fn uri(endpoint: &Endpoint) -> AMQPUri {
+    let url = &endpoint.url;
+    AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo { username: url.user.clone(), password: url.password().to_owned() },
+            host: url.host.clone(),
+            port: url.port,
+        },
+        vhost: url.vhost.clone(),
+        query: AMQPQueryString {
+            frame_max: Some(FRAME_MAX_BYTES),
+            heartbeat: Some(HEARTBEAT_SECONDS),
+            ..AMQPQueryString::default()
+        },
+    }
+}
+
+/// Why the broker let nobody in.
+fn refusal(error: lapin::Error, endpoint: &Endpoint) -> Error {
+    let url = &endpoint.url;
+    let broker = url.authority();
+    match reply(&error) {
+        Some((403, words)) => Error::CredentialsRefused { broker, user: url.user.clone(), reason: words.to_owned() },
+        Some((530, words)) => Error::VhostRefused { broker, vhost: url.vhost.clone(), reason: words.to_owned() },
+        Some((_, words)) => Error::Unreachable { broker, reason: words.to_owned() },
+        None => Error::Unreachable { broker, reason: format!("no AMQP login: {error}") },
+    }
+}
+
+/// Keeps the condition true to what happens, until the connection is lost.
+async fn observe(
+    events: impl Stream<Item = Event>,
+    closed: oneshot::Receiver<()>,
+    heard: Arc<Heard>,
+    condition: watch::Sender<Condition>,
+    metrics: LinkMetrics,
+) {
+    tokio::pin!(events, closed);
+    let mut latest = None;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            _ = &mut closed => break,
+        };
+        let blocked = match event {
+            Some(Event::ConnectionBlocked(_)) => true,
+            Some(Event::ConnectionUnblocked) => false,
+            // A channel's error comes the same way: only the socket says that the connection is gone.
+            Some(Event::Error(error)) => {
+                latest = Some((Instant::now(), error));
+                continue;
+            }
+            Some(_) => continue,
+            None => break,
+        };
+        metrics.blocked(blocked);
+        condition.send_modify(|condition| condition.blocked = blocked);
+    }
+    let mut reason = latest.filter(|(at, _)| at.elapsed() < STEP).map(|(_, error)| Error::from(error));
+    if reason.is_none() && heard.farewell.get().is_none() {
+        // The socket goes first; lapin says why a moment later, if it knows.
+        let late = timeout(Duration::from_millis(100), events.next()).await;
+        reason = late.ok().flatten().and_then(|event| match event {
+            Event::Error(error) => Some(Error::from(error)),
+            _ => None,
+        });
+    }
+    let words = match (heard.farewell.get(), reason) {
+        (Some(words), _) => words.clone(),
+        (None, Some(Error::Lost { reason })) => reason,
+        (None, _) => "the broker hung up".to_owned(),
+    };
+    metrics.closed();
+    condition.send_modify(|condition| condition.lost = Some(words));
+}

@@ -1,0 +1,108 @@
+//! What is counted of consuming.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::{ByKey, registered, seconds};
+use crate::Error;
+
+/// What became of a delivery, for the label `outcome`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consumed {
+    /// The handler handled it.
+    Handled,
+    /// It was handled before.
+    Duplicate,
+    /// It failed, and waits in a delay queue.
+    Delayed,
+    /// It failed for good, or once too often.
+    Dead,
+    /// It could not be decoded.
+    Undecodable,
+    /// It was set aside because it outlived its consumers again and again.
+    Suspect,
+    /// It went back to the queue, unhandled.
+    GivenBack,
+}
+
+impl Consumed {
+    const ALL: [Self; 7] =
+        [Self::Handled, Self::Duplicate, Self::Delayed, Self::Dead, Self::Undecodable, Self::Suspect, Self::GivenBack];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Duplicate => "duplicate",
+            Self::Delayed => "delayed",
+            Self::Dead => "dead",
+            Self::Undecodable => "undecodable",
+            Self::Suspect => "suspect",
+            Self::GivenBack => "given-back",
+        }
+    }
+}
+
+/// The metrics of one queue's consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumeMetrics {
+    consumed: ByKey<[IntCounter; Consumed::ALL.len()]>,
+    process_duration: Histogram,
+    event_age: Histogram,
+    redriven: IntCounter,
+    /// Whether there is a subscription.
+    pub(crate) active: IntGauge,
+}
+
+impl ConsumeMetrics {
+    /// # Errors
+    /// The registry has them already.
+    pub(crate) fn register(registry: &Registry, queue: &str, routing_keys: &[&str]) -> Result<Self, Error> {
+        let histogram = |name, help| -> Result<Histogram, Error> {
+            Ok(registered(registry, HistogramVec::new(seconds(name, help), &["queue"])?)?.with_label_values(&[queue]))
+        };
+        let consumed = Opts::new("messaging_consumed_total", "Deliveries settled, by what became of them.");
+        let consumed = registered(registry, IntCounterVec::new(consumed, &["queue", "routing_key", "outcome"])?)?;
+        let redriven = Opts::new("messaging_redriven_total", "Events that came back from the dead letters.");
+        let redriven = registered(registry, IntCounterVec::new(redriven, &["queue"])?)?;
+        let active = Opts::new("messaging_consumer_active", "Whether there is a subscription to the queue.");
+        let active = registered(registry, IntGaugeVec::new(active, &["queue"])?)?;
+        let counters =
+            |key: &str| Consumed::ALL.map(|outcome| consumed.with_label_values(&[queue, key, outcome.name()]));
+        Ok(Self {
+            consumed: ByKey::new(routing_keys, counters),
+            process_duration: histogram("messaging_process_duration_seconds", "How long handlers take.")?,
+            event_age: histogram("messaging_event_age_seconds", "From an event's time until it is handled.")?,
+            redriven: redriven.with_label_values(&[queue]),
+            active: active.with_label_values(&[queue]),
+        })
+    }
+
+    pub(crate) fn consumed(&self, routing_key: &str, outcome: Consumed) {
+        self.consumed.of(routing_key)[outcome as usize].inc();
+    }
+
+    pub(crate) fn processed(&self, took: Duration) {
+        self.process_duration.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn aged(&self, age: Duration) {
+        self.event_age.observe(age.as_secs_f64());
+    }
+
+    pub(crate) fn redriven(&self) {
+        self.redriven.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_has_its_own_counter() {
+        for (position, outcome) in Consumed::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, position, "{}", outcome.name());
+        }
+    }
+}

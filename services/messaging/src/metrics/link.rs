@@ -1,0 +1,85 @@
+//! What is counted of connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::registered;
+use crate::Error;
+
+/// What a connection is for; its name is the label `connection`, and part of the connection's name at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Events or copies go out.
+    Publish,
+    /// Deliveries come in.
+    Consume,
+}
+
+impl Role {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Consume => "consume",
+        }
+    }
+}
+
+/// The metrics of one connection, and of all that come after it in the same role.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkMetrics {
+    role: Role,
+    connected: IntGauge,
+    blocked: IntGauge,
+    reconnects: IntCounter,
+    certificate_not_after: IntGauge,
+    opened_before: Arc<AtomicBool>,
+}
+
+impl LinkMetrics {
+    /// One for each role, in that order.
+    ///
+    /// # Errors
+    /// The registry has them already.
+    pub(crate) fn register<const N: usize>(registry: &Registry, roles: [Role; N]) -> Result<[Self; N], Error> {
+        let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &["connection"])?);
+        let connected = gauge("messaging_connected", "Whether the connection to the broker is open.")?;
+        let blocked = gauge("messaging_blocked", "Whether an alarm of the broker holds back what is published.")?;
+        let not_after = gauge(
+            "messaging_broker_certificate_not_after_seconds",
+            "When the broker's certificate expires, in seconds since 1970; 0 without TLS.",
+        )?;
+        let reconnects = Opts::new("messaging_reconnects_total", "Connections opened after the first.");
+        let reconnects = registered(registry, IntCounterVec::new(reconnects, &["connection"])?)?;
+        Ok(roles.map(|role| Self {
+            role,
+            connected: connected.with_label_values(&[role.name()]),
+            blocked: blocked.with_label_values(&[role.name()]),
+            reconnects: reconnects.with_label_values(&[role.name()]),
+            certificate_not_after: not_after.with_label_values(&[role.name()]),
+            opened_before: Arc::default(),
+        }))
+    }
+
+    pub(crate) fn role(&self) -> &'static str {
+        self.role.name()
+    }
+
+    pub(crate) fn opened(&self, certificate_not_after: Option<i64>) {
+        if self.opened_before.swap(true, Ordering::Relaxed) {
+            self.reconnects.inc();
+        }
+        self.connected.set(1);
+        self.certificate_not_after.set(certificate_not_after.unwrap_or(0));
+    }
+
+    pub(crate) fn blocked(&self, blocked: bool) {
+        self.blocked.set(blocked.into());
+    }
+
+    pub(crate) fn closed(&self) {
+        self.connected.set(0);
+        self.blocked.set(0);
+    }
+}

@@ -1,0 +1,50 @@
+//! What is counted: every `messaging_*` series, at zero from the start, behind handles that are looked up once.
+//!
+//! The parts are registered by those who use them, since a series that can never move misleads: a publisher has no
+//! `messaging_consumer_active`.
+
+use prometheus::core::Collector;
+use prometheus::{HistogramOpts, Registry};
+
+mod link;
+pub(crate) use link::{LinkMetrics, Role};
+mod publish;
+pub(crate) use publish::{Outcome, PublishMetrics};
+mod consume;
+pub(crate) use consume::{ConsumeMetrics, Consumed};
+mod standing;
+pub(crate) use standing::StandingMetrics;
+
+/// The label of a routing key that was not named at the start: labels are bounded.
+const OTHER: &str = "other";
+
+/// Seconds, from half a millisecond to half a minute.
+const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Registers a metric and gives it back.
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn seconds(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(name, help).buckets(SECONDS.to_vec())
+}
+
+/// A handle for each of a few names, found by comparing: faster than a hash for so few, and without a lock.
+#[derive(Debug, Clone)]
+struct ByKey<T> {
+    known: Vec<(String, T)>,
+    other: T,
+}
+
+impl<T> ByKey<T> {
+    fn new(keys: &[&str], handle: impl Fn(&str) -> T) -> Self {
+        let known = keys.iter().map(|key| ((*key).to_owned(), handle(key))).collect();
+        Self { known, other: handle(OTHER) }
+    }
+
+    fn of(&self, key: &str) -> &T {
+        self.known.iter().find(|(known, _)| known == key).map_or(&self.other, |(_, handle)| handle)
+    }
+}

@@ -1,0 +1,32 @@
+//! What is counted of a publisher or consumer as a whole.
+
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::registered;
+use crate::{Error, State};
+
+/// In which state it is, and how much it has in hand.
+#[derive(Debug, Clone)]
+pub(crate) struct StandingMetrics {
+    states: Vec<IntGauge>,
+    /// Events that wait for their confirm, or deliveries not yet settled.
+    pub(crate) in_flight: IntGauge,
+}
+
+impl StandingMetrics {
+    /// # Errors
+    /// The registry has them already.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, Error> {
+        let states = Opts::new("messaging_state", "1 for the state that /readyz shows, 0 for the others.");
+        let states = registered(registry, IntGaugeVec::new(states, &["state"])?)?;
+        let in_flight = IntGauge::new("messaging_in_flight", "Events that wait for a confirm, or deliveries in hand.")?;
+        let states = State::NAMES.iter().map(|name| states.with_label_values(&[name])).collect();
+        Ok(Self { states, in_flight: registered(registry, in_flight)? })
+    }
+
+    pub(crate) fn state(&self, state: &State) {
+        for (name, gauge) in State::NAMES.iter().zip(&self.states) {
+            gauge.set((*name == state.name()).into());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Publishes events, and says of each what became of it.
+
+use std::sync::Arc;
+
+use contract::{CONTENT_TYPE, Encoded, Event};
+use lapin::BasicProperties;
+use lapin::types::{FieldTable, ShortString};
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field, info_span};
+
+use crate::metrics::{LinkMetrics, Outcome, PublishMetrics, Role, StandingMetrics};
+use crate::topology::Topology;
+use crate::{Endpoint, Error, State, trace};
+
+mod options;
+pub use options::PublisherOptions;
+mod required_queue;
+pub use required_queue::RequiredQueue;
+mod publish_error;
+pub use publish_error::PublishError;
+mod outgoing;
+pub(crate) use outgoing::Outgoing;
+mod outbox;
+pub(crate) use outbox::Limits;
+mod flight;
+mod lane;
+mod lanes;
+mod verdict;
+pub(crate) use lanes::{Lanes, Plan};
+mod watched;
+use watched::Watched;
+
+/// What is known of a message that somebody wanted published.
+pub(crate) type Answer = Result<(), PublishError>;
+
+/// How many bytes of bodies may wait, so that memory stays bounded whatever is published.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// AMQP's delivery mode of a message that survives the broker's restart.
+const PERSISTENT: u8 = 2;
+
+/// Publishes events to one exchange, and says of each what became of it. Clones share one connection.
+///
+/// An event is accepted when the broker has confirmed that at least one queue holds it, on disk where the queue is durable. Until then it
+/// waits, and its deadline decides:
+///
+/// | what happens | what becomes of the event |
+/// |---|---|
+/// | no broker, refused credentials, refused or conflicting topology | it waits, then [`Unavailable`](PublishError::Unavailable) |
+/// | a memory or disk alarm | it waits, then [`Blocked`](PublishError::Blocked); nothing is handed over meanwhile |
+/// | the connection is lost before its confirm | it is sent again on the next one, with the same id; then [`Unconfirmed`](PublishError::Unconfirmed) |
+/// | the exchange was deleted | exchange and required queues are declared again, and it is sent again |
+/// | no queue is bound to its type | [`Unroutable`](PublishError::Unroutable), at once |
+/// | a queue refuses it, or it is larger than the broker allows | [`Rejected`](PublishError::Rejected), at once |
+/// | the confirm stays away | [`Unconfirmed`](PublishError::Unconfirmed) |
+/// | too much waits already | [`Overloaded`](PublishError::Overloaded), at once |
+///
+/// The broker tells of an alarm only after something was published on a connection, so the first events after an alarm began may be sent and
+/// stay unconfirmed until it is over. Nobody is told of a deleted binding: for up to five seconds its events are unroutable, or reach the other
+/// queues only.
+#[derive(Clone)]
+pub struct Publisher {
+    lanes: Arc<Lanes>,
+    metrics: PublishMetrics,
+    exchange: &'static str,
+    app_id: ShortString,
+    host: Arc<str>,
+    port: u16,
+}
+
+impl Publisher {
+    /// Starts to connect, within the current tokio runtime, to publish events of this kind. The exchange, and what the options require,
+    /// are declared before anything is published.
+    ///
+    /// # Errors
+    /// The registry has a publisher's metrics already.
+    pub fn start<E: Event>(
+        endpoint: Endpoint,
+        exchange: &'static str,
+        options: PublisherOptions,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        let [link_metrics] = LinkMetrics::register(registry, [Role::Publish])?;
+        let standing_metrics = Some(StandingMetrics::register(registry)?);
+        let metrics = PublishMetrics::register(registry, exchange, E::TYPES)?;
+        let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
+        let app_id = short(endpoint.name.as_str()).unwrap_or_default();
+        let lanes = Lanes::start(Plan {
+            endpoint,
+            what: format!("publisher to {exchange}"),
+            topology: topology(exchange, &options),
+            lanes: options.lanes,
+            limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
+            link_metrics,
+            standing_metrics,
+        });
+        Ok(Self { lanes: Arc::new(lanes), metrics, exchange, app_id, host, port })
+    }
+
+    /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it. Connection losses are
+    /// ridden out until the deadline; then the event may arrive more than once, each time with the same id.
+    ///
+    /// # Errors
+    /// What is known of the event. One whose id is longer than AMQP can carry, 255 bytes, is [`PublishError::Rejected`] without being sent.
+    ///
+    /// # If dropped
+    /// An event that still waits for its turn is never sent. One that was handed to the broker is: whether it arrived is then unknown.
+    pub async fn publish(&self, event: Encoded, deadline: Instant) -> Result<(), PublishError> {
+        let span = self.span(&event);
+        let watched = Watched::new(&self.metrics, event.event_type);
+        let answer = match self.outgoing(event, &span) {
+            Some(outgoing) => self.lanes.send(outgoing, deadline).instrument(span.clone()).await,
+            None => Err(PublishError::Rejected),
+        };
+        if answer.is_err() {
+            span.record("error.type", Outcome::from(&answer).name());
+        }
+        watched.done(&answer);
+        answer
+    }
+
+    /// How it stands, for readiness.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.lanes.state()
+    }
+
+    /// Takes in nothing more ([`PublishError::Unavailable`]), finishes what is under way until the deadline, and disconnects.
+    pub async fn close(&self, deadline: Instant) {
+        self.lanes.close(deadline).await;
+    }
+
+    /// None if AMQP cannot carry the id or the type.
+    fn outgoing(&self, event: Encoded, span: &Span) -> Option<Outgoing> {
+        let properties = BasicProperties::default()
+            .with_message_id(short(event.id)?)
+            .with_type(short(event.event_type)?)
+            .with_timestamp(u64::try_from(event.time.as_second()).unwrap_or(0))
+            .with_app_id(self.app_id.clone())
+            .with_content_type(CONTENT_TYPE.into())
+            .with_delivery_mode(PERSISTENT);
+        let properties = match trace::inject(span) {
+            Some(headers) => properties.with_headers(headers),
+            None => properties,
+        };
+        let routing_key = event.event_type.into();
+        Some(Outgoing { exchange: self.exchange.into(), routing_key, properties, body: event.body })
+    }
+
+    fn span(&self, event: &Encoded) -> Span {
+        info_span!(
+            "send",
+            otel.name = %format_args!("send {}", self.exchange),
+            otel.kind = "producer",
+            messaging.system = "rabbitmq",
+            "messaging.operation.type" = "send",
+            messaging.operation.name = "send",
+            messaging.destination.name = self.exchange,
+            messaging.rabbitmq.destination.routing_key = event.event_type,
+            messaging.message.id = event.id,
+            messaging.message.body.size = event.body.len(),
+            server.address = &*self.host,
+            server.port = self.port,
+            "error.type" = field::Empty,
+        )
+    }
+}
+
+/// What AMQP carries as a short string: at most 255 bytes.
+fn short(text: impl Into<String>) -> Option<ShortString> {
+    ShortString::try_new(text).ok()
+}
+
+fn topology(exchange: &str, options: &PublisherOptions) -> Topology {
+    let mut topology = Topology::default().exchange(exchange);
+    for required in &options.required_queues {
+        topology = topology.queue(&required.queue, FieldTable::default());
+        for key in &required.routing_keys {
+            topology = topology.binding(&required.queue, exchange, key);
+        }
+    }
+    topology
+}

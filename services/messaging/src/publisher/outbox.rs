@@ -1,0 +1,330 @@
+//! The messages that wait to be published, and the places of those who wait for an answer.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use prometheus::IntGauge;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Answer, Outgoing, PublishError};
+
+/// The most messages of one batch.
+const LARGEST_BATCH: usize = 256;
+/// The most bytes of bodies in one batch, unless its first message alone has more.
+const HEAVIEST_BATCH: usize = 1024 * 1024;
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) messages: usize,
+    /// Bytes of bodies.
+    pub(crate) bytes: usize,
+}
+
+/// A message, and the way back to its publisher. A lane holds it while it is on its way.
+pub(super) struct Ticket {
+    /// Its place in line, which it keeps when it has to be sent again.
+    number: u64,
+    /// In a box, because the line moves its tickets about.
+    pub(super) outgoing: Box<Outgoing>,
+    pub(super) deadline: Instant,
+    /// Whether it was ever handed to the broker: then nobody can say that no queue holds it.
+    pub(super) sent: bool,
+    /// Whether it has to be the only one of its batch, since one of its last batch offended the broker.
+    pub(super) alone: bool,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Where messages wait for a lane, first come, first served.
+pub(super) struct Outbox {
+    line: Mutex<Line>,
+    limits: Limits,
+    in_flight: Option<IntGauge>,
+    arrival: Notify,
+    emptied: Notify,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: BTreeMap<u64, Ticket>,
+    next_number: u64,
+    /// Publishers that wait for an answer, and the bytes of their bodies.
+    places: usize,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(limits: Limits, in_flight: Option<IntGauge>) -> Self {
+        Self { line: Mutex::default(), limits, in_flight, arrival: Notify::new(), emptied: Notify::new() }
+    }
+
+    /// Waits in line, and for the broker's answer, until the deadline. `unsent` says what to answer for a message that was never sent.
+    pub(super) async fn send(
+        &self,
+        outgoing: Outgoing,
+        deadline: Instant,
+        unsent: impl FnOnce() -> PublishError,
+    ) -> Answer {
+        let mut place = self.enter(outgoing, deadline)?;
+        if let Ok(Ok(answer)) = timeout_at(deadline, &mut place.answer).await {
+            return answer;
+        }
+        match self.withdraw(place.number) {
+            Some(ticket) if !ticket.sent => Err(unsent()),
+            Some(_) => Err(PublishError::Unconfirmed),
+            // A lane has it, and may have answered just now.
+            None => place.answer.try_recv().unwrap_or(Err(PublishError::Unconfirmed)),
+        }
+    }
+
+    fn enter(&self, outgoing: Outgoing, deadline: Instant) -> Result<Place<'_>, PublishError> {
+        let bytes = outgoing.body.len();
+        let (sender, answer) = oneshot::channel();
+        let mut line = self.line();
+        if line.closed {
+            return Err(PublishError::Unavailable);
+        }
+        if line.places >= self.limits.messages || line.bytes.saturating_add(bytes) > self.limits.bytes {
+            return Err(PublishError::Overloaded);
+        }
+        let number = line.next_number;
+        line.next_number += 1;
+        line.places += 1;
+        line.bytes += bytes;
+        let outgoing = Box::new(outgoing);
+        line.waiting.insert(number, Ticket { number, outgoing, deadline, sent: false, alone: false, answer: sender });
+        drop(line);
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.inc();
+        }
+        self.arrival.notify_one();
+        Ok(Place { outbox: self, number, bytes, answer })
+    }
+
+    fn withdraw(&self, number: u64) -> Option<Ticket> {
+        self.line().waiting.remove(&number)
+    }
+
+    /// Resolves once somebody waits in line.
+    pub(super) async fn arrival(&self) {
+        while self.line().waiting.is_empty() {
+            self.arrival.notified().await;
+        }
+    }
+
+    /// One lane's share of what waits. It goes back in line where it is dropped without an answer.
+    pub(super) fn take(&self, lanes: usize) -> Batch<'_> {
+        let mut line = self.line();
+        // With little in flight small batches keep all lanes busy; a lane that took everything would leave the others idle.
+        let most = line.places.div_ceil(lanes).clamp(1, LARGEST_BATCH);
+        let mut tickets = Vec::with_capacity(most.min(line.waiting.len()));
+        let mut bytes = 0;
+        while tickets.len() < most
+            && let Some(first) = line.waiting.first_entry()
+        {
+            bytes += first.get().outgoing.body.len();
+            let alone = first.get().alone;
+            if !tickets.is_empty() && (alone || bytes > HEAVIEST_BATCH) {
+                break;
+            }
+            tickets.push(first.remove());
+            if alone {
+                break;
+            }
+        }
+        if !line.waiting.is_empty() {
+            self.arrival.notify_one();
+        }
+        Batch { outbox: self, tickets }
+    }
+
+    fn give_back(&self, tickets: impl Iterator<Item = Ticket>) {
+        let mut line = self.line();
+        for ticket in tickets {
+            // Under the lock, so that a publisher that leaves now finds its ticket in line, or closed before.
+            if !ticket.answer.is_closed() {
+                line.waiting.insert(ticket.number, ticket);
+            }
+        }
+        self.arrival.notify_one();
+    }
+
+    /// Takes in nothing more; resolves once everybody has an answer.
+    pub(super) async fn close(&self) {
+        self.line().closed = true;
+        while self.line().places > 0 {
+            self.emptied.notified().await;
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // What it guards is whole between any two statements.
+        self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A publisher's place: given up when it has its answer or waits no more.
+struct Place<'o> {
+    outbox: &'o Outbox,
+    number: u64,
+    bytes: usize,
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.answer.close();
+        let mut line = self.outbox.line();
+        line.waiting.remove(&self.number);
+        line.places -= 1;
+        line.bytes -= self.bytes;
+        if line.places == 0 {
+            self.outbox.emptied.notify_one();
+        }
+        drop(line);
+        if let Some(in_flight) = &self.outbox.in_flight {
+            in_flight.dec();
+        }
+    }
+}
+
+/// What a lane has taken. Dropped unanswered, it goes back in line: nothing is forgotten, however a lane ends.
+pub(super) struct Batch<'o> {
+    outbox: &'o Outbox,
+    pub(super) tickets: Vec<Ticket>,
+}
+
+impl Batch<'_> {
+    /// Answers each publisher; what has no answer goes back in line.
+    pub(super) fn answer(mut self, answers: impl IntoIterator<Item = Option<Answer>>) {
+        let mut unanswered = Vec::new();
+        for (ticket, answer) in self.tickets.drain(..).zip(answers) {
+            match answer {
+                // Nobody may be waiting any more; then nobody needs to know.
+                Some(answer) => drop(ticket.answer.send(answer)),
+                None => unanswered.push(ticket),
+            }
+        }
+        self.tickets = unanswered;
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if !self.tickets.is_empty() {
+            self.outbox.give_back(self.tickets.drain(..));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { messages: 8, bytes: 4 * HEAVIEST_BATCH };
+
+    fn outbox() -> Outbox {
+        Outbox::new(LIMITS, None)
+    }
+
+    fn message(size: usize) -> Outgoing {
+        let body = Bytes::from(vec![0; size]);
+        Outgoing { exchange: "e".into(), routing_key: "k".into(), properties: Default::default(), body }
+    }
+
+    fn enter(outbox: &Outbox, size: usize) -> Place<'_> {
+        outbox.enter(message(size), Instant::now()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn numbers(batch: &Batch<'_>) -> Vec<u64> {
+        batch.tickets.iter().map(|ticket| ticket.number).collect()
+    }
+
+    #[test]
+    fn each_lane_takes_its_share_in_order() {
+        let outbox = outbox();
+        let _places: Vec<_> = (0..6).map(|_| enter(&outbox, 1)).collect();
+        let batches = [outbox.take(4), outbox.take(4), outbox.take(4), outbox.take(4)];
+        assert_eq!(batches.each_ref().map(numbers), [vec![0, 1], vec![2, 3], vec![4, 5], vec![]]);
+    }
+
+    #[test]
+    fn a_batch_without_answers_goes_back_to_the_head_of_the_line() {
+        let outbox = outbox();
+        let _places: Vec<_> = (0..4).map(|_| enter(&outbox, 1)).collect();
+        drop(outbox.take(2));
+        assert_eq!(numbers(&outbox.take(1)), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_sent() {
+        let outbox = outbox();
+        let (first, second) = (enter(&outbox, 1), enter(&outbox, 1));
+        let batch = outbox.take(2);
+        drop((first, second));
+        assert_eq!(numbers(&outbox.take(1)), Vec::<u64>::new(), "it left the line");
+        drop(batch);
+        assert_eq!(numbers(&outbox.take(1)), Vec::<u64>::new(), "it did not go back in line");
+    }
+
+    #[test]
+    fn places_and_bytes_are_limited_and_come_free() {
+        let outbox = outbox();
+        let places: Vec<_> = (0..8).map(|_| enter(&outbox, 1)).collect();
+        assert!(matches!(outbox.enter(message(1), Instant::now()), Err(PublishError::Overloaded)));
+        drop(places);
+        let heavy = enter(&outbox, LIMITS.bytes);
+        assert!(matches!(outbox.enter(message(1), Instant::now()), Err(PublishError::Overloaded)));
+        drop(heavy);
+        drop(enter(&outbox, LIMITS.bytes));
+    }
+
+    #[test]
+    fn a_batch_is_no_heavier_than_a_mebibyte_unless_its_first_message_is() {
+        let outbox = outbox();
+        let sizes = [HEAVIEST_BATCH / 2, HEAVIEST_BATCH / 2, 1, HEAVIEST_BATCH + 1];
+        let _places = sizes.map(|size| enter(&outbox, size));
+        let batches = [outbox.take(1), outbox.take(1), outbox.take(1)];
+        assert_eq!(batches.each_ref().map(numbers), [vec![0, 1], vec![2], vec![3]]);
+    }
+
+    #[test]
+    fn a_suspect_has_its_batch_to_itself() {
+        let outbox = outbox();
+        let _places: Vec<_> = (0..4).map(|_| enter(&outbox, 1)).collect();
+        let mut batch = outbox.take(1);
+        batch.tickets[1].alone = true;
+        drop(batch);
+        let batches = [outbox.take(1), outbox.take(1), outbox.take(1)];
+        assert_eq!(batches.each_ref().map(numbers), [vec![0], vec![1], vec![2, 3]]);
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_only_what_was_never_sent_is_called_unsent() {
+        let outbox = outbox();
+        let now = Instant::now();
+        let unsent = outbox.send(message(1), now, || PublishError::Blocked).await;
+        assert_eq!(unsent, Err(PublishError::Blocked));
+        let sent = outbox.send(message(1), now + std::time::Duration::from_millis(50), || PublishError::Blocked);
+        let lane = async {
+            outbox.arrival().await;
+            outbox.take(1).tickets[0].sent = true;
+        };
+        assert_eq!(tokio::join!(sent, lane).0, Err(PublishError::Unconfirmed));
+    }
+
+    #[tokio::test]
+    async fn a_closed_outbox_takes_nothing_in_and_waits_for_those_inside() {
+        let outbox = outbox();
+        let place = enter(&outbox, 1);
+        let closed = async {
+            outbox.close().await;
+            assert!(matches!(outbox.enter(message(1), Instant::now()), Err(PublishError::Unavailable)));
+        };
+        tokio::join!(closed, async { drop(place) });
+    }
+}

@@ -1,0 +1,155 @@
+//! What became of the messages of a batch.
+//!
+//! lapin attributes a returned message to whichever confirm comes next, not to its own. By the protocol a return comes before its own confirm,
+//! so once every message of a batch is confirmed all its returns are in, and the message ids say whose they are. A batch that was cut short
+//! cannot be judged like that.
+
+use std::collections::HashMap;
+
+use lapin::message::BasicReturnMessage;
+use lapin::types::ShortString;
+
+use super::{Answer, Outgoing, PublishError};
+
+/// What the broker said of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Acked,
+    Nacked,
+    /// Nothing: its channel or connection ended before, or nobody waited any longer.
+    Lost,
+}
+
+/// What the broker said of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    fates: Vec<Fate>,
+    returned: HashMap<Address, usize>,
+}
+
+/// What tells a returned message from others. Two publishers may give the same id at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Address {
+    exchange: ShortString,
+    routing_key: ShortString,
+    message_id: Option<ShortString>,
+}
+
+impl Verdict {
+    /// Adds the next message's fate, with the message that lapin returned by the way, perhaps another one.
+    pub(super) fn add(&mut self, fate: Fate, returned: Option<&BasicReturnMessage>) {
+        self.fates.push(fate);
+        if let Some(message) = returned {
+            let address = Address {
+                exchange: message.exchange.clone(),
+                routing_key: message.routing_key.clone(),
+                message_id: message.properties.message_id().clone(),
+            };
+            *self.returned.entry(address).or_default() += 1;
+        }
+    }
+
+    /// Each publisher's answer; none for a message to send again.
+    pub(super) fn answers<'b>(self, batch: impl Iterator<Item = &'b Outgoing>) -> Vec<Option<Answer>> {
+        if self.returned.is_empty() {
+            return self.fates.into_iter().map(|fate| fate.answer(Ok(()))).collect();
+        }
+        let addresses: Vec<_> = batch.map(Address::of).collect();
+        let mut published = HashMap::<_, usize>::new();
+        for address in &addresses {
+            *published.entry(address).or_default() += 1;
+        }
+        let routed = |address: &Address| match self.returned.get(address) {
+            None => Ok(()),
+            Some(returned) if *returned == published[address] => Err(PublishError::Unroutable),
+            // One of several with the same id came back, and none can say which.
+            Some(_) => Err(PublishError::Unconfirmed),
+        };
+        let whole = !self.fates.contains(&Fate::Lost);
+        let judged = self.fates.iter().zip(&addresses).map(|(fate, address)| match fate {
+            // The return of a lost one may have come with this ack, and this one's own return not at all.
+            Fate::Acked if !whole => None,
+            fate => fate.answer(routed(address)),
+        });
+        judged.collect()
+    }
+}
+
+impl Fate {
+    fn answer(self, routed: Answer) -> Option<Answer> {
+        match self {
+            Self::Acked => Some(routed),
+            Self::Nacked => Some(Err(PublishError::Rejected)),
+            Self::Lost => None,
+        }
+    }
+}
+
+impl Address {
+    fn of(outgoing: &Outgoing) -> Self {
+        Self {
+            exchange: outgoing.exchange.clone(),
+            routing_key: outgoing.routing_key.clone(),
+            message_id: outgoing.properties.message_id().clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use lapin::BasicProperties;
+
+    use super::*;
+
+    const UNROUTABLE: Option<Answer> = Some(Err(PublishError::Unroutable));
+
+    fn message(id: &str) -> Outgoing {
+        let properties = BasicProperties::default().with_message_id(id.into());
+        Outgoing { exchange: "e".into(), routing_key: "k".into(), properties, body: Bytes::new() }
+    }
+
+    /// A verdict on messages, of which those with these ids came back.
+    fn judged(fates: &[(&str, Fate)], returned: &[&str]) -> Vec<Option<Answer>> {
+        let messages: Vec<_> = fates.iter().map(|(id, _)| message(id)).collect();
+        let mut verdict = Verdict { fates: fates.iter().map(|(_, fate)| *fate).collect(), ..Verdict::default() };
+        for id in returned {
+            *verdict.returned.entry(Address::of(&message(id))).or_default() += 1;
+        }
+        verdict.answers(messages.iter())
+    }
+
+    use Fate::{Acked, Lost, Nacked};
+
+    #[test]
+    fn a_returned_message_is_unroutable_whichever_confirm_brought_it() {
+        assert_eq!(judged(&[("a", Acked), ("b", Acked)], &["b"]), [Some(Ok(())), UNROUTABLE]);
+    }
+
+    #[test]
+    fn a_nacked_message_is_rejected_and_no_other() {
+        assert_eq!(judged(&[("a", Nacked), ("b", Acked)], &[]), [Some(Err(PublishError::Rejected)), Some(Ok(()))]);
+    }
+
+    #[test]
+    fn without_returns_the_acks_of_a_batch_cut_short_are_good() {
+        assert_eq!(judged(&[("a", Acked), ("b", Lost)], &[]), [Some(Ok(())), None]);
+    }
+
+    #[test]
+    fn with_returns_no_ack_of_a_batch_cut_short_is_trusted() {
+        // c came back before its confirm, and took the place of a return that may have been a's.
+        assert_eq!(
+            judged(&[("a", Acked), ("b", Nacked), ("c", Lost)], &["c"]),
+            [None, Some(Err(PublishError::Rejected)), None]
+        );
+    }
+
+    #[test]
+    fn of_equal_ids_all_or_none_came_back_or_nobody_knows_which() {
+        let twins = [("a", Acked), ("a", Acked), ("b", Acked)];
+        assert_eq!(judged(&twins, &["a", "a"]), [UNROUTABLE, UNROUTABLE, Some(Ok(()))]);
+        let unknown = Some(Err(PublishError::Unconfirmed));
+        assert_eq!(judged(&twins, &["a"]), [unknown, unknown, Some(Ok(()))]);
+    }
+}

@@ -1,0 +1,31 @@
+//! Counts what becomes of a publish, however it ends.
+
+use std::time::Instant;
+
+use super::Answer;
+pub(super) use crate::metrics::Outcome;
+use crate::metrics::PublishMetrics;
+
+/// Counts its message as abandoned unless told otherwise before it is dropped: no path forgets.
+pub(crate) struct Watched<'m> {
+    metrics: &'m PublishMetrics,
+    routing_key: &'m str,
+    outcome: Outcome,
+    since: Instant,
+}
+
+impl<'m> Watched<'m> {
+    pub(crate) fn new(metrics: &'m PublishMetrics, routing_key: &'m str) -> Self {
+        Self { metrics, routing_key, outcome: Outcome::Abandoned, since: Instant::now() }
+    }
+
+    pub(crate) fn done(mut self, answer: &Answer) {
+        self.outcome = answer.into();
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.metrics.published(self.routing_key, self.outcome, self.since.elapsed());
+    }
+}

@@ -1,0 +1,190 @@
+//! Moves dead letters back to their queue, and only there. It declares nothing.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use lapin::Channel;
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use prometheus::Registry;
+use tokio::time::Instant;
+use tracing::info;
+
+mod options;
+pub use options::RedriveOptions;
+mod summary;
+pub use summary::Summary;
+
+use crate::consumer::dead;
+use crate::error::reply;
+use crate::letter::Letter;
+use crate::link::Link;
+use crate::metrics::{LinkMetrics, Role};
+use crate::publisher::{Lanes, Limits, Plan};
+use crate::topology::Topology;
+use crate::{Endpoint, Error, PublishError};
+
+/// How many letters are on their way at once.
+const UNDER_WAY: usize = 64;
+/// How long one letter waits for the broker's confirm.
+const CONFIRM: Duration = Duration::from_secs(30);
+
+/// Moves the dead letters that the options name, at most as many as there are now, until all are looked at or `stop` resolves. A letter is
+/// acknowledged only when its queue has it again, with its id, trace, first failure and one more redrive; its attempts begin anew. All others are
+/// held until the end and then given back.
+///
+/// # Errors
+/// The broker cannot be reached or is lost, refuses access, has no such queue, or does not take a letter: [`Error::NotMoved`]. What was moved
+/// stays moved, what was not is a dead letter still.
+///
+/// # If dropped
+/// The letters under way may be in both queues; none is lost.
+pub async fn run(
+    endpoint: Endpoint,
+    options: RedriveOptions,
+    registry: &Registry,
+    stop: impl Future<Output = ()>,
+) -> Result<Summary, Error> {
+    let [consume, publish] = LinkMetrics::register(registry, [Role::Consume, Role::Publish])?;
+    let link = Link::dial(&endpoint, &consume).await?;
+    let lanes = Lanes::start(Plan {
+        endpoint,
+        what: format!("publisher of redriven letters to {}", options.queue),
+        topology: Topology::default(),
+        lanes: 1,
+        limits: Limits { messages: usize::MAX, bytes: usize::MAX },
+        link_metrics: publish,
+        standing_metrics: None,
+    });
+    let found = depth(&link, &dead(&options.queue)).await?;
+    let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };
+    let channel = link.channel().await?;
+    let moving = FuturesUnordered::new();
+    let mut redrive =
+        Redrive { options: &options, link: &link, channel, lanes: &lanes, moving, held: None, failure: None, summary };
+    let moved = redrive.take_all(std::pin::pin!(stop)).await;
+    let given_back = redrive.give_back().await;
+    let summary = redrive.summary;
+    drop(redrive);
+    lanes.close(Instant::now()).await;
+    link.close().await;
+    moved.and(given_back).map(|()| summary)
+}
+
+/// A letter's tag, and whether its queue has it again.
+type Moved = (u64, Result<(), PublishError>);
+
+struct Redrive<'a> {
+    options: &'a RedriveOptions,
+    link: &'a Link,
+    channel: Channel,
+    lanes: &'a Lanes,
+    moving: FuturesUnordered<BoxFuture<'a, Moved>>,
+    /// The last letter that stays; all before it that are not acknowledged stay as well.
+    held: Option<u64>,
+    /// Why the first letter that was not moved was not.
+    failure: Option<PublishError>,
+    summary: Summary,
+}
+
+impl<'a> Redrive<'a> {
+    async fn take_all(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
+        let queue = dead(&self.options.queue);
+        for _ in 0..self.summary.found {
+            let enough = self.failure.is_some() || self.options.limit.is_some_and(|limit| self.begun() >= limit);
+            let stopped = tokio::select! {
+                biased;
+                () = &mut stop => true,
+                () = std::future::ready(()) => false,
+            };
+            if enough || stopped {
+                break;
+            }
+            let get = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
+            // Somebody else may have taken what was found.
+            let Some(message) = self.link.step(get).await? else { break };
+            self.take(Letter::new(message.delivery));
+            while self.moving.len() >= UNDER_WAY {
+                self.settle_one().await?;
+            }
+        }
+        // After a failure too: what its queue has again must not stay dead as well.
+        while !self.moving.is_empty() {
+            self.settle_one().await?;
+        }
+        let (queue, moved) = (self.options.queue.clone(), self.summary.moved);
+        self.failure.map_or(Ok(()), |reason| Err(Error::NotMoved { queue, moved, reason }))
+    }
+
+    fn begun(&self) -> u64 {
+        self.summary.moved + u64::try_from(self.moving.len()).unwrap_or(u64::MAX)
+    }
+
+    fn take(&mut self, letter: Letter) {
+        let tag = letter.tag();
+        if !self.is_meant(&letter) {
+            return self.held = Some(tag);
+        }
+        let (event_id, reason, redriven) = (letter.message_id(), letter.dead_reason(), letter.redriven());
+        if redriven >= self.options.max_redrives {
+            info!(event_id, %reason, redriven, "letter stays dead: it was moved too often");
+            self.summary.refused += 1;
+            return self.held = Some(tag);
+        }
+        let (error, dry_run) = (letter.error(), self.options.dry_run);
+        info!(event_id, %reason, error, redriven, dry_run, "letter goes back to its queue");
+        if dry_run {
+            self.summary.moved += 1;
+            return self.held = Some(tag);
+        }
+        let (lanes, copy) = (self.lanes, letter.to_redrive(self.options.queue.clone()));
+        self.moving.push(Box::pin(async move { (tag, lanes.send(copy.outgoing(), Instant::now() + CONFIRM).await) }));
+    }
+
+    fn is_meant(&self, letter: &Letter) -> bool {
+        let event = self.options.event_id.as_deref();
+        self.options.reason.is_none_or(|reason| letter.dead_reason() == reason)
+            && event.is_none_or(|event| letter.message_id() == Some(event))
+    }
+
+    /// Ack last: a crash before it leaves the letter in both queues, the other order in none.
+    async fn settle_one(&mut self) -> Result<(), Error> {
+        let Some((tag, moved)) = self.moving.next().await else { return Ok(()) };
+        if let Err(reason) = moved {
+            self.held = self.held.max(Some(tag));
+            self.failure.get_or_insert(reason);
+            return Ok(());
+        }
+        self.link.step(self.channel.basic_ack(tag, BasicAckOptions::default())).await?;
+        self.summary.moved += 1;
+        Ok(())
+    }
+
+    async fn give_back(&mut self) -> Result<(), Error> {
+        if let Some(last) = self.held {
+            let requeue = BasicNackOptions { multiple: true, requeue: true };
+            self.link.step(self.channel.basic_nack(last, requeue)).await?;
+        }
+        // The broker answers in order: after this nothing is left unread.
+        self.link.step(self.channel.close(200, "done".into())).await
+    }
+}
+
+/// How many letters wait in a queue, which is not declared by this.
+async fn depth(link: &Link, queue: &str) -> Result<u64, Error> {
+    let object = || format!("queue {queue:?}");
+    let channel = link.channel().await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let asked = channel.queue_declare(queue.into(), passive, FieldTable::default());
+    match link.step(async { Ok(asked.await) }).await? {
+        Ok(found) => Ok(found.message_count().into()),
+        Err(error) => Err(match reply(&error) {
+            Some((404, _)) => Error::NotFound { object: object() },
+            Some((403, words)) => Error::AccessRefused { object: object(), reason: words.to_owned() },
+            _ => error.into(),
+        }),
+    }
+}

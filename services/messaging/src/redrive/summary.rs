@@ -1,0 +1,48 @@
+//! What a redrive did, in numbers.
+
+use std::fmt;
+
+/// What became of the dead letters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many there were at the start.
+    pub found: u64,
+    /// How many are in their queue again, or would be.
+    pub moved: u64,
+    /// How many were moved too often before.
+    pub refused: u64,
+    /// Whether this only says what would be done.
+    pub dry_run: bool,
+}
+
+impl Summary {
+    /// How many stay dead, the refused among them.
+    pub fn left(&self) -> u64 {
+        self.found.saturating_sub(self.moved)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moved = if self.dry_run { "would be moved" } else { "moved" };
+        let (found, left) = (self.found, self.left());
+        write!(
+            f,
+            "dead letters found: {found}, {moved}: {}, left: {left}, of these refused: {}",
+            self.moved, self.refused
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_adds_up_and_says_what_was_only_tried() {
+        let summary = Summary { found: 7, moved: 4, refused: 1, dry_run: false };
+        assert_eq!(summary.to_string(), "dead letters found: 7, moved: 4, left: 3, of these refused: 1");
+        let tried = Summary { dry_run: true, ..summary };
+        assert_eq!(tried.to_string(), "dead letters found: 7, would be moved: 4, left: 3, of these refused: 1");
+    }
+}

@@ -1,0 +1,91 @@
+//! Encrypted connections: whom to trust, and why somebody is not trusted.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{Endpoint, Error};
+
+/// Encrypts a connection to the endpoint's host, once its certificate is verified for that name.
+pub(crate) async fn encrypt(tcp: TcpStream, endpoint: &Endpoint) -> Result<TlsStream<TcpStream>, Error> {
+    let host = &endpoint.url.host;
+    let failed = |reason: String| Error::Tls { broker: endpoint.url.authority(), reason };
+    let name = ServerName::try_from(host.clone()).map_err(|_| failed(format!("{host:?} is no name for a host")))?;
+    let ca_file = endpoint.ca_file.clone();
+    let config =
+        spawn_blocking(move || client_config(ca_file.as_deref())).await.map_err(|error| failed(error.to_string()))?;
+    let config = config.map_err(|reason| match &endpoint.ca_file {
+        Some(path) => Error::CaFile { path: path.clone(), reason },
+        None => failed(reason),
+    })?;
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| failed(refusal(&error, host)))
+}
+
+/// When the broker's certificate expires, in seconds since 1970.
+pub(crate) fn not_after(stream: &TlsStream<TcpStream>) -> Option<i64> {
+    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
+/// Whether a file holds certificates of authorities, as far as can be told now.
+pub(crate) fn reads_authorities(file: &Path) -> bool {
+    client_config(Some(file)).is_ok()
+}
+
+// Read anew for each connection, so that a renewed file counts without a restart.
+fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        Some(path) => {
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+                let certificate = certificate.map_err(|error| error.to_string())?;
+                roots.add(certificate).map_err(|error| error.to_string())?;
+            }
+        }
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate of an authority".to_owned());
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Why a handshake failed, in words that say what to mend.
+fn refusal(error: &io::Error, host: &str) -> String {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it hung up during the handshake".to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    match error {
+        rustls::Error::InvalidCertificate(fault) => match fault {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                format!("its certificate is not for {host:?}")
+            }
+            CertificateError::UnknownIssuer => {
+                "its certificate is from an unknown authority (AMQP_CA_FILE names those to trust)".to_owned()
+            }
+            other => format!("its certificate is invalid: {other}"),
+        },
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
+        other => other.to_string(),
+    }
+}

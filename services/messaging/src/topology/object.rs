@@ -1,0 +1,25 @@
+//! One thing that can be declared.
+
+use std::fmt;
+
+use lapin::types::FieldTable;
+
+/// An exchange, a queue, or a binding; its `Display` names it for errors and logs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Object {
+    Exchange { name: String },
+    Queue { name: String, arguments: FieldTable },
+    Binding { queue: String, exchange: String, routing_key: String },
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exchange { name } => write!(f, "exchange {name:?}"),
+            Self::Queue { name, .. } => write!(f, "queue {name:?}"),
+            Self::Binding { queue, exchange, routing_key } => {
+                write!(f, "binding {routing_key:?} of queue {queue:?} to exchange {exchange:?}")
+            }
+        }
+    }
+}

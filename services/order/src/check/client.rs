@@ -1,0 +1,64 @@
+//! The HTTP client of the check: one connection a request, in plain text.
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// More than any metrics page has, in bytes.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Posts an order; the key makes repetitions of it one.
+pub(super) async fn post(url: &Uri, key: &HeaderValue, body: Bytes) -> Result<Response<Bytes>, String> {
+    let authority = url.authority().expect("a plan's URL names a host").as_str();
+    let host = url.host().expect("a plan's URL names a host").trim_matches(['[', ']']);
+    let address = (host, url.port_u16().unwrap_or(80));
+    let request = Request::post(url.path())
+        .header(HOST, authority)
+        .header(CONTENT_TYPE, "application/json")
+        .header("idempotency-key", key)
+        .body(Full::new(body))
+        .expect("the parts are valid");
+    let answer = async { exchange(TcpStream::connect(address).await?, request).await };
+    answer.await.map_err(|error| format!("{authority}: {error}"))
+}
+
+/// The page of metrics of one process.
+pub(super) async fn metrics(address: SocketAddr) -> Result<String, String> {
+    let request = Request::get("/metrics").header(HOST, address.to_string()).body(Full::default());
+    let request = request.expect("the parts are valid");
+    let answer = async { exchange(TcpStream::connect(address).await?, request).await };
+    let answer = answer.await.map_err(|error| format!("{address}: {error}"))?;
+    match answer.status().is_success() {
+        true => Ok(text(&answer)),
+        false => Err(format!("{address}: {}", describe(&answer))),
+    }
+}
+
+/// An answer in one line.
+pub(super) fn describe(answer: &Response<Bytes>) -> String {
+    format!("{} {}", answer.status(), text(answer))
+}
+
+/// The body of an answer, as far as it is text.
+pub(super) fn text(answer: &Response<Bytes>) -> String {
+    String::from_utf8_lossy(answer.body()).into_owned()
+}
+
+async fn exchange(
+    stream: TcpStream,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the sender, at the end of this exchange.
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, LONGEST_ANSWER).collect().await?;
+    Ok(Response::from_parts(head, body.to_bytes()))
+}

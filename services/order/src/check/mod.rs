@@ -1,0 +1,110 @@
+//! `order check`: places an order and waits until everybody who has to do with it says so. What `helm test` runs.
+
+mod client;
+mod counter;
+mod expectation;
+mod plan;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chassis::{Command, Env, Exit};
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use expectation::Expectation;
+use plan::Plan;
+
+/// The command.
+pub const CHECK: Command = Command {
+    name: "check",
+    about: "places an order on CHECK_ORDER_URL and waits until CHECK_…_METRICS show what became of it",
+    run,
+};
+
+/// Between two looks at the metrics, and between two tries to place the order.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// 0: all was shown. 1: something was not in time. 64: the environment or an argument is wrong.
+fn run(arguments: &[String]) -> ExitCode {
+    if let [argument, ..] = arguments {
+        let asked = ["-h", "--help", "help"].contains(&argument.as_str());
+        return if asked { help() } else { refuse("order check takes no arguments: see order check --help") };
+    }
+    let mut env = Env::from_process();
+    let plan = Plan::from_env(&mut env);
+    if !env.faults().is_empty() {
+        return refuse(&env.faults().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+    let outcome = match chassis::runtime() {
+        Ok(runtime) => runtime.block_on(carry_out(&plan)),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            println!("failed: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> ExitCode {
+    println!("Usage: order check\n\nIt {}. Exit codes: 0 shown, 1 not in time, 64 misconfigured.\n", CHECK.about);
+    let mut env = Env::from_map::<String, String>([]);
+    Plan::from_env(&mut env);
+    for variable in env.variables() {
+        let default = variable.shown_default().unwrap_or("none");
+        println!("  {}\n      {}: {} (default: {default})", variable.name, variable.meaning, variable.expected);
+    }
+    ExitCode::SUCCESS
+}
+
+fn refuse(reason: &str) -> ExitCode {
+    eprintln!("{reason}");
+    Exit::Misconfigured(reason.to_owned()).code().into()
+}
+
+async fn carry_out(plan: &Plan) -> Result<(), String> {
+    let deadline = Instant::now() + plan.timeout;
+    // Counters grow on: what they showed before the order was placed does not speak of it.
+    let mut expectations = Vec::new();
+    for promise in &plan.promises {
+        match &promise.metrics {
+            None => println!("not checked whether it is {}: {} is not set", promise.deed, promise.variable),
+            Some(addresses) => expectations.push(Expectation::begin(promise, addresses, deadline).await?),
+        }
+    }
+    place(plan, deadline).await?;
+    for expectation in &expectations {
+        expectation.fulfilled(deadline).await?;
+    }
+    println!("done");
+    Ok(())
+}
+
+/// Places one order, however often it takes: the key makes the repetitions one.
+async fn place(plan: &Plan, deadline: Instant) -> Result<(), String> {
+    let key = HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is visible ASCII");
+    let mut last = "no answer".to_owned();
+    let tries = async {
+        loop {
+            match client::post(&plan.order, &key, plan.body()).await {
+                Ok(answer) if answer.status().as_u16() == 202 => return Ok(answer),
+                Ok(answer) if !answer.headers().contains_key(RETRY_AFTER) => return Err(client::describe(&answer)),
+                Ok(answer) => last = client::describe(&answer),
+                Err(reason) => last = reason,
+            }
+            sleep(PAUSE).await;
+        }
+    };
+    match timeout_at(deadline, tries).await {
+        Ok(Ok(answer)) => {
+            println!("accepted: {}", client::text(&answer));
+            Ok(())
+        }
+        Ok(Err(reason)) => Err(format!("{} refused the order: {reason}", plan.order)),
+        Err(_) => Err(format!("{} accepted no order within {:?}: {last}", plan.order, plan.timeout)),
+    }
+}

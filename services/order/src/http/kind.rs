@@ -1,0 +1,133 @@
+//! The kinds of problem there are, and what all problems of a kind have in common.
+
+use hyper::StatusCode;
+
+/// The kinds of problem there are; a client tells them apart by their type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    MalformedRequest,
+    MalformedOrderId,
+    MalformedIdempotencyKey,
+    MalformedBody,
+    UnknownPath,
+    MethodNotAllowed,
+    SlowBody,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    InvalidBody,
+    BrokerUnavailable,
+    BrokerBlocked,
+    Unroutable,
+    RejectedByBroker,
+    Unconfirmed,
+    Overloaded,
+}
+
+impl Kind {
+    /// Its type: a URI that never changes.
+    pub(super) fn uri(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "urn:warren:problem:malformed-request",
+            Self::MalformedOrderId => "urn:warren:problem:malformed-order-id",
+            Self::MalformedIdempotencyKey => "urn:warren:problem:malformed-idempotency-key",
+            Self::MalformedBody => "urn:warren:problem:malformed-body",
+            Self::UnknownPath => "urn:warren:problem:unknown-path",
+            Self::MethodNotAllowed => "urn:warren:problem:method-not-allowed",
+            Self::SlowBody => "urn:warren:problem:slow-body",
+            Self::BodyTooLarge => "urn:warren:problem:body-too-large",
+            Self::UnsupportedMediaType => "urn:warren:problem:unsupported-media-type",
+            Self::InvalidBody => "urn:warren:problem:invalid-body",
+            Self::BrokerUnavailable => "urn:warren:problem:broker-unavailable",
+            Self::BrokerBlocked => "urn:warren:problem:broker-blocked",
+            Self::Unroutable => "urn:warren:problem:unroutable",
+            Self::RejectedByBroker => "urn:warren:problem:rejected-by-broker",
+            Self::Unconfirmed => "urn:warren:problem:unconfirmed",
+            Self::Overloaded => "urn:warren:problem:overloaded",
+        }
+    }
+
+    /// What every problem of this kind has in common.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "The request is not well-formed HTTP.",
+            Self::MalformedOrderId => "The path holds no order's id.",
+            Self::MalformedIdempotencyKey => "The Idempotency-Key cannot be used.",
+            Self::MalformedBody => "The body is not JSON.",
+            Self::UnknownPath => "There is nothing at this path.",
+            Self::MethodNotAllowed => "This path does not know the method.",
+            Self::SlowBody => "The body did not come in time.",
+            Self::BodyTooLarge => "The body is too large.",
+            Self::UnsupportedMediaType => "The body is of a media type that is not accepted.",
+            Self::InvalidBody => "The body is JSON, but not what is asked for here.",
+            Self::BrokerUnavailable => "The broker is away. Nothing was sent to it.",
+            Self::BrokerBlocked => "The broker takes nothing at the moment. Nothing was sent to it.",
+            Self::Unroutable => "No queue would have received it.",
+            Self::RejectedByBroker => "The broker rejected it; some queue may hold it all the same.",
+            Self::Unconfirmed => "It may have been sent, but the broker has not confirmed it.",
+            Self::Overloaded => "Too much is on its way to the broker already. This was not sent.",
+        }
+    }
+
+    /// The status it is answered with.
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest | Self::MalformedOrderId | Self::MalformedIdempotencyKey | Self::MalformedBody => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidBody => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BrokerUnavailable
+            | Self::BrokerBlocked
+            | Self::Unroutable
+            | Self::RejectedByBroker
+            | Self::Unconfirmed
+            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Seconds after which a repetition may succeed; a text, as a header holds it.
+    pub(super) fn retry_after(self) -> Option<&'static str> {
+        match self {
+            Self::BrokerUnavailable | Self::RejectedByBroker | Self::Unconfirmed | Self::Overloaded => Some("1"),
+            // An alarm lasts until consumers have made room; a missing binding until it is asserted again.
+            Self::BrokerBlocked | Self::Unroutable => Some("5"),
+            Self::MalformedRequest
+            | Self::MalformedOrderId
+            | Self::MalformedIdempotencyKey
+            | Self::MalformedBody
+            | Self::UnknownPath
+            | Self::MethodNotAllowed
+            | Self::SlowBody
+            | Self::BodyTooLarge
+            | Self::UnsupportedMediaType
+            | Self::InvalidBody => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Kind {
+    /// Each kind, for tests that compare them with the document.
+    pub(super) const ALL: [Self; 16] = [
+        Self::MalformedRequest,
+        Self::MalformedOrderId,
+        Self::MalformedIdempotencyKey,
+        Self::MalformedBody,
+        Self::UnknownPath,
+        Self::MethodNotAllowed,
+        Self::SlowBody,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidBody,
+        Self::BrokerUnavailable,
+        Self::BrokerBlocked,
+        Self::Unroutable,
+        Self::RejectedByBroker,
+        Self::Unconfirmed,
+        Self::Overloaded,
+    ];
+}

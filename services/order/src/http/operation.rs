@@ -1,0 +1,74 @@
+//! Every method of every resource with all the answers it can give: what the metrics start with and the document is held to.
+
+use hyper::{Method, StatusCode};
+
+use super::kind::Kind;
+use super::route::Route;
+
+/// One method of one resource.
+pub(super) struct Operation {
+    pub(super) route: Route<'static>,
+    pub(super) method: Method,
+    /// The status when all is well.
+    pub(super) success: StatusCode,
+    /// Everything else that it can answer.
+    pub(super) problems: &'static [Kind],
+}
+
+const PLACE: Operation = Operation {
+    route: Route::Orders,
+    method: Method::POST,
+    success: StatusCode::ACCEPTED,
+    problems: &[
+        Kind::MalformedRequest,
+        Kind::MalformedIdempotencyKey,
+        Kind::MalformedBody,
+        Kind::SlowBody,
+        Kind::BodyTooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::InvalidBody,
+        Kind::BrokerUnavailable,
+        Kind::BrokerBlocked,
+        Kind::Unroutable,
+        Kind::RejectedByBroker,
+        Kind::Unconfirmed,
+        Kind::Overloaded,
+    ],
+};
+
+const CANCEL: Operation = Operation {
+    route: Route::Cancel(""),
+    method: Method::POST,
+    success: StatusCode::ACCEPTED,
+    problems: &[
+        Kind::MalformedRequest,
+        Kind::MalformedOrderId,
+        Kind::MalformedBody,
+        Kind::SlowBody,
+        Kind::BodyTooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::InvalidBody,
+        Kind::BrokerUnavailable,
+        Kind::BrokerBlocked,
+        Kind::Unroutable,
+        Kind::RejectedByBroker,
+        Kind::Unconfirmed,
+        Kind::Overloaded,
+    ],
+};
+
+/// All of them.
+pub(super) const OPERATIONS: [Operation; 7] = [
+    PLACE,
+    asked(Route::Orders, Method::OPTIONS, StatusCode::NO_CONTENT),
+    CANCEL,
+    asked(Route::Cancel(""), Method::OPTIONS, StatusCode::NO_CONTENT),
+    asked(Route::Document, Method::GET, StatusCode::OK),
+    asked(Route::Document, Method::HEAD, StatusCode::OK),
+    asked(Route::Document, Method::OPTIONS, StatusCode::NO_CONTENT),
+];
+
+/// A question about the interface itself: only the request as such can be wrong.
+const fn asked(route: Route<'static>, method: Method, success: StatusCode) -> Operation {
+    Operation { route, method, success, problems: &[Kind::MalformedRequest] }
+}

@@ -1,0 +1,125 @@
+//! A request's body on its way in: bounded in size and time, and never left standing in the way of an answer.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use contract::limits::MAX_BODY_BYTES;
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::body::Body;
+use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use tokio::time::{Instant, timeout_at};
+
+use super::kind::Kind;
+use super::problem::Problem;
+
+/// From a request's headers to the last byte of its body.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes of a body that nobody wants which are read all the same: a client that is still sending when its connection
+/// closes often never sees the answer.
+const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
+
+/// A body, by when it has to be there, and what its headers said about it.
+pub(super) struct Upload<'b, B> {
+    body: Pin<&'b mut B>,
+    deadline: Instant,
+    /// Bytes, where the client said.
+    declared: Option<u64>,
+    /// The client sends nothing before it is told to go on; the first read tells it.
+    held_back: bool,
+    /// Whether another request can follow on the connection.
+    reusable: bool,
+}
+
+impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
+    /// The body of a request that came just now.
+    pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>) -> Self {
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let held_back = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        // hyper takes a request with `Content-Length` beside `Transfer-Encoding` for chunked, and hides the former. Whoever
+        // forwarded it may have counted otherwise, so that what follows could be half a body: RFC 9112, section 6.1, says
+        // close.
+        let reusable = !headers.contains_key(TRANSFER_ENCODING);
+        Self { body, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable }
+    }
+
+    /// Whether it is known that there is none, or no more.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// The whole body.
+    pub(super) async fn read(&mut self) -> Result<Bytes, Problem> {
+        if self.declared.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+            return Err(too_large());
+        }
+        let deadline = self.deadline;
+        timeout_at(deadline, self.gather()).await.unwrap_or_else(|_| {
+            let detail = format!("expected the whole body within {} seconds", BODY_TIME.as_secs());
+            Err(Problem::new(Kind::SlowBody, detail))
+        })
+    }
+
+    /// Lets the rest of the body pass. Whether the connection can take another request afterwards.
+    pub(super) async fn discard(&mut self) -> bool {
+        if self.is_at_end() {
+            return self.reusable;
+        }
+        if self.held_back || self.declared.is_some_and(|bytes| bytes > MOST_DISCARDED) {
+            return false;
+        }
+        let deadline = self.deadline;
+        timeout_at(deadline, self.drop_chunks()).await.unwrap_or(false) && self.reusable
+    }
+
+    async fn gather(&mut self) -> Result<Bytes, Problem> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        // A body of usual size comes in one piece: it is parsed where it was received.
+        if self.is_at_end() && first.len() <= MAX_BODY_BYTES {
+            return Ok(first);
+        }
+        let mut whole = BytesMut::new();
+        let mut next = Some(first);
+        while let Some(chunk) = next {
+            if whole.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&chunk);
+            next = self.chunk().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    async fn drop_chunks(&mut self) -> bool {
+        let mut left = MOST_DISCARDED;
+        loop {
+            match self.chunk().await {
+                Ok(Some(chunk)) if (chunk.len() as u64) < left => left -= chunk.len() as u64,
+                Ok(None) => return true,
+                Ok(Some(_)) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// The next bytes; trailers say nothing to us.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.held_back = false;
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| {
+                self.reusable = false;
+                Problem::new(Kind::MalformedBody, format!("the body broke off, or its chunks are malformed: {error}"))
+            })?;
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(Kind::BodyTooLarge, format!("expected at most {MAX_BODY_BYTES} bytes"))
+}

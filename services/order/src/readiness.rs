@@ -1,0 +1,143 @@
+//! Whether orders should be sent to this process.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chassis::Health;
+use messaging::State;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Follows the publisher, and forgives it short troubles.
+///
+/// If every process left its Service the moment the broker is away, clients would be refused connections in place of
+/// answers that say what became of their orders; most gaps are ridden out within the answer's time besides.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    grace: Duration,
+    standing: Mutex<Standing>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    state: State,
+    connection: Connection,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    /// Never had one.
+    Awaited,
+    Usable,
+    LostAt(Instant),
+}
+
+impl Readiness {
+    /// Of a publisher that has no connection yet.
+    pub(crate) fn new(grace: Duration) -> Self {
+        let standing = Standing { state: State::Connecting { reason: None }, connection: Connection::Awaited };
+        Self { grace, standing: Mutex::new(standing) }
+    }
+
+    /// Follows the publisher's states until it is gone.
+    pub(crate) async fn follow(&self, mut states: watch::Receiver<State>) {
+        loop {
+            let state = states.borrow_and_update().clone();
+            self.see(state);
+            if states.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What `/readyz` answers: the state at once, unready only after the grace.
+    pub(crate) fn health(&self) -> Health {
+        let standing = self.lock();
+        let ready = match standing.connection {
+            Connection::Awaited => false,
+            Connection::Usable => true,
+            Connection::LostAt(since) => since.elapsed() < self.grace,
+        };
+        Health { ready, state: standing.state.name(), reason: standing.state.reason().map(str::to_owned) }
+    }
+
+    fn see(&self, state: State) {
+        let mut standing = self.lock();
+        standing.connection = match (&state, standing.connection) {
+            (State::Connected, _) => Connection::Usable,
+            (_, Connection::Usable) => Connection::LostAt(Instant::now()),
+            (_, connection) => connection,
+        };
+        standing.state = state;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn away() -> State {
+        State::Connecting { reason: Some("connection refused".to_owned()) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_first_connection_it_is_never_ready() {
+        let readiness = Readiness::new(GRACE);
+        assert!(!readiness.health().ready);
+        for state in [away(), State::Blocked, State::AccessRefused { reason: "no".to_owned() }] {
+            readiness.see(state.clone());
+            let health = readiness.health();
+            assert_eq!((health.ready, health.state), (false, state.name()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gap_shorter_than_the_grace_keeps_it_ready_and_shows() {
+        for trouble in [away(), State::Blocked] {
+            let readiness = Readiness::new(GRACE);
+            readiness.see(State::Connected);
+            readiness.see(trouble.clone());
+            advance(GRACE - Duration::from_millis(1)).await;
+            let health = readiness.health();
+            assert_eq!((health.ready, health.state), (true, trouble.name()));
+            assert_eq!(health.reason.as_deref(), trouble.reason());
+            readiness.see(State::Connected);
+            advance(GRACE).await;
+            assert!(readiness.health().ready);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_grace_counts_from_the_first_trouble() {
+        let readiness = Readiness::new(GRACE);
+        readiness.see(State::Connected);
+        readiness.see(away());
+        advance(GRACE / 2).await;
+        readiness.see(State::Blocked);
+        advance(GRACE / 2).await;
+        assert!(!readiness.health().ready);
+    }
+
+    #[tokio::test]
+    async fn it_follows_the_publisher() {
+        let (publisher, states) = watch::channel(away());
+        let readiness = Readiness::new(GRACE);
+        let follow = async {
+            publisher.send(State::Connected).unwrap();
+            while readiness.health().state != "connected" {
+                tokio::task::yield_now().await;
+            }
+            drop(publisher);
+        };
+        tokio::join!(readiness.follow(states), follow);
+        assert!(readiness.health().ready);
+    }
+}

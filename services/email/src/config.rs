@@ -1,0 +1,204 @@
+//! What the email service is told by the environment.
+
+use std::fs;
+
+use chassis::{Env, Settings, Variable};
+use contract::Email;
+use lettre::message::Mailbox;
+use messaging::{ConsumerOptions, Endpoint, Setting};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::smtp::{Security, SmtpUrl};
+
+/// The configuration, valid.
+#[derive(Debug)]
+pub struct Config {
+    /// The broker.
+    pub endpoint: Endpoint,
+    /// How the consumer works.
+    pub consumer: ConsumerOptions,
+    /// `None`: mail goes to the log.
+    pub post: Option<PostConfig>,
+    /// Who reads texts that are no orders; `None`: the log.
+    pub fallback_to: Option<Email>,
+}
+
+/// How mail is sent.
+#[derive(Debug)]
+pub struct PostConfig {
+    /// The server.
+    pub url: SmtpUrl,
+    /// PEM; `None`: the system's roots.
+    pub authorities: Option<Vec<u8>>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// The most connections to the server.
+    pub connections: usize,
+}
+
+impl Config {
+    /// Reads it; what is wrong is noted in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
+        let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
+        if consumer.handle_timeout >= Settings::from_env(env).shutdown_timeout {
+            env.fault("HANDLE_TIMEOUT", "a duration below SHUTDOWN_TIMEOUT");
+        }
+        let url = smtp_url(env);
+        let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
+        let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
+        let fallback_to = env.read(FALLBACK_TO.expecting("an email address"), Email::parse);
+        let connections = env.number(CONNECTIONS, 1..=1000);
+        let set = [(CA_FILE, authorities.is_some()), (FROM, from.is_some()), (FALLBACK_TO, fallback_to.is_some())];
+        refuse_halves(env, url.as_ref(), set.into_iter().filter_map(|(variable, set)| set.then_some(variable.name)));
+        let from = from.unwrap_or_else(|| mailbox(WARREN).expect("it is an address"));
+        let post = url.map(|url| PostConfig { url, authorities, from, connections });
+        Self { endpoint, consumer, post, fallback_to }
+    }
+}
+
+fn read(env: &mut Env, setting: &Setting) -> Option<String> {
+    let &Setting { name, meaning, expected, default, otherwise, secret, accepts } = setting;
+    env.setting(Variable { name, meaning, expected: expected.into(), default, otherwise, secret }, accepts)
+}
+
+/// Whoever sets one of these means mail to be sent, or its server to be verified.
+fn refuse_halves(env: &mut Env, url: Option<&SmtpUrl>, set: impl Iterator<Item = &'static str>) {
+    let url_is_wrong = env.faults().iter().any(|fault| fault.name() == URL.name);
+    let in_the_clear = url.is_some_and(|url| url.security == Security::Clear);
+    for name in set {
+        if url.is_none() && !url_is_wrong {
+            env.fault(name, "SMTP_URL beside it: without one all mail goes to the log");
+        }
+        if name == CA_FILE.name && in_the_clear {
+            env.fault(name, "an SMTP_URL without tls=none: certificates are for TLS");
+        }
+    }
+}
+
+/// Who writes where nobody else is named.
+const WARREN: &str = "Warren <warren@localhost>";
+
+const URL: Variable =
+    Variable::new("SMTP_URL", "the SMTP server, and how to log in").otherwise("none, mail goes to the log").secret();
+const CA_FILE: Variable =
+    Variable::new("SMTP_CA_FILE", "certificates to verify the SMTP server with").otherwise("the system's roots");
+const FROM: Variable = Variable::new("EMAIL_FROM", "who writes").otherwise(WARREN);
+const FALLBACK_TO: Variable =
+    Variable::new("EMAIL_FALLBACK_TO", "who is sent texts that are no orders").otherwise("none, they go to the log");
+const CONNECTIONS: Variable =
+    Variable::new("SMTP_CONNECTIONS", "the most connections to the SMTP server, and so mails sent at once").or("16");
+
+const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
+
+/// Two steps, so that the fault can say which part is wrong without showing any.
+fn smtp_url(env: &mut Env) -> Option<SmtpUrl> {
+    let text = env.setting(URL.expecting(URL_FORM), |text| text.contains("://"))?;
+    text.parse().map_err(|error| env.fault(URL.name, format!("{URL_FORM}; {error}"))).ok()
+}
+
+fn authorities(path: &str) -> Option<Vec<u8>> {
+    let pem = fs::read(path).ok()?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    certificates.is_ok_and(|certificates| !certificates.is_empty()).then_some(pem)
+}
+
+/// A sender with an address that orders could have, too: ASCII, and no literal IP address.
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let mailbox: Mailbox = text.parse().ok()?;
+    let tame = !text.contains(char::is_control) && text.trim_end_matches('>').ends_with(mailbox.email.domain());
+    (tame && Email::parse(mailbox.email.as_ref()).is_some()).then_some(mailbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (Config, Vec<String>) {
+        let mut env = Env::from_map(variables.iter().copied());
+        let config = Config::from_env(&mut env);
+        (config, env.faults().iter().map(ToString::to_string).collect())
+    }
+
+    fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+        read(variables).1
+    }
+
+    #[test]
+    fn without_variables_mail_goes_to_the_log() {
+        let (config, faults) = read(&[]);
+        assert!(config.post.is_none() && faults.is_empty(), "{faults:?}");
+    }
+
+    #[test]
+    fn a_url_alone_is_enough_to_send() {
+        let (config, faults) = read(&[("SMTP_URL", "smtp://mail.example.com")]);
+        assert_eq!(faults, Vec::<String>::new());
+        let post = config.post.unwrap();
+        assert_eq!(post.from.to_string(), "Warren <warren@localhost>");
+        assert_eq!(post.connections, 16);
+    }
+
+    #[test]
+    fn half_a_configuration_is_a_fault() {
+        let found = faults(&[("EMAIL_FROM", "shop@example.com"), ("EMAIL_FALLBACK_TO", "ops@example.com")]);
+        assert_eq!(found.len(), 2);
+        let expected =
+            "EMAIL_FROM=\"shop@example.com\": expected SMTP_URL beside it: without one all mail goes to the log";
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+
+    #[test]
+    fn certificates_for_a_server_that_is_not_verified_are_a_fault() {
+        let mut env = Env::from_map([("SMTP_CA_FILE", "ca.pem")]);
+        refuse_halves(&mut env, Some(&"smtp://host?tls=none".parse().unwrap()), [CA_FILE.name].into_iter());
+        assert!(env.faults()[0].to_string().contains("expected an SMTP_URL without tls=none"), "{:?}", env.faults());
+    }
+
+    #[test]
+    fn a_wrong_url_is_the_only_fault_of_a_whole_configuration() {
+        assert_eq!(faults(&[("SMTP_URL", "host"), ("EMAIL_FROM", "shop@example.com")]).len(), 1);
+    }
+
+    #[test]
+    fn a_wrong_url_is_told_without_its_password() {
+        let found = faults(&[("SMTP_URL", "smtp://ada:secret@host?tls=opportunistic")]);
+        let expected = "SMTP_URL=[redacted]: expected smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] \
+                        or smtps://…; a password needs tls=required, or tls=none to send it in the clear \
+                        (default: none, mail goes to the log)";
+        assert_eq!(found, [expected]);
+        assert!(!faults(&[("SMTP_URL", "secret")])[0].contains("secret"));
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let found = faults(&[
+            ("SMTP_URL", "smtp://host"),
+            ("SMTP_CA_FILE", "/nowhere"),
+            ("SMTP_CONNECTIONS", "0"),
+            ("EMAIL_FROM", "a@b.example, c@d.example"),
+            ("EMAIL_FALLBACK_TO", "Ops <ops@example.com>"),
+        ]);
+        assert_eq!(found.len(), 4, "{found:?}");
+    }
+
+    #[test]
+    fn a_sender_is_one_address_that_headers_can_hold() {
+        for good in
+            ["shop@example.com", "Tea & Co <shop@example.com>", "\"Tea, Co\" <shop@example.com>", "Tée <t@b.example>"]
+        {
+            assert!(mailbox(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "shop",
+            "a@b.example, c@d.example",
+            "a@b.example c",
+            "täa@b.example",
+            "a@[127.0.0.1]",
+            "a\r\nBcc: <c@d.example>",
+        ] {
+            assert!(mailbox(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! One mail for each order that was placed.
+
+use std::sync::Arc;
+
+use contract::{Email, OrderEvent};
+use messaging::{Failure, Handler, Received, Subscription};
+use tracing::debug;
+
+use crate::{mail::Mail, mailer::Mailer};
+
+/// What the email service hears.
+pub const SUBSCRIPTION: Subscription =
+    Subscription::queue("email-queue").bound_to("order-exchange", &[OrderEvent::PLACED]);
+
+/// Sends the mail about each order.
+pub struct Confirmations {
+    /// Shared with the app, which closes it.
+    pub mailer: Arc<Mailer>,
+    /// Who reads texts that are no orders; `None`: the log.
+    pub fallback_to: Option<Email>,
+}
+
+impl Handler for Confirmations {
+    type Event = OrderEvent;
+
+    async fn handle(&self, event: &Received<OrderEvent>) -> Result<(), Failure> {
+        let mail = match &event.data {
+            OrderEvent::Placed(order) => Mail::Order(order),
+            OrderEvent::Text(text) => Mail::Text { text, to: self.fallback_to.as_ref() },
+            // Only a binding of somebody else's brings one here, and it does not say whom to write to.
+            OrderEvent::Cancelled(cancellation) => {
+                debug!(order.id = %cancellation.id(), "no mail is sent about a cancellation");
+                return Ok(());
+            }
+        };
+        self.mailer.send(&mail, event.id.as_deref()).await
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        self.mailer.probe().await
+    }
+}

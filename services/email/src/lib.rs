@@ -1,0 +1,29 @@
+//! Queue to email: one mail for each order that was placed, by SMTP or to the log.
+#![forbid(unsafe_code)]
+
+mod app;
+pub use app::App;
+
+mod config;
+pub use config::{Config, PostConfig};
+
+mod handler;
+pub use handler::{Confirmations, SUBSCRIPTION};
+
+mod mail;
+pub use mail::Mail;
+
+mod letter;
+pub use letter::Letter;
+
+mod mailer;
+pub use mailer::{Mailer, Post};
+
+mod smtp;
+pub use smtp::{Command, Disposition, Security, Smtp, SmtpError, SmtpSetupError, SmtpUrl, SmtpUrlError};
+
+mod metrics;
+pub use metrics::{EmailMetrics, Outcome, Transport};
+
+#[cfg(test)]
+mod sample;

@@ -1,0 +1,10 @@
+//! Queue to email.
+use std::process::ExitCode;
+
+use email::{App, Config};
+
+fn main() -> ExitCode {
+    chassis::run("email", Config::from_env, async |config, process| {
+        App::build(config, process).await?.run(process.shutdown()).await
+    })
+}

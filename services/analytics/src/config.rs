@@ -1,0 +1,66 @@
+//! What analytics is told by the environment.
+
+use chassis::{Env, Settings, Variable};
+use messaging::{ConsumerOptions, Endpoint, Setting};
+
+/// The configuration, valid.
+#[derive(Debug)]
+pub struct Config {
+    /// The broker.
+    pub endpoint: Endpoint,
+    /// How the consumer works.
+    pub consumer: ConsumerOptions,
+}
+
+impl Config {
+    /// Reads it; what is wrong is noted in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("analytics");
+        let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
+        if consumer.handle_timeout >= Settings::from_env(env).shutdown_timeout {
+            env.fault("HANDLE_TIMEOUT", "a duration below SHUTDOWN_TIMEOUT");
+        }
+        Self { endpoint, consumer }
+    }
+}
+
+fn read(env: &mut Env, setting: &Setting) -> Option<String> {
+    let &Setting { name, meaning, expected, default, otherwise, secret, accepts } = setting;
+    env.setting(Variable { name, meaning, expected: expected.into(), default, otherwise, secret }, accepts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+        let mut env = Env::from_map(variables.iter().copied());
+        Config::from_env(&mut env);
+        env.faults().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_variable_has_a_default() {
+        assert_eq!(faults(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_no_password() {
+        let told = faults(&[("AMQP_URL", "amqp//guest:secret@host"), ("PREFETCH", "many"), ("CONCURRENCY", "")]);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].starts_with("AMQP_URL=[redacted]: expected amqp://"), "{told:?}");
+        assert!(told[1].starts_with("CONCURRENCY=\"\": expected a whole number"), "{told:?}");
+        assert!(told[2].starts_with("PREFETCH=\"many\": expected a whole number"), "{told:?}");
+    }
+
+    #[test]
+    fn a_handler_has_to_end_before_the_shutdown_does() {
+        for variables in [[("HANDLE_TIMEOUT", "25s")], [("SHUTDOWN_TIMEOUT", "15s")]] {
+            let told = faults(&variables);
+            assert_eq!(told.len(), 1, "{variables:?}: {told:?}");
+            assert!(told[0].starts_with("HANDLE_TIMEOUT"), "{told:?}");
+            assert!(told[0].contains("expected a duration below SHUTDOWN_TIMEOUT"), "{told:?}");
+        }
+        assert_eq!(faults(&[("HANDLE_TIMEOUT", "24s")]), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,85 @@
+//! What was counted, as Prometheus sees it.
+
+use contract::{Currency, Money, OrderEvent};
+use prometheus::core::Collector;
+use prometheus::proto::Metric;
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::tally::Tally;
+
+/// The metrics of this service; since it started, like all counters.
+#[derive(Clone, Debug)]
+pub struct AnalyticsMetrics {
+    placed: IntCounter,
+    cancelled: IntCounter,
+    revenue: IntCounterVec,
+}
+
+impl AnalyticsMetrics {
+    /// Registers them, at zero.
+    ///
+    /// # Errors
+    /// If the registry has them already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let orders = Opts::new("analytics_orders_total", "Events of orders by type.");
+        let orders = IntCounterVec::new(orders, &["event"])?;
+        let help = "What placed orders amount to, in minor units of their currency.";
+        let revenue = IntCounterVec::new(Opts::new("analytics_revenue_minor_units_total", help), &["currency"])?;
+        registry.register(Box::new(orders.clone()))?;
+        registry.register(Box::new(revenue.clone()))?;
+        // ISO 4217 bounds this label, but all its codes at zero would bury those in use: only the default is there
+        // before its first order.
+        revenue.with_label_values(&[Currency::default().code()]);
+        let placed = orders.with_label_values(&[OrderEvent::PLACED]);
+        let cancelled = orders.with_label_values(&[OrderEvent::CANCELLED]);
+        Ok(Self { placed, cancelled, revenue })
+    }
+
+    /// Counts an order and what it amounts to.
+    pub fn placed(&self, total: Money) {
+        self.placed.inc();
+        self.revenue.with_label_values(&[total.currency().code()]).inc_by(total.minor_units());
+    }
+
+    /// Counts an order of which nobody knows what it amounts to.
+    pub fn placed_at_no_price(&self) {
+        self.placed.inc();
+    }
+
+    /// Counts a cancellation. What the order amounted to, it does not say: revenue stays.
+    pub fn cancelled(&self) {
+        self.cancelled.inc();
+    }
+
+    /// All that was counted so far.
+    pub fn tally(&self) -> Tally {
+        let families = self.revenue.collect();
+        let series = families.iter().flat_map(|family| family.get_metric());
+        let amount = |metric: &Metric| {
+            let currency = Currency::from_code(metric.get_label().first()?.value())?;
+            Some(Money::new(metric.get_counter().get_value() as u64, currency))
+        };
+        let mut revenue: Vec<_> = series.filter_map(amount).collect();
+        revenue.sort_by_key(|amount| amount.currency().code());
+        Tally { placed: self.placed.get(), cancelled: self.cancelled.get(), revenue }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_exist_before_the_first_event() {
+        let registry = Registry::new();
+        AnalyticsMetrics::register(&registry).unwrap();
+        let shown = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let series: Vec<_> = shown.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            r#"analytics_orders_total{event="order.cancelled"} 0"#,
+            r#"analytics_orders_total{event="order.placed"} 0"#,
+            r#"analytics_revenue_minor_units_total{currency="EUR"} 0"#,
+        ];
+        assert_eq!(series, expected);
+    }
+}

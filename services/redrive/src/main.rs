@@ -1,0 +1,28 @@
+//! Dead letters back to their queue: runs, says what it did, and ends.
+#![forbid(unsafe_code)]
+
+mod config;
+mod exit;
+
+use std::process::ExitCode;
+
+use chassis::{Exit, Process};
+use tracing::info;
+
+use config::Config;
+
+fn main() -> ExitCode {
+    chassis::run("redrive", Config::from_env, redrive)
+}
+
+/// Moves the letters that are asked for, until none is left or it should stop.
+async fn redrive(config: Option<Config>, process: &Process) -> Result<(), Exit> {
+    let Config { endpoint, options } = config.expect("a start without a queue is refused");
+    let shutdown = process.shutdown();
+    let stop = async {
+        shutdown.requested().await;
+    };
+    let summary = messaging::redrive::run(endpoint, options, process.registry(), stop).await.map_err(exit::of)?;
+    info!("{summary}");
+    Ok(())
+}

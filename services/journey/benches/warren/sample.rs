@@ -1,0 +1,50 @@
+//! The orders that the benchmark sends, and the queue they go to.
+
+use std::time::Duration;
+
+use contract::{CloudEvent, NewOrder, OrderEvent};
+use jiff::Timestamp;
+use journey::Broker;
+use messaging::{Endpoint, Publisher, State};
+
+/// The design's exchange.
+pub(crate) const EXCHANGE: &str = "order-exchange";
+/// The queue that holds what is published.
+pub(crate) const QUEUE: &str = "email-queue";
+/// One order of one line, about as long as the yardsticks' bodies once it is an event.
+pub(crate) const ORDER: &str = r#"{"customer":{"name":"Ada Lovelace","email":"ada@example.com"},"currency":"EUR","items":[{"sku":"TEA-1","name":"Earl Grey","quantity":2,"unit_price":450}]}"#;
+
+/// The broker, for `messaging`.
+pub(crate) fn endpoint(broker: &Broker) -> Endpoint {
+    Endpoint::from_settings(|setting| (setting.name == "AMQP_URL").then(|| broker.url())).named("bench")
+}
+
+/// A new order's event.
+pub(crate) fn placed() -> CloudEvent<OrderEvent> {
+    NewOrder::parse(ORDER.as_bytes()).expect("the sample is an order").place(None, Timestamp::now())
+}
+
+/// How many messages a row of `in_flight` sends: enough for a second or more.
+pub(crate) fn messages(in_flight: usize) -> usize {
+    match in_flight {
+        1 => 3_000,
+        2..=64 => 20_000,
+        _ => 60_000,
+    }
+}
+
+/// Deletes what the last row left, and declares the queue and its binding anew.
+pub(crate) async fn fresh_queue(broker: &Broker, queue: &str) {
+    broker.delete_queue(queue).await;
+    broker.declare(queue, EXCHANGE, &["order.placed"]).await;
+}
+
+/// Waits until the publisher is connected.
+pub(crate) async fn eventually_connected(publisher: &Publisher) {
+    let mut state = publisher.state();
+    let connected = state.wait_for(|state| *state == State::Connected);
+    tokio::time::timeout(Duration::from_secs(30), connected)
+        .await
+        .expect("the publisher connects to the benchmark's broker")
+        .expect("the publisher lives");
+}

@@ -1,0 +1,52 @@
+//! How a node differs from the one that everybody gets.
+
+use crate::Identity;
+
+/// Options of a node; what is not set is as in production.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub(super) stock: bool,
+    pub(super) lines: Vec<String>,
+    pub(super) advanced: Option<String>,
+    pub(super) tls: Option<Identity>,
+    pub(super) member: Option<Member>,
+}
+
+/// A node's place in a cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) cookie: String,
+    pub(super) name_server: u16,
+}
+
+impl Options {
+    /// Nothing changed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A broker as it comes: no definitions, so classic queues by default, no policies, and the user guest alone.
+    pub fn stock(mut self) -> Self {
+        self.stock = true;
+        self
+    }
+
+    /// One more line of `rabbitmq.conf`, such as `max_message_size = 16777216`.
+    pub fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// An `advanced.config`, in Erlang terms, for what `rabbitmq.conf` cannot say.
+    pub fn advanced(mut self, terms: &str) -> Self {
+        self.advanced = Some(terms.to_owned());
+        self
+    }
+
+    /// Listens for TLS as well, with this certificate.
+    pub fn tls(mut self, identity: &Identity) -> Self {
+        self.tls = Some(identity.clone());
+        self
+    }
+}

@@ -1,0 +1,30 @@
+//! Waiting for a condition, never for a time.
+
+use std::{
+    fmt::Debug,
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take on a slow machine. A condition that holds sooner ends the wait at once.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks `observe` again and again until `holds` is true of its answer, and returns that answer.
+///
+/// # Panics
+/// After a minute, with `what` was awaited and the last answer.
+pub async fn eventually<T: Debug, F: Future<Output = T>>(
+    what: &str,
+    mut observe: impl FnMut() -> F,
+    holds: impl Fn(&T) -> bool,
+) -> T {
+    let begun = Instant::now();
+    loop {
+        let seen = observe().await;
+        if holds(&seen) {
+            return seen;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; last seen: {seen:?}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}

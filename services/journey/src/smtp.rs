@@ -1,0 +1,293 @@
+//! A real SMTP server, Debian's `python3-aiosmtpd`, that does what a test tells it.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+
+use crate::{Folder, Identity, eventually::PATIENCE, free_port};
+
+const PROGRAM: &str = include_str!("smtp.py");
+
+/// Debian's modules belong to Debian's Python, whichever comes first on the PATH.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// How a server wants to be spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct SmtpOptions {
+    tls: Option<(&'static str, Identity)>,
+    login: Option<(String, String)>,
+}
+
+impl SmtpOptions {
+    /// In the clear, for everybody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes no mail before STARTTLS.
+    pub fn starttls(self, identity: &Identity) -> Self {
+        Self { tls: Some(("start", identity.clone())), ..self }
+    }
+
+    /// Speaks TLS from the first byte.
+    pub fn tls(self, identity: &Identity) -> Self {
+        Self { tls: Some(("always", identity.clone())), ..self }
+    }
+
+    /// Takes mail from this user alone.
+    pub fn login(self, user: &str, password: &str) -> Self {
+        Self { login: Some((user.to_owned(), password.to_owned())), ..self }
+    }
+}
+
+/// A step of SMTP at which something can go wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    /// Before the server says who it is.
+    Greeting,
+    /// At `EHLO`.
+    Ehlo,
+    /// At `AUTH`.
+    Auth,
+    /// At `MAIL FROM`.
+    Mail,
+    /// At `RCPT TO`.
+    Rcpt,
+    /// At `DATA`.
+    Data,
+    /// After the message.
+    Body,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// This answer in place of the usual one.
+    Reply(&'static str),
+    /// No answer, ever. After the message: it is taken all the same.
+    Hang,
+    /// The connection is cut.
+    Drop,
+    /// The usual answer, later.
+    Delay(Duration),
+}
+
+/// A mail that the server took.
+#[derive(Clone, Debug)]
+pub struct Delivered(Value);
+
+impl Delivered {
+    /// A header, decoded; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.0["headers"][name.to_lowercase()].as_str().unwrap_or_default()
+    }
+
+    /// Whom the envelope names.
+    pub fn recipients(&self) -> Vec<&str> {
+        self.0["recipients"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The body as plain text.
+    pub fn text(&self) -> &str {
+        self.0["text"].as_str().unwrap_or_default()
+    }
+
+    /// The body as HTML.
+    pub fn html(&self) -> &str {
+        self.0["html"].as_str().unwrap_or_default()
+    }
+
+    /// Whether it came over TLS.
+    pub fn was_encrypted(&self) -> bool {
+        self.0["encrypted"] == true
+    }
+
+    /// Who logged in before.
+    pub fn login(&self) -> Option<&str> {
+        self.0["login"].as_str()
+    }
+}
+
+/// An SMTP server on a port of its own, which it keeps when it is stopped and started. Ends with this value.
+#[derive(Debug)]
+pub struct SmtpServer {
+    options: SmtpOptions,
+    folder: Folder,
+    port: u16,
+    process: Option<Child>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    events: Mutex<Events>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    listening: bool,
+    done: usize,
+    sessions: usize,
+    mails: Vec<Delivered>,
+}
+
+impl SmtpServer {
+    /// Starts one and waits until it listens.
+    ///
+    /// # Panics
+    /// If `python3-aiosmtpd` is not installed.
+    pub fn start(options: SmtpOptions) -> Self {
+        let mut server =
+            Self { options, folder: Folder::fresh(), port: free_port(), process: None, seen: Arc::default() };
+        server.start_again();
+        server
+    }
+
+    /// Starts a stopped server on its old port. What went wrong before is forgotten; its mails are not.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_again(&mut self) {
+        let mut command = Command::new(PYTHON);
+        command.args(["-W", "ignore", "-c", PROGRAM, &self.told().to_string()]);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = piped.expect("/usr/bin/python3 starts");
+        let told = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        self.seen.events().listening = false;
+        let seen = self.seen.clone();
+        thread::spawn(move || told.lines().map_while(Result::ok).for_each(|line| seen.note(&line)));
+        self.process = Some(process);
+        self.seen.wait("python3-aiosmtpd to listen", |events| events.listening);
+    }
+
+    /// What the program is to be.
+    fn told(&self) -> Value {
+        let file = |name, text: &String| self.folder.file(name, text);
+        let tls = self.options.tls.as_ref();
+        let (user, password) = self.options.login.clone().unzip();
+        json!({
+            "port": self.port, "user": user, "password": password,
+            "tls": tls.map(|(when, _)| when),
+            "certificate": tls.map(|(_, identity)| file("certificate.pem", &identity.certificate)),
+            "key": tls.map(|(_, identity)| file("key.pem", &identity.key)),
+        })
+    }
+
+    /// Where it listens: `smtp://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("smtp://localhost:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Makes a step go wrong from now on, or only the next `times`.
+    pub fn trouble(&mut self, at: At, trouble: &Trouble, times: Option<u32>) {
+        let at = format!("{at:?}").to_lowercase();
+        self.order(&match trouble {
+            Trouble::Reply(text) => json!({"trouble": {"at": at, "do": "reply", "text": text, "times": times}}),
+            Trouble::Hang => json!({"trouble": {"at": at, "do": "hang", "times": times}}),
+            Trouble::Drop => json!({"trouble": {"at": at, "do": "drop", "times": times}}),
+            Trouble::Delay(time) => {
+                json!({"trouble": {"at": at, "do": "delay", "seconds": time.as_secs_f64(), "times": times}})
+            }
+        });
+    }
+
+    /// Ends every trouble.
+    pub fn recover(&mut self) {
+        self.order(&json!({}));
+    }
+
+    /// Changes the password that it takes from now on.
+    pub fn change_password(&mut self, password: &str) {
+        self.order(&json!({"password": password}));
+    }
+
+    /// Kills it; its port then refuses connections.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("it can be killed");
+            process.wait().expect("it ends");
+        }
+    }
+
+    /// Freezes it: connections are taken by the kernel, and nothing answers on them.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// The mails it took, oldest first.
+    pub fn mails(&self) -> Vec<Delivered> {
+        self.seen.events().mails.clone()
+    }
+
+    /// How many connections it took.
+    pub fn sessions(&self) -> usize {
+        self.seen.events().sessions
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("the server runs");
+        let pid = i32::try_from(process.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("it can be signalled");
+    }
+
+    /// Returns once the server has heard.
+    fn order(&mut self, order: &Value) {
+        let done = self.seen.events().done;
+        let process = self.process.as_mut().expect("the server runs");
+        let stdin = process.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{order}").expect("the server listens to its test");
+        self.seen.wait("the SMTP server to obey", |events| events.done > done);
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Seen {
+    fn events(&self) -> MutexGuard<'_, Events> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, line: &str) {
+        let told: Value = serde_json::from_str(line).expect("smtp.py tells JSON");
+        let mut events = self.events();
+        match told["event"].as_str() {
+            Some("listening") => events.listening = true,
+            Some("done") => events.done += 1,
+            Some("session") => events.sessions += 1,
+            Some("mail") => events.mails.push(Delivered(told)),
+            _ => unreachable!("smtp.py tells nothing else: {line}"),
+        }
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, what: &str, holds: impl Fn(&Events) -> bool) {
+        let waiting = self.changed.wait_timeout_while(self.events(), PATIENCE, |events| !holds(events));
+        let (events, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        assert!(holds(&events), "waited for {what}; is python3-aiosmtpd installed?");
+    }
+}

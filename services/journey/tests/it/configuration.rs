@@ -1,0 +1,265 @@
+//! What each binary says to a wrong environment, and what none ever says.
+
+use std::net::TcpListener;
+
+use journey::{Broker, Plan, Process, SmtpOptions, SmtpServer, eventually, free_port};
+
+use crate::variables::{self, SERVICES, Variable};
+
+/// What must never be printed.
+const SECRET: &str = "s3cret-pa55word";
+
+const DURATIONS: &[&str] = &["5", "5x", "-1s", "soon"];
+const ADDRESSES: &[&str] = &["9090", "localhost", "127.0.0.1:65536", "127.0.0.1:http"];
+const FILES: &[&str] = &["/nowhere/ca.pem", "/dev/null", "/proc/self/status", "/"];
+const ENDPOINTS: &[&str] = &["localhost:4318", "ftp://s3cret-pa55word", "http://u:s3cret-pa55word@host", "http://"];
+
+/// Values of each variable that are malformed or out of range. Those that take any text are not here.
+const WRONG: &[(&str, &[&str])] = &[
+    ("AMQP_CA_FILE", FILES),
+    (
+        "AMQP_URL",
+        &[
+            "localhost",
+            "http://u:s3cret-pa55word@host",
+            "amqp//u:s3cret-pa55word@host",
+            "amqp://u:s3cret-pa55word@h:99999",
+        ],
+    ),
+    ("CONCURRENCY", &["0", "4097", "many", "-1"]),
+    ("DEDUPE_CAPACITY", &["10000001", "-1", "1e3", "many"]),
+    ("DRAIN_DELAY", DURATIONS),
+    ("DRY_RUN", &["yes", "1", "TRUE", "maybe"]),
+    ("EMAIL_FALLBACK_TO", &["ops", "ops@", "a b@example.com", "@example.com"]),
+    ("EMAIL_FROM", &["ops", "Shop <ops>", "ops@example.com\nBcc: all@example.com", "@example.com"]),
+    ("HANDLE_TIMEOUT", DURATIONS),
+    ("HTTP_ADDR", ADDRESSES),
+    ("LIMIT", &["0", "-1", "many", "1.5"]),
+    ("LOG_FORMAT", &["xml", "JSON", "1", "text,json"]),
+    ("LOG_LEVEL", &["verbose", "info;a=debug", "=debug", "info,messaging=loud"]),
+    ("MAX_DELIVERIES", &["2", "11", "-1", "many"]),
+    ("MAX_REDRIVES", &["0", "many", "1.5", "99999999999"]),
+    ("OPS_ADDR", ADDRESSES),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", FILES),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", ENDPOINTS),
+    ("OTEL_EXPORTER_OTLP_HEADERS", &["s3cret-pa55word", "=x", "a b=s3cret-pa55word", "a=1,s3cret-pa55word"]),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc", "http/json", "http", "1"]),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", &["0", "10s", "600001", "-1"]),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ENDPOINTS),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", &["s3cret-pa55word", "=x", "a b=s3cret-pa55word", "a=1,s3cret-pa55word"]),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", &["grpc", "http/json", "http", "1"]),
+    ("OTEL_RESOURCE_ATTRIBUTES", &["team", "=orders", "team=a,b", ","]),
+    ("OTEL_SDK_DISABLED", &["yes", "1", "TRUE", "maybe"]),
+    ("OTEL_TRACES_EXPORTER", &["console", "OTLP", "zipkin", "otlp,none"]),
+    ("OTEL_TRACES_SAMPLER", &["always", "jaeger_remote", "parentbased_", "1"]),
+    ("OTEL_TRACES_SAMPLER_ARG", &["-0.1", "1.1", "half", "NaN"]),
+    ("PREFETCH", &["0", "65536", "many", "-1"]),
+    ("PUBLISH_LANES", &["0", "33", "4.5", "many"]),
+    ("PUBLISH_MAX_PENDING", &["0", "65537", "-1", "many"]),
+    ("PUBLISH_TIMEOUT", &["99ms", "61s", "5", "soon"]),
+    ("READINESS_GRACE", DURATIONS),
+    ("REASON", &["bad-luck", "Attempts", "1", "attempts,for-good"]),
+    ("REQUIRED_QUEUES", &["email-queue", "email-queue:", ":order.placed", "email-queue:order.placed,"]),
+    ("RETRY_DELAYS", &["0s", "25h", "1s;2s", "1s,"]),
+    ("SHUTDOWN_TIMEOUT", &["999ms", "61m", "25", "soon"]),
+    ("SMTP_CA_FILE", FILES),
+    ("SMTP_CONNECTIONS", &["0", "1001", "many", "-1"]),
+    (
+        "SMTP_URL",
+        &[
+            "mail.example.com",
+            "http://u:s3cret-pa55word@host",
+            "smtp://u:s3cret-pa55word@",
+            "smtp://u:s3cret-pa55word@h?tls=no",
+        ],
+    ),
+];
+
+/// Any text will do for these, if it is one.
+const ANY_TEXT: [&str; 3] = ["OTEL_SERVICE_NAME", "QUEUE", "EVENT_ID"];
+
+const SECRETS: [&str; 6] = [
+    "AMQP_URL",
+    "SMTP_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+];
+
+/// Starts a service that should refuse its environment; returns what it said.
+async fn refused<'a>(service: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned()));
+    let mut process = Process::start(service, variables);
+    assert_eq!(process.exit_code().await, 64, "{}", process.log());
+    process.log()
+}
+
+/// Whether one of the lines names the variable, this value, what was expected, and the default.
+fn tells(said: &str, variable: &Variable, shown: &str) -> bool {
+    let beginning = format!("{}={shown}: expected {}", variable.name, variable.expected);
+    let end = format!("(default: {})", variable.default);
+    let ends = |line: &str| line.ends_with(&end) || variable.name == "QUEUE";
+    said.lines().filter(|line| line.starts_with(&beginning) && ends(line)).count() == 1
+}
+
+#[tokio::test]
+async fn every_variable_that_is_set_and_empty_is_told_and_all_at_once() {
+    for service in SERVICES {
+        let variables = variables::of(service).await;
+        let said = refused(service, variables.iter().map(|variable| (variable.name.as_str(), ""))).await;
+        for variable in &variables {
+            assert!(tells(&said, variable, "\"\""), "{service}: {variable:?} in\n{said}");
+        }
+        assert_eq!(said.lines().count(), variables.len(), "{service}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn every_value_that_is_malformed_or_out_of_range_is_told_and_no_secret() {
+    for service in SERVICES {
+        let variables = variables::of(service).await;
+        let checked: Vec<_> = variables.iter().filter(|variable| !ANY_TEXT.contains(&variable.name.as_str())).collect();
+        for round in 0..4 {
+            let wrong = |variable: &&Variable| {
+                let (_, values) = WRONG.iter().find(|(name, _)| *name == variable.name)?;
+                Some(values[round])
+            };
+            let set = checked.iter().map(|variable| {
+                let value = wrong(variable).unwrap_or_else(|| panic!("{variable:?} is not in this test"));
+                (variable.name.as_str(), value)
+            });
+            let said = refused(service, set).await;
+            for variable in &checked {
+                let secret = SECRETS.contains(&variable.name.as_str());
+                let shown =
+                    wrong(variable).map(|value| if secret { "[redacted]".to_owned() } else { format!("{value:?}") });
+                assert!(tells(&said, variable, &shown.unwrap()), "{service}: {variable:?} in\n{said}");
+            }
+            assert!(!said.contains(SECRET), "{service}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_is_needed_and_missing_is_told() {
+    let said = refused("redrive", []).await;
+    assert!(said.starts_with("QUEUE is not set: expected "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn times_that_do_not_fit_into_each_other_are_told() {
+    for service in ["email", "analytics"] {
+        for (name, value) in [("HANDLE_TIMEOUT", "25s"), ("HANDLE_TIMEOUT", "3m"), ("SHUTDOWN_TIMEOUT", "15s")] {
+            let said = refused(service, [(name, value)]).await;
+            assert!(said.starts_with("HANDLE_TIMEOUT"), "{said}");
+            assert!(said.ends_with(": expected a duration below SHUTDOWN_TIMEOUT (default: 15s)\n"), "{said}");
+        }
+    }
+    let said = refused("order", [("SHUTDOWN_TIMEOUT", "10s")]).await;
+    let expected = "SHUTDOWN_TIMEOUT=\"10s\": expected a duration above DRAIN_DELAY and PUBLISH_TIMEOUT together";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[tokio::test]
+async fn an_unknown_argument_is_told_with_those_there_are() {
+    for service in SERVICES {
+        for arguments in [&["serve"][..], &["--verbose"], &["healthcheck", "now"], &["--help", "me"]] {
+            let mut process = Process::start_with(service, arguments, []);
+            assert_eq!(process.exit_code().await, 64, "{service} {arguments:?}");
+            let told = format!("{service}: unknown argument {:?}: ", arguments.join(" "));
+            assert!(process.log().starts_with(&told) && process.log().contains("healthcheck"), "{}", process.log());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_the_variable_that_names_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    for (service, name) in
+        [("order", "HTTP_ADDR"), ("order", "OPS_ADDR"), ("email", "OPS_ADDR"), ("analytics", "OPS_ADDR")]
+    {
+        let mut process = Process::start(service, [(name, taken.to_string())]);
+        assert_eq!(process.exit_code().await, 1, "{}", process.log());
+        assert!(process.log().contains(&format!("{name}={taken} is taken")), "{}", process.log());
+    }
+}
+
+/// Everything that a process can be brought to say: everything is logged, the libraries' own lines included.
+const EVERYTHING: &str = "trace,lapin=trace,lettre=trace,hyper=trace,rustls=trace,tokio=trace,mio=trace";
+
+#[tokio::test]
+async fn no_password_is_logged_and_none_is_shown_when_it_is_refused() {
+    let broker = Broker::shared().await;
+    let refused = broker.url().replace("guest:guest", &format!("guest:{SECRET}"));
+    for service in ["order", "email", "analytics"] {
+        let process = Process::start(service, [("AMQP_URL", refused.clone()), ("LOG_LEVEL", EVERYTHING.to_owned())]);
+        let readyz = || async { process.ops("/readyz").await.text().to_owned() };
+        let said = eventually("it is refused", readyz, |said| said.contains("access-refused")).await;
+        assert!(!said.contains(SECRET), "{said}");
+        assert!(!process.log().contains(SECRET), "{}", process.log());
+    }
+    let mut redrive = Process::start(
+        "redrive",
+        [("AMQP_URL", refused), ("QUEUE", "email-queue".to_owned()), ("LOG_LEVEL", EVERYTHING.to_owned())],
+    );
+    assert_eq!(redrive.exit_code().await, 69, "{}", redrive.log());
+    assert!(!redrive.log().contains(SECRET), "{}", redrive.log());
+}
+
+#[tokio::test]
+async fn no_password_of_the_mail_server_is_logged_and_none_is_shown_when_it_is_refused() {
+    let broker = Broker::shared().await;
+    let smtp = SmtpServer::start(SmtpOptions::new().login("shop", "another"));
+    let url = smtp.url().replace("smtp://", &format!("smtp://shop:{SECRET}@")) + "?tls=none";
+    let plan = Plan::on(&broker).email("SMTP_URL", url).email("LOG_LEVEL", EVERYTHING);
+    let mut email = plan.launch("email");
+    email.ready().await;
+    crate::email::place(&broker, "Ada").await;
+    let readyz = || async { email.ops("/readyz").await.text().to_owned() };
+    let said = eventually("it is refused", readyz, |said| said.contains("paused") && said.contains("535")).await;
+    assert!(!said.contains(SECRET), "{said}");
+    assert!(!email.log().contains(SECRET), "{}", email.log());
+}
+
+#[tokio::test]
+async fn the_help_shows_no_password_that_is_set() {
+    for service in SERVICES {
+        let secrets = SECRETS.map(|name| (name, format!("smtp://u:{SECRET}@host")));
+        let mut help = Process::start_with(service, &["--help"], secrets);
+        assert_eq!(help.exit_code().await, 0);
+        assert!(help.log().contains("AMQP_URL") && !help.log().contains(SECRET), "{}", help.log());
+    }
+}
+
+#[tokio::test]
+async fn each_service_is_healthy_when_it_is_ready_and_not_before_nor_after() {
+    let broker = Broker::shared().await;
+    let ask = async |service: &str, port: u16| {
+        let mut asked = Process::start_with(service, &["healthcheck"], [("OPS_ADDR", format!("127.0.0.1:{port}"))]);
+        (asked.exit_code().await, asked.log())
+    };
+    for service in ["order", "email", "analytics"] {
+        let mut ready = Plan::on(&broker).launch(service);
+        ready.ready().await;
+        let port = ready.ops_port().await;
+        let (code, said) = ask(service, port).await;
+        assert!(code == 0 && said.contains("\"state\":\"con"), "{service}: {code} {said}");
+
+        let url = format!("amqp://127.0.0.1:{}", free_port());
+        let unready = Process::start(service, [("AMQP_URL", url)]);
+        let (code, said) = ask(service, unready.ops_port().await).await;
+        assert!(code == 1 && said.contains("\"state\":\"connecting\""), "{service}: {code} {said}");
+
+        ready.terminate();
+        ready.exit_code().await;
+        let (code, said) = ask(service, port).await;
+        assert!(
+            code == 1 && said.starts_with(&format!("no answer from 127.0.0.1:{port}: ")),
+            "{service}: {code} {said}"
+        );
+    }
+    assert_eq!(ask("redrive", free_port()).await.0, 1);
+}

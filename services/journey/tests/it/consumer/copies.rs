@@ -1,0 +1,98 @@
+//! Copies to delay queues and dead letters lose nothing, and hold up nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journey::{Alarm, Broker, eventually};
+use messaging::{ConsumerOptions, Failure};
+use tokio::sync::Semaphore;
+
+use super::stage::*;
+
+#[tokio::test]
+async fn a_broker_killed_between_copy_and_acknowledgement_loses_no_event() {
+    let broker = Broker::start().await;
+    let actor = Actor::new(|seen| async move {
+        match (seen.text.starts_with("later"), seen.attempt) {
+            (true, 1) => Err(Failure::later("not yet")),
+            (true, _) => Ok(()),
+            (false, _) => Err(Failure::for_good("never")),
+        }
+    });
+    let retry_delays = [300, 300, 300].map(Duration::from_millis).to_vec();
+    let consumer = Running::consuming_with(&broker, &actor, ConsumerOptions { retry_delays, ..quick() }).await;
+    let texts: Vec<String> = (0..400).flat_map(|n| [format!("later-{n}"), format!("dead-{n}")]).collect();
+    for (round, part) in texts.chunks(texts.len() / 4).enumerate() {
+        publish(&broker, &part.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let begun = |seen: &Vec<Seen>| seen.iter().any(|seen| part.contains(&seen.text));
+        actor.eventually("copies are under way", begun).await;
+        if round < 3 {
+            broker.kill().await;
+            broker.restart().await;
+            consumer.becomes("consuming").await;
+        }
+    }
+    let expected: BTreeSet<_> = texts.iter().filter(|text| text.starts_with("later")).cloned().collect();
+    let handled = |seen: &Vec<Seen>| {
+        let handled: BTreeSet<_> = seen.iter().filter(|seen| seen.attempt > 1).map(|seen| seen.text.clone()).collect();
+        handled == expected
+    };
+    actor.eventually("each that may work later is tried again", handled).await;
+    drained(&broker).await;
+    let expected: BTreeSet<_> = texts.iter().filter(|text| text.starts_with("dead")).cloned().collect();
+    let dead: BTreeSet<_> =
+        broker.take(DEAD).await.iter().map(|letter| letter.json()["data"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(dead, expected);
+}
+
+#[tokio::test]
+async fn an_alarm_holds_back_copies_and_no_acknowledgement() {
+    let broker = Broker::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let actor = Actor::new(move |seen| {
+        let gate = waiting.clone();
+        async move {
+            gate.acquire().await.unwrap().forget();
+            if seen.text == "fails" { Err(Failure::for_good("never")) } else { Ok(()) }
+        }
+    });
+    let _consumer = Running::consuming(&broker, &actor).await;
+    let texts: Vec<String> = (0..50).map(|n| n.to_string()).chain(["fails".to_owned()]).collect();
+    publish(&broker, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    actor.eventually("all are begun", |seen| seen.len() == 51).await;
+    broker.set_alarm(Alarm::Memory).await;
+    gate.add_permits(51);
+    eventually("all but the failed one are acknowledged", || unsettled(&broker), |&left| left == 1).await;
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+    broker.clear_alarm(Alarm::Memory).await;
+    eventually("the failed one is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
+    drained(&broker).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_no_queue_takes_leaves_its_original_and_holds_up_no_other() {
+    let broker = Broker::shared().await;
+    let actor =
+        Actor::new(|seen| async move { if seen.text == "fails" { Err(Failure::for_good("never")) } else { Ok(()) } });
+    let consumer = Running::consuming(&broker, &actor).await;
+    // Nobody may make it again, so the copy is returned.
+    let rights = format!("permissions/{}/email", broker.vhost());
+    let service = r"^(order-exchange|email-queue(\..+)?)$";
+    let fewer = serde_json::json!({"configure": r"^(order-exchange|email-queue(\.retry\..+)?)$", "write": ".*", "read": service});
+    broker.put(&rights, &fewer).await;
+    broker.delete_queue(DEAD).await;
+    publish(&broker, &["fails", "a", "b"]).await;
+    eventually("only the failed one is left", || unsettled(&broker), |&left| left == 1).await;
+    let state = consumer.becomes("access-refused").await;
+    assert!(state.reason().unwrap().contains(DEAD), "{state:?}");
+    publish(&broker, &["c"]).await;
+    actor.eventually("it still consumes", |seen| seen.iter().any(|seen| seen.text == "c")).await;
+    let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
+    broker.put(&rights, &all).await;
+    consumer.becomes("consuming").await;
+    eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
+    drained(&broker).await;
+    assert_eq!(actor.texts().iter().filter(|text| *text == "fails").count(), 1);
+}

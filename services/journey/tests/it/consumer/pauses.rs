@@ -1,0 +1,133 @@
+//! A consumer whose handler's dependency is down waits with empty hands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use journey::{Broker, Options, eventually};
+use messaging::{ConsumerOptions, Failure};
+use tokio::sync::Semaphore;
+
+use super::stage::*;
+
+/// Handles nothing while it is down, and says so to probes.
+fn dependent(down: &Arc<AtomicBool>) -> Actor {
+    let down = down.clone();
+    Actor::new(move |_| {
+        let down = down.load(Ordering::Relaxed);
+        async move { if down { Err(Failure::outage("mail server is down")) } else { Ok(()) } }
+    })
+}
+
+#[tokio::test]
+async fn an_outage_pauses_and_counts_no_attempt_and_loses_nothing() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let actor = dependent(&down);
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    let texts: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    publish(&broker, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let paused = consumer.becomes("paused").await;
+    assert!(paused.reason().is_some_and(|reason| reason.contains("down")), "{paused:?}");
+    // Held by nobody: what waits for its turn, and what waits out its second in a delay queue.
+    eventually("all are back in the queue", || broker.depth(QUEUE), |&depth| depth == Some(300)).await;
+    down.store(false, Ordering::Relaxed);
+    actor.recover();
+    drained(&broker).await;
+    let mut handled: Vec<_> = actor.seen().into_iter().map(|seen| (seen.text, seen.attempt)).collect();
+    handled.sort();
+    handled.dedup();
+    assert_eq!(handled.len(), 300);
+    assert!(handled.iter().all(|(_, attempt)| *attempt == 1), "{handled:?}");
+    assert_eq!((consumer.count("handled"), consumer.count("delayed"), consumer.count("dead")), (300, 0, 0));
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+}
+
+#[tokio::test]
+async fn handlers_that_run_when_the_pause_begins_end_as_they_will() {
+    let broker = Broker::shared().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let actor = Actor::new(move |seen| {
+        let gate = waiting.clone();
+        async move {
+            if seen.text == "outage" {
+                return if seen.attempt == 1 && gate.available_permits() == 0 {
+                    Err(Failure::outage("down"))
+                } else {
+                    Ok(())
+                };
+            }
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
+    actor.ail("down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["running"]).await;
+    actor.eventually("it runs", |seen| seen.len() == 1).await;
+    publish(&broker, &["outage", "later"]).await;
+    eventually("what runs is all that is in hand", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    assert_ne!(consumer.state.borrow().name(), "paused", "it still has one in hand");
+    gate.add_permits(3);
+    consumer.becomes("paused").await;
+    assert_eq!(consumer.count("handled"), 1);
+    actor.recover();
+    drained(&broker).await;
+}
+
+#[tokio::test]
+async fn a_dependency_that_answers_probes_and_refuses_work_is_not_asked_in_a_tight_loop() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let actor = dependent(&down);
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a"]).await;
+    for _ in 0..5 {
+        consumer.becomes("paused").await;
+        consumer.becomes("consuming").await;
+    }
+    let tries = actor.seen().len();
+    assert!(tries < 20, "{tries} tries in a few pauses");
+    down.store(false, Ordering::Relaxed);
+    drained(&broker).await;
+    assert!(actor.seen().iter().all(|seen| seen.attempt == 1));
+}
+
+#[tokio::test]
+async fn a_pause_longer_than_the_consumer_timeout_harms_nothing() {
+    let options =
+        Options::new().line("consumer_timeout = 10000").advanced("[{rabbit, [{channel_tick_interval, 1000}]}].");
+    let broker = Broker::with(options).await;
+    let down = Arc::new(AtomicBool::new(true));
+    let actor = dependent(&down);
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a", "b", "c"]).await;
+    consumer.becomes("paused").await;
+    // Twice the timeout: only time itself can show that nothing happens in it.
+    let begun = std::time::Instant::now();
+    eventually("twice the timeout is over", async || begun.elapsed(), |past| *past > Duration::from_secs(20)).await;
+    assert_eq!(consumer.state.borrow().name(), "paused");
+    assert!(!broker.log().contains("timed out"), "the broker saw a delivery without an answer");
+    down.store(false, Ordering::Relaxed);
+    actor.recover();
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert!(actor.seen().iter().all(|seen| seen.attempt == 1));
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_paused_stops_at_once() {
+    let broker = Broker::shared().await;
+    let actor = dependent(&Arc::new(AtomicBool::new(true)));
+    actor.ail("still down");
+    let options = ConsumerOptions { concurrency: 1, ..quick() };
+    let consumer = Running::consuming_with(&broker, &actor, options).await;
+    publish(&broker, &["a"]).await;
+    consumer.becomes("paused").await;
+    consumer.stop().await.unwrap();
+    eventually("it is in the queue", || broker.depth(QUEUE), |&depth| depth == Some(1)).await;
+}

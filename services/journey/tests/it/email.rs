@@ -1,0 +1,9 @@
+//! Mail through a real SMTP server, whatever that server does.
+
+mod answers;
+mod letters;
+mod office;
+mod outages;
+mod trust;
+
+pub(crate) use office::place;

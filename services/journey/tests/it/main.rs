@@ -1,0 +1,20 @@
+//! Warren as a whole, on real broker nodes; a module a theme.
+
+mod bad_http;
+mod broker;
+mod configuration;
+mod consumer;
+mod counts;
+mod customers;
+mod documentation;
+mod drain;
+mod email;
+mod faults;
+mod guide;
+mod http;
+mod publisher;
+mod redrive;
+mod startup;
+mod stopping;
+mod trace;
+mod variables;

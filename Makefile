@@ -1,0 +1,57 @@
+# Every target is a verb; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+.PHONY: help
+help: ## Lists the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Runs a broker and the services, places an order, and goes on until Ctrl-C.
+	@deploy/run
+
+.PHONY: broker
+broker: ## Runs a broker alone until Ctrl-C.
+	@deploy/broker run
+
+.PHONY: test
+test: ## Gets what the tests need and runs them all.
+	@deploy/test
+
+.PHONY: ci
+ci: ## Checks formatting, lints and documentation, and runs all tests.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	$(MAKE) test
+
+# What is measured is what is shipped: linked statically, with fat LTO.
+target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+.PHONY: bench
+bench: export RUSTFLAGS := -C target-feature=+crt-static
+bench: export BINARIES := $(CURDIR)/target/$(target)/dist
+bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH.
+	@deploy/broker find >/dev/null
+	cargo build --locked --profile dist --target $(target) --bins
+	cargo bench --locked --profile dist --target $(target) --package journey
+
+.PHONY: audit
+audit: ## Checks licences, duplicate versions and advisories of everything that is compiled in.
+	@command -v cargo-deny >/dev/null || { echo "audit: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 69; }
+	cargo deny check licenses bans sources
+	@if cargo deny fetch db 2>/dev/null; then cargo deny check --disable-fetch advisories; \
+	else echo "audit: the database of advisories cannot be reached, so they are left out"; fi
+
+TAG ?= dev
+REGISTRY ?=
+
+.PHONY: images
+images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
+	@for service in order email analytics redrive; do \
+		docker build --quiet --target $$service --tag $(if $(REGISTRY),$(REGISTRY)/)warren-$$service:$(TAG) \
+			--build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null) . || exit; \
+	done
+
+.PHONY: chart-test
+chart-test: ## Checks the chart, its dashboards and its alerts, without a cluster.
+	@helm/warren/ci/chart-test

@@ -20,7 +20,8 @@ pub async fn eventually<T: Debug, F: Future<Output = T>>(
 ) -> T {
     let begun = Instant::now();
     loop {
-        let seen = observe().await;
+        let seen = tokio::time::timeout(PATIENCE, observe()).await;
+        let seen = seen.unwrap_or_else(|_| panic!("{what}: nobody could look within {PATIENCE:?}"));
         if holds(&seen) {
             return seen;
         }

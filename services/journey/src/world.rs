@@ -89,7 +89,8 @@ impl World {
     ) -> T {
         let begun = Instant::now();
         loop {
-            let seen = observe(self).await;
+            let seen = tokio::time::timeout(PATIENCE, observe(self)).await;
+            let seen = seen.unwrap_or_else(|_| panic!("{what}: nobody could look within {PATIENCE:?}"));
             if holds(&seen) {
                 return seen;
             }

@@ -31,7 +31,7 @@ target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 bench: export RUSTFLAGS := -C target-feature=+crt-static
 bench: export BINARIES := $(CURDIR)/target/$(target)/dist
 bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH.
-	@deploy/broker find >/dev/null
+	@server=$$(deploy/broker find) && { [ "$$server" != docker ] || { echo "bench: it needs a rabbitmq-server of 4.0 or later that it can start itself" >&2; exit 69; }; }
 	cargo build --locked --profile dist --target $(target) --bins
 	cargo bench --locked --profile dist --target $(target) --package journey
 

@@ -14,6 +14,7 @@ mod guide;
 mod http;
 mod publisher;
 mod redrive;
+mod run;
 mod startup;
 mod stopping;
 mod trace;

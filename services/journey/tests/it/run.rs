@@ -1,0 +1,141 @@
+//! `make run` as a new user meets it, on ports of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::{fs, thread};
+
+use journey::{Child, Folder, Request, an_order, eventually, free_port};
+use nix::sys::signal::Signal;
+
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
+const PORTS: [&str; 6] =
+    ["ORDER_PORT", "ORDER_OPS_PORT", "EMAIL_OPS_PORT", "ANALYTICS_OPS_PORT", "AMQP_PORT", "MANAGEMENT_PORT"];
+
+/// A script of `deploy/`, what it writes, and a folder for its temporary files.
+struct Script {
+    child: Child,
+    folder: Folder,
+    ports: [u16; 6],
+}
+
+impl Script {
+    fn start(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (folder, ports) = (Folder::fresh(), PORTS.map(|_| free_port()));
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let mut command = Child::command("/bin/bash");
+        command.arg(format!("{DEPLOY}/{name}")).args(arguments);
+        command.env_remove("AMQP_URL").env_remove("SMTP_URL").env_remove("LOG_LEVEL");
+        command.env("TMPDIR", folder.path().join("tmp"));
+        command.envs(PORTS.into_iter().zip(ports.map(|port| port.to_string())));
+        command.envs(environment.iter().copied());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        Self { child: Child::spawn(command), folder, ports }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn says(&self, words: &str, times: usize) {
+        let log = async || self.log();
+        eventually(&format!("it says {words:?}"), log, |log| log.matches(words).count() >= times).await;
+    }
+
+    /// What it wrote, when it has ended with this code.
+    async fn ends(mut self, code: i32) -> String {
+        let status = self.child.ended().await;
+        assert_eq!(status.code(), Some(code), "{}", self.log());
+        self.log()
+    }
+}
+
+#[tokio::test]
+async fn one_command_shows_an_order_and_its_email_and_leaves_nothing_behind() {
+    let mut run = Script::start("run", &[], &[]);
+    run.says("Ctrl-C stops everything", 1).await;
+    for shown in ["\"status\":\"accepted\"", "analytics_orders_total{event=\"order.placed\"} 1", "try next"] {
+        assert!(run.log().contains(shown), "{}", run.log());
+    }
+    let email = "Sending email for: order";
+    run.says(email, 1).await;
+    let log = run.log();
+    let (_, broker) = log.rsplit_once("kill -9 ").expect("it says how to kill the broker");
+    let broker = broker.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a process id");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(broker), Signal::SIGKILL).unwrap();
+    run.says("management page http", 2).await;
+    let placed = || async { Request::post(run.ports[0], "/orders", &an_order()).send().await.status };
+    eventually("an order is accepted again", placed, |status| *status == 202).await;
+    run.says(email, 2).await;
+    run.child.signal(Signal::SIGINT);
+    run.child.ended().await;
+    for port in run.ports {
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "somebody listens on {port}\n{}", run.log());
+    }
+    let left: Vec<_> = fs::read_dir(run.folder.path().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(run.ends(0).await.contains("run: stopping"));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_the_variable_that_changes_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for name in PORTS {
+        let said = Script::start("run", &[], &[(name, &port.to_string())]).ends(69).await;
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(&format!("port {port} is taken: set {name} to a free one")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_tool_is_named() {
+    let tools = Folder::fresh();
+    for tool in ["dirname", "setpriv"] {
+        symlink(format!("/usr/bin/{tool}"), tools.path().join(tool)).unwrap();
+    }
+    let said = Script::start("run", &[], &[("PATH", tools.path().to_str().unwrap())]).ends(69).await;
+    assert_eq!(said, "run: cargo is missing: install Rust from https://rustup.rs\n");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_too_old_is_passed_over() {
+    let old = Folder::fresh();
+    program(old.path(), "rabbitmq-server", "exit 1");
+    program(old.path(), "rabbitmqctl", "echo 3.13.7");
+    let path = format!("{}:{}", old.path().display(), path());
+    let said = Script::start("broker", &["find"], &[("PATH", &path)]).ends(0).await;
+    let (first, found) = said.split_once('\n').expect("it says two lines");
+    assert!(first.ends_with("rabbitmq-server is RabbitMQ 3.13.7, older than 4.0: looking for another"), "{said}");
+    assert!(!found.contains(old.path().to_str().unwrap()), "{said}");
+}
+
+#[tokio::test]
+async fn a_given_broker_that_is_too_old_is_refused_by_its_version() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 8]);
+            let _ = stream.write_all(b"\x01\0\0\0\0\0\x20\0\x0a\0\x0a\0\x09\0\0\0\x14\x07versionS\0\0\0\x063.13.7");
+        }
+    });
+    let url = format!("amqp://guest:guest@127.0.0.1:{port}/");
+    let said = Script::start("run", &[], &[("AMQP_URL", &url)]).ends(69).await;
+    assert_eq!(said, format!("run: the broker at 127.0.0.1:{port} is RabbitMQ 3.13.7: Warren needs 4.0 or later\n"));
+}
+
+fn program(folder: &Path, name: &str, script: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test is no service: it has no Config")]
+fn path() -> String {
+    std::env::var("PATH").expect("a PATH is set")
+}

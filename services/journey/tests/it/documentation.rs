@@ -17,19 +17,24 @@ fn readme() -> String {
     fs::read_to_string(top().join("README.md")).expect("there is a README.md")
 }
 
-/// The tables of variables by the heading above each: variable and default.
-fn tables() -> BTreeMap<String, BTreeMap<String, String>> {
+/// A row of a table: default and meaning, without marks.
+type Row = (String, String);
+
+/// The tables of variables by the heading above each.
+fn tables() -> BTreeMap<String, BTreeMap<String, Row>> {
     let mut tables = BTreeMap::<_, BTreeMap<_, _>>::new();
     let mut heading = String::new();
     for line in readme().lines() {
         if let Some(title) = line.strip_prefix('#') {
             heading = title.trim_start_matches(['#', ' ']).replace('`', "");
         }
-        let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let ["", name, default, _meaning, ..] = cells[..] else { continue };
+        let line = line.replace("\\|", "\u{0}");
+        let cells: Vec<_> = line.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect();
+        let [_, name, default, meaning, ..] = &cells[..] else { continue };
         let Some(name) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else { continue };
         if is_variable(name) {
-            let twice = tables.entry(heading.clone()).or_default().insert(name.to_owned(), default.replace('`', ""));
+            let row = (default.replace('`', ""), meaning.replace('`', "").to_lowercase());
+            let twice = tables.entry(heading.clone()).or_default().insert(name.to_owned(), row);
             assert_eq!(twice, None, "{name} is twice under {heading:?}");
         }
     }
@@ -41,33 +46,36 @@ fn is_variable(word: &str) -> bool {
         || ["CONCURRENCY", "PREFETCH", "QUEUE", "REASON", "LIMIT"].contains(&word)
 }
 
-/// The headings of the tables that speak of a service.
+/// The headings of the tables that speak of a service, or of a command.
 fn headings(service: &str) -> &'static [&'static str] {
     match service {
         "order" => &["Every service", "order"],
         "email" => &["Every service", "Consumers: email and analytics", "email"],
         "analytics" => &["Every service", "Consumers: email and analytics"],
         "redrive" => &["Every service", "redrive"],
+        "order check" => &["order check"],
         other => unreachable!("{other} is none of ours"),
     }
 }
 
 #[tokio::test]
-async fn the_readme_has_every_variable_of_each_service_with_its_default_and_no_other() {
+async fn the_readme_has_every_variable_of_each_service_as_its_help_has_it_and_no_other() {
     let tables = tables();
     let mut unread: BTreeSet<_> = tables
         .iter()
         .flat_map(|(heading, rows)| rows.keys().map(move |name| (heading.as_str(), name.clone())))
         .collect();
+    let mut read: Vec<_> = variables::of_check().await.into_iter().map(|variable| ("order check", variable)).collect();
     for service in SERVICES {
-        for variable in variables::of(service).await {
-            let found = headings(service)
-                .iter()
-                .find_map(|&heading| Some((heading, tables.get(heading)?.get(&variable.name)?)));
-            let Some((heading, default)) = found else { panic!("README.md, {service}: {} is missing", variable.name) };
-            assert_eq!(*default, variable.default, "README.md, {heading}: the default of {}", variable.name);
-            unread.remove(&(heading, variable.name));
-        }
+        read.extend(variables::of(service).await.into_iter().map(|variable| (service, variable)));
+    }
+    for (service, variable) in read {
+        let found =
+            headings(service).iter().find_map(|&heading| Some((heading, tables.get(heading)?.get(&variable.name)?)));
+        let Some((heading, row)) = found else { panic!("README.md, {service}: {} is missing", variable.name) };
+        let meaning = format!("{}: {}", variable.meaning, variable.expected).replace('`', "").to_lowercase();
+        assert_eq!(*row, (variable.default, meaning), "README.md, {heading}: {}", variable.name);
+        unread.remove(&(heading, variable.name));
     }
     assert!(unread.is_empty(), "README.md names variables that nothing reads: {unread:?}");
 }
@@ -121,7 +129,7 @@ async fn every_variable_target_and_path_that_the_readme_names_exists() {
     for service in SERVICES {
         known.extend(variables::of(service).await.into_iter().map(|variable| variable.name));
     }
-    known.extend(checked().await);
+    known.extend(variables::of_check().await.into_iter().map(|variable| variable.name));
     let makefile = fs::read_to_string(top().join("Makefile")).unwrap();
     for word in code() {
         for name in word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|name| is_variable(name)) {
@@ -138,17 +146,29 @@ async fn every_variable_target_and_path_that_the_readme_names_exists() {
     }
 }
 
-/// The variables of `order check`, as it tells them when all are empty.
-async fn checked() -> Vec<String> {
-    let names = ["ORDER_URL", "EMAIL", "TIMEOUT", "ORDER_METRICS", "EMAIL_METRICS", "ANALYTICS_METRICS"];
-    let names = names.map(|name| format!("CHECK_{name}"));
-    let empty = names.iter().map(|name| (name.as_str(), String::new()));
-    let mut check = Process::start_with("order", &["check"], empty);
-    assert_eq!(check.exit_code().await, 64, "{}", check.log());
-    let told = names.into_iter().filter(|name| check.log().contains(&format!("{name}=\"\": expected ")));
-    let told: Vec<_> = told.collect();
-    assert_eq!(told.len(), 6, "{}", check.log());
-    told
+/// The README's blocks of code that begin like this.
+fn blocks(beginning: &str) -> Vec<String> {
+    let readme = readme();
+    let blocks = readme.split("```").skip(1).step_by(2).map(str::trim_start);
+    blocks.filter_map(|block| Some(block.strip_prefix(beginning)?.trim().to_owned())).collect()
+}
+
+#[test]
+fn the_handler_in_the_readme_is_the_one_of_analytics() {
+    let source = fs::read_to_string(top().join("services/analytics/src/totals.rs")).unwrap();
+    let [shown] = &blocks("rust\n")[..] else { panic!("there is one block of Rust") };
+    assert!(source.contains(shown), "README.md shows another handler than {source}");
+}
+
+#[tokio::test]
+async fn the_faults_in_the_readme_are_told_like_that() {
+    let [shown] = &blocks("$ PREFETCH=many HANDLE_TIMEOUT=1h AMQP_URL=nonsense cargo run -q --bin email")[..] else {
+        panic!("there is one such block")
+    };
+    let wrong = [("PREFETCH", "many"), ("HANDLE_TIMEOUT", "1h"), ("AMQP_URL", "nonsense")];
+    let mut email = Process::start("email", wrong.map(|(name, value)| (name, value.to_owned())));
+    assert_eq!(email.exit_code().await, 64);
+    assert_eq!(email.log().trim(), shown);
 }
 
 fn is_path(word: &str) -> bool {

@@ -51,7 +51,8 @@ fn run(arguments: &[String]) -> ExitCode {
 }
 
 fn help() -> ExitCode {
-    println!("Usage: order check\n\nIt {}. Exit codes: 0 shown, 1 not in time, 64 misconfigured.\n", CHECK.about);
+    println!("Usage: order check\n\nIt {}. Exit codes: 0 shown, 1 not in time, 64 misconfigured.", CHECK.about);
+    println!("\nEnvironment:");
     let mut env = Env::from_map::<String, String>([]);
     Plan::from_env(&mut env);
     for variable in env.variables() {

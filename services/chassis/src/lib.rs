@@ -37,6 +37,9 @@ pub use health::Health;
 
 mod ops;
 
+mod descriptors;
+pub use descriptors::descriptors;
+
 mod http;
 pub use http::{Limits, Server, listen};
 

@@ -10,7 +10,7 @@ use tracing::{error, info};
 
 use crate::signals::Signals;
 use crate::telemetry::Telemetry;
-use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, command};
+use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, command, descriptors};
 
 /// More workers cost memory and wake each other; a service that needs more cores has more replicas.
 const MOST_WORKERS: usize = 4;
@@ -81,6 +81,7 @@ fn serve<C, E: Into<Exit>>(
     config: C,
     service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
 ) -> Result<(), Exit> {
+    descriptors();
     let runtime = runtime()?;
     let telemetry = Telemetry::start(name, &settings, runtime.handle())?;
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");

@@ -182,6 +182,17 @@ fn a_process_without_descriptors_says_so_once_and_goes_on_when_silent_clients_ar
 }
 
 #[test]
+fn a_low_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 64; ulimit -Hn 512; exec \"$0\""]).arg(binary());
+    limited.env_clear().env("OPS_ADDR", "127.0.0.1:0");
+    let (process, _) = Fixture::spawn(limited);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().take(2).collect::<Vec<_>>(), ["512", "512"]);
+}
+
+#[test]
 fn a_client_that_never_speaks_does_not_hold_up_the_end() {
     let (mut process, address) = Fixture::start(&[]);
     let mut silent = TcpStream::connect(address).unwrap();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Exit, Limits, Process, Server, Shutdown, listen};
+use chassis::{Exit, Limits, Process, Server, Shutdown, descriptors, listen};
 use contract::OrderEvent;
 use messaging::Publisher;
 use tokio::time::sleep;
+use tracing::warn;
 
 use crate::Config;
 use crate::http::{Api, HttpMetrics};
@@ -15,8 +16,15 @@ use crate::readiness::Readiness;
 /// Where orders are published.
 const EXCHANGE: &str = "order-exchange";
 
-/// More connections than orders may wait by default (`PUBLISH_MAX_PENDING`): one too many is told so.
-const LIMITS: Limits = Limits { connections: 5 * 1024, ..Limits::DEFAULT };
+/// Clients beyond those whose orders wait for their confirm (`PUBLISH_MAX_PENDING`): they idle, send, or are told that
+/// theirs was one too many.
+const OTHER_CLIENTS: usize = 256;
+
+/// Files and sockets that are no client's: the broker's, the ops pages', the runtime's.
+const OTHER_DESCRIPTORS: usize = 128;
+
+/// A client costs about 17 KiB of memory while it idles, and as much again as its headers may have.
+const HEADER_BYTES: usize = 8 * 1024;
 
 /// A service that is bound to its ports and connects to its broker.
 pub struct App {
@@ -39,13 +47,14 @@ impl App {
         let ops = process.serve_ops(move || asked.health()).await?;
 
         let publish_timeout = config.publisher.timeout;
+        let limits = limits(config.publisher.max_pending);
         let publisher =
             Publisher::start::<OrderEvent>(config.endpoint, EXCHANGE, config.publisher, process.registry())?;
         let states = publisher.state();
         tokio::spawn(async move { readiness.follow(states).await });
 
         let api = Arc::new(Api::new(publisher.clone(), publish_timeout, metrics));
-        let http = Server::start("orders", listener, LIMITS, move |request| {
+        let http = Server::start("orders", listener, limits, move |request| {
             let api = api.clone();
             async move { api.answer(request).await }
         });
@@ -68,4 +77,14 @@ impl App {
         deadline.step("ops", self.ops.drain()).await;
         answered.ok_or_else(|| Exit::Failed("some answers were cut by SHUTDOWN_TIMEOUT".to_owned()))
     }
+}
+
+/// As many clients as can be of use, and no more than the system lets in.
+fn limits(max_pending: usize) -> Limits {
+    let wanted = max_pending + OTHER_CLIENTS;
+    let connections = wanted.min(descriptors().saturating_sub(OTHER_DESCRIPTORS).max(1));
+    if connections < wanted {
+        warn!(connections, wanted, "the limit of open files (ulimit -n) allows fewer connections");
+    }
+    Limits { connections, header_bytes: HEADER_BYTES, ..Limits::DEFAULT }
 }

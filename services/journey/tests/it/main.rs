@@ -18,4 +18,5 @@ mod run;
 mod startup;
 mod stopping;
 mod trace;
+mod uploads;
 mod variables;

@@ -20,6 +20,7 @@ use super::accepted::Accepted;
 use super::kind::Kind;
 use super::metrics::HttpMetrics;
 use super::problem::Problem;
+use super::room::Room;
 use super::route::Route;
 use super::upload::Upload;
 use super::{document, idempotency, media, span};
@@ -32,12 +33,13 @@ pub(crate) struct Api {
     publisher: Publisher,
     publish_timeout: Duration,
     metrics: HttpMetrics,
+    room: Room,
 }
 
 impl Api {
     /// An interface that publishes what it accepts, and waits `publish_timeout` for the broker's confirm.
     pub(crate) fn new(publisher: Publisher, publish_timeout: Duration, metrics: HttpMetrics) -> Self {
-        Self { publisher, publish_timeout, metrics }
+        Self { publisher, publish_timeout, metrics, room: Room::new() }
     }
 
     /// Answers one request.
@@ -49,7 +51,7 @@ impl Api {
         let timer = self.metrics.request(&request.method, route);
         let span = span::of(&request, route);
         let mut body = pin!(body);
-        let mut upload = Upload::new(&request.headers, body.as_mut());
+        let mut upload = Upload::new(&request.headers, body.as_mut(), &self.room);
         let answer = async {
             let outcome = self.respond(&request, route, &mut upload).await;
             let mut answer = outcome.unwrap_or_else(|problem| refuse(&problem, route));
@@ -94,8 +96,9 @@ impl Api {
         let OrderEvent::Placed(placed) = &event.data else {
             unreachable!("placing an order is the event that it was placed")
         };
-        self.publish(&event).await?;
-        Ok(Accepted::order(placed.id(), total).answer())
+        let id = placed.id();
+        self.publish(event).await?;
+        Ok(Accepted::order(id, total).answer())
     }
 
     async fn cancel<B: Body<Data = Bytes, Error: Display>>(
@@ -112,14 +115,16 @@ impl Api {
             media::expect_json(headers)?;
         }
         let cancellation = Cancellation::parse(id, &upload.read().await?)?;
-        self.publish(&cancellation.event(Timestamp::now())).await?;
+        self.publish(cancellation.event(Timestamp::now())).await?;
         Ok(Accepted::cancellation(id).answer())
     }
 
-    async fn publish(&self, event: &CloudEvent<OrderEvent>) -> Result<(), Problem> {
+    async fn publish(&self, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
         let deadline = Instant::now() + self.publish_timeout;
-        self.publisher.publish(event.encode(), deadline).await.map_err(|error| {
-            debug!(event.id, %error, "not accepted");
+        let encoded = event.encode();
+        let CloudEvent { id, .. } = event;
+        self.publisher.publish(encoded, deadline).await.map_err(|error| {
+            debug!(event.id = id, %error, "not accepted");
             Problem::from(error)
         })
     }

@@ -11,6 +11,7 @@ mod media;
 mod metrics;
 mod operation;
 mod problem;
+mod room;
 mod route;
 mod span;
 mod upload;

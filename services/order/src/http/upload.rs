@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::kind::Kind;
 use super::problem::Problem;
+use super::room::Room;
 
 /// From a request's headers to the last byte of its body.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
@@ -25,6 +26,7 @@ const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
 /// A body, by when it has to be there, and what its headers said about it.
 pub(super) struct Upload<'b, B> {
     body: Pin<&'b mut B>,
+    room: &'b Room,
     deadline: Instant,
     /// Bytes, where the client said.
     declared: Option<u64>,
@@ -35,15 +37,15 @@ pub(super) struct Upload<'b, B> {
 }
 
 impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
-    /// The body of a request that came just now.
-    pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>) -> Self {
+    /// The body of a request that came just now, which shares `room` with all others.
+    pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>, room: &'b Room) -> Self {
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let held_back = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         // hyper takes a request with `Content-Length` beside `Transfer-Encoding` for chunked, and hides the former. Whoever
         // forwarded it may have counted otherwise, so that what follows could be half a body: RFC 9112, section 6.1, says
         // close.
         let reusable = !headers.contains_key(TRANSFER_ENCODING);
-        Self { body, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable }
+        Self { body, room, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable }
     }
 
     /// Whether it is known that there is none, or no more.
@@ -81,12 +83,14 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
         if self.is_at_end() && first.len() <= MAX_BODY_BYTES {
             return Ok(first);
         }
+        let mut share = self.room.share();
         let mut whole = BytesMut::new();
         let mut next = Some(first);
         while let Some(chunk) = next {
             if whole.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(too_large());
             }
+            share.grow(chunk.len())?;
             whole.extend_from_slice(&chunk);
             next = self.chunk().await?;
         }

@@ -1,0 +1,52 @@
+//! Clients that send large bodies slowly, all at the same time.
+
+use std::fs;
+use std::time::Duration;
+
+use journey::{Broker, Plan, Request, an_order, raw};
+
+/// Longer than the service lets any of them take.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// The memory limit of the chart, in KiB.
+const LIMIT: u64 = 64 * 1024;
+
+/// The most memory that a process had so far, in KiB.
+fn peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_slow_uploads_are_told_they_are_too_many_and_take_neither_memory_nor_orders() {
+    let mut order = Plan::on(&Broker::shared().await).launch("order");
+    order.ready().await;
+    let port = order.http_port().await;
+    let head = "POST /orders HTTP/1.1\r\nhost: o\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
+    let begun = format!("{head}{}", " ".repeat(60_000));
+    let uploads: Vec<_> = (0..800)
+        .map(|_| {
+            let begun = begun.clone();
+            tokio::spawn(async move { String::from_utf8(raw(port, begun.as_bytes(), SILENCE).await).unwrap() })
+        })
+        .collect();
+    let mut accepted = 0;
+    while !uploads.iter().all(|upload| upload.is_finished()) {
+        let answer = Request::post(port, "/orders", &an_order()).send().await;
+        let refused = answer.status == 503 && answer.text().contains("urn:warren:problem:overloaded");
+        assert!(answer.status == 202 || refused, "{answer:?}");
+        accepted += u32::from(answer.status == 202);
+    }
+    assert!(accepted > 0, "slow clients keep out the others");
+    let (mut overloaded, mut slow) = (0, 0);
+    for upload in uploads {
+        let answer = upload.await.unwrap();
+        assert!(answer.contains("connection: close"), "{answer}");
+        overloaded += usize::from(answer.starts_with("HTTP/1.1 503 ") && answer.contains("problem:overloaded"));
+        slow += usize::from(answer.starts_with("HTTP/1.1 408 ") && answer.contains("problem:slow-body"));
+    }
+    assert_eq!(overloaded + slow, 800);
+    assert!(overloaded > slow, "{overloaded} are refused, {slow} only too slow");
+    assert!(peak(order.id()) < LIMIT, "{} KiB", peak(order.id()));
+}

@@ -74,8 +74,7 @@ impl Mail<'_> {
                     order.total()
                 )
             }
-            // A lone CR is a line break to some servers and none to others: whoever wants to smuggle needs both.
-            Self::Text { text, .. } => format!("{}\n", text.replace("\r\n", "\n").replace('\r', "\n")),
+            Self::Text { text, .. } => format!("{}\n", with_plain_breaks(text)),
         }
     }
 
@@ -83,10 +82,15 @@ impl Mail<'_> {
     pub fn html(&self) -> String {
         let body = match self {
             Self::Order(order) => order_html(order),
-            Self::Text { text, .. } => format!("<pre>{}</pre>", escaped(text)),
+            Self::Text { text, .. } => format!("<pre>{}</pre>", escaped(&with_plain_breaks(text))),
         };
         format!("<!DOCTYPE html>\n<html lang=\"en\">\n<body>\n{body}\n</body>\n</html>\n")
     }
+}
+
+/// A lone CR is a line break to some servers and none to others: whoever wants to smuggle needs both.
+fn with_plain_breaks(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn order_html(order: &Order) -> String {

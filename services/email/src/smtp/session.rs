@@ -150,11 +150,33 @@ async fn answer<T>(
 
 #[cfg(test)]
 mod tests {
+    use contract::Email;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{letter::Letter, mail};
 
     #[test]
     fn a_line_that_is_a_dot_does_not_end_the_message() {
         assert_eq!(framed("A: b\r\n\r\n.\r\n..c\r\n"), "A: b\r\n\r\n..\r\n...c\r\n.\r\n");
         assert_eq!(framed("A: b\r\n\r\nc"), "A: b\r\n\r\nc\r\n.\r\n");
+    }
+
+    proptest! {
+        /// Servers differ in what ends a line, so that one may end a message where another one reads on.
+        #[test]
+        fn no_text_ends_its_message_early_on_any_server(text in prop_oneof!["[\r\n.aé]*", "[\r\n.a]*", ".*"]) {
+            let to = Email::parse("ops@example.com").unwrap();
+            let from = "warren@shop.example".parse().unwrap();
+            let letter = Letter::write(&mail::Mail::Text { text: &text, to: Some(&to) }, &from, None).unwrap();
+            let sent = framed(&letter.message);
+            let lines: Vec<_> = sent.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            let (end, lines) = lines.split_last().unwrap();
+            prop_assert_eq!(*end, ".");
+            for line in lines {
+                prop_assert!(!line.contains(['\r', '\n']), "{line:?}");
+                prop_assert!(!line.starts_with('.') || line.starts_with(".."), "{line:?}");
+            }
+        }
     }
 }

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chassis::{Env, Settings, Variable};
+use chassis::{Env, Limits, Settings, Variable};
 use messaging::{Endpoint, PublisherOptions, Setting};
+
+use crate::http::BODY_TIME;
 
 /// The configuration, valid.
 #[derive(Debug)]
@@ -36,9 +38,13 @@ impl Config {
     }
 
     fn compare_with(&self, chassis: &Settings, env: &mut Env) {
-        // An order that comes in at the end of the delay may wait for its confirm as long as any other.
-        if self.drain_delay + self.publisher.timeout >= chassis.shutdown_timeout {
-            env.fault("SHUTDOWN_TIMEOUT", "a duration above DRAIN_DELAY and PUBLISH_TIMEOUT together");
+        // An order that begins to come in at the end of the delay has as much time as any other, and so has its confirm.
+        let request = Limits::DEFAULT.leave_time + BODY_TIME;
+        if self.drain_delay + request + self.publisher.timeout >= chassis.shutdown_timeout {
+            let seconds = request.as_secs();
+            let expected =
+                format!("a duration above DRAIN_DELAY, PUBLISH_TIMEOUT and {seconds}s for a request, all together");
+            env.fault("SHUTDOWN_TIMEOUT", expected);
         }
         if self.http_address == chassis.ops_address && self.http_address.port() != 0 {
             env.fault("HTTP_ADDR", "another address than OPS_ADDR");
@@ -95,13 +101,14 @@ mod tests {
 
     #[test]
     fn what_comes_in_last_has_time_to_be_answered() {
-        for variables in [[("SHUTDOWN_TIMEOUT", "10s")], [("DRAIN_DELAY", "20s")], [("PUBLISH_TIMEOUT", "20s")]] {
+        for variables in [[("SHUTDOWN_TIMEOUT", "23s")], [("DRAIN_DELAY", "7s")], [("PUBLISH_TIMEOUT", "7s")]] {
             let (_, told) = read(&variables);
             assert_eq!(told.len(), 1, "{variables:?}: {told:?}");
             assert!(told[0].starts_with("SHUTDOWN_TIMEOUT"), "{told:?}");
-            assert!(told[0].contains("expected a duration above DRAIN_DELAY and PUBLISH_TIMEOUT together"), "{told:?}");
+            let expected = "expected a duration above DRAIN_DELAY, PUBLISH_TIMEOUT and 13s for a request, all together";
+            assert!(told[0].contains(expected), "{told:?}");
         }
-        assert_eq!(read(&[("SHUTDOWN_TIMEOUT", "10001ms")]).1, Vec::<String>::new());
+        assert_eq!(read(&[("SHUTDOWN_TIMEOUT", "23001ms")]).1, Vec::<String>::new());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -23,6 +23,9 @@ use super::server::{Phase, draining};
 
 /// What a client is told whose headers took too long. hyper itself would only close.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// hyper's side of a connection.
+type Connection<S> = http1::Connection<TokioIo<Paced>, S>;
 
 /// How a connection ended.
 enum End {
@@ -59,30 +62,7 @@ where
         .max_buf_size(limits.header_bytes.max(MINIMUM_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, answer);
-    let mut timer = pin!(sleep_until(pace.deadline(&limits).expect("a fresh connection has a deadline")));
-    let mut draining = pin!(draining(&mut phase));
-    let mut told = false;
-
-    let end = poll_fn(|cx| {
-        if Pin::new(&mut connection).poll(cx).is_ready() {
-            return Poll::Ready(End::Closed);
-        }
-        // After the poll, so that a request whose bytes are here already is answered and not cut.
-        if !told && draining.as_mut().poll(cx).is_ready() {
-            told = true;
-            Pin::new(&mut connection).graceful_shutdown();
-            if Pin::new(&mut connection).poll(cx).is_ready() {
-                return Poll::Ready(End::Closed);
-            }
-        }
-        let Some(deadline) = pace.deadline(&limits) else { return Poll::Pending };
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx).map(|()| End::Late)
-    })
-    .await;
-
+    let end = end(&mut connection, &pace, &limits, &mut phase).await;
     if let End::Late = end
         && pace.stage() == Stage::Headers
     {
@@ -90,6 +70,35 @@ where
         // Best effort: the client may be gone, and nobody waits for it.
         let _ = socket.stream.try_write(TOO_SLOW);
     }
+}
+
+/// Drives a connection until it closes or its client is late.
+async fn end<S>(connection: &mut Connection<S>, pace: &Pace, limits: &Limits, phase: &mut watch::Receiver<Phase>) -> End
+where
+    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
+{
+    let mut timer = pin!(sleep_until(pace.deadline(limits, false).expect("a fresh connection has a deadline")));
+    let mut draining = pin!(draining(phase));
+    let mut told = false;
+    poll_fn(|cx| {
+        if Pin::new(&mut *connection).poll(cx).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
+        // After the poll, so that a request whose bytes are here already is answered and not cut.
+        if !told && draining.as_mut().poll(cx).is_ready() {
+            told = true;
+            Pin::new(&mut *connection).graceful_shutdown();
+            if Pin::new(&mut *connection).poll(cx).is_ready() {
+                return Poll::Ready(End::Closed);
+            }
+        }
+        let Some(deadline) = pace.deadline(limits, told) else { return Poll::Pending };
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx).map(|()| End::Late)
+    })
+    .await
 }
 
 /// hyper's least buffer for a connection, in bytes.

@@ -14,6 +14,9 @@ pub struct Limits {
     /// Between an answer and the next request's first byte; then close. Longer than a usual proxy's own, so that the
     /// proxy closes first and never sends into a closing connection.
     pub idle_time: Duration,
+    /// What is left of both times once the server drains: nobody holds up its end by sending half a request, or by not
+    /// reading an answer.
+    pub leave_time: Duration,
 }
 
 impl Limits {
@@ -23,6 +26,7 @@ impl Limits {
         header_bytes: 16 * 1024,
         header_time: Duration::from_secs(10),
         idle_time: Duration::from_secs(75),
+        leave_time: Duration::from_secs(3),
     };
 }
 

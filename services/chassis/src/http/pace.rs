@@ -37,14 +37,15 @@ impl Pace {
         self.lock().0
     }
 
-    /// When this connection has waited too long; never while the service works.
-    pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+    /// When this connection has waited too long; never while the service works. One that is `leaving` has little time.
+    pub(super) fn deadline(&self, limits: &Limits, leaving: bool) -> Option<Instant> {
         let (stage, since) = *self.lock();
-        match stage {
-            Stage::Fresh | Stage::Headers => Some(since + limits.header_time),
-            Stage::Service => None,
-            Stage::Idle => Some(since + limits.idle_time),
-        }
+        let time = match stage {
+            Stage::Fresh | Stage::Headers => limits.header_time,
+            Stage::Service => return None,
+            Stage::Idle => limits.idle_time,
+        };
+        Some(since + if leaving { time.min(limits.leave_time) } else { time })
     }
 
     pub(super) fn request_began(&self) {

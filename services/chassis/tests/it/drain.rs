@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chassis::{Deadline, Limits, listen};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -47,6 +48,25 @@ async fn a_drain_is_cut_at_its_deadline() {
     let deadline = Deadline::after(Duration::from_millis(100));
     assert_eq!(deadline.step("http answers", server.drain()).await, None);
     assert_eq!(rest(&mut client).await, "");
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_clients_that_do_not_read_or_send_half_a_request() {
+    // Longer than this test is patient.
+    let long = PATIENCE * 10;
+    let limits =
+        Limits { header_time: long, idle_time: long, leave_time: Duration::from_millis(200), ..Limits::DEFAULT };
+    let (server, _gate) = start(limits).await;
+    let mut half = connect(server.address()).await;
+    send(&mut half, "GET /").await;
+    let mut deaf = connect(server.address()).await;
+    let requests = GET.repeat(1000);
+    // Once nothing more can be written, the server waits for its answers to be read.
+    while let Ok(written) = timeout(Duration::from_millis(500), deaf.write_all(requests.as_bytes())).await {
+        written.unwrap();
+    }
+    timeout(PATIENCE, server.drain()).await.expect("it has drained");
+    assert!(rest(&mut half).await.starts_with("HTTP/1.1 408 "));
 }
 
 #[tokio::test]

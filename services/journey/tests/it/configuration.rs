@@ -158,7 +158,8 @@ async fn times_that_do_not_fit_into_each_other_are_told() {
         }
     }
     let said = refused("order", [("SHUTDOWN_TIMEOUT", "10s")]).await;
-    let expected = "SHUTDOWN_TIMEOUT=\"10s\": expected a duration above DRAIN_DELAY and PUBLISH_TIMEOUT together";
+    let expected =
+        "SHUTDOWN_TIMEOUT=\"10s\": expected a duration above DRAIN_DELAY, PUBLISH_TIMEOUT and 13s for a request";
     assert!(said.starts_with(expected), "{said}");
 }
 

@@ -2,14 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use journey::{Broker, Plan, Process, Proxy, Request, an_order, eventually};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 async fn order(plan: Plan) -> (Process, u16) {
     let mut order = plan.launch("order");
     order.ready().await;
     let port = order.http_port().await;
     (order, port)
+}
+
+/// Times that no machine is too slow for.
+fn patient(plan: Plan) -> Plan {
+    plan.order("PUBLISH_TIMEOUT", "50s").order("SHUTDOWN_TIMEOUT", "2m")
 }
 
 #[tokio::test]
@@ -32,7 +41,7 @@ async fn an_order_that_was_taken_in_is_answered_before_the_end() {
     let broker = Broker::shared().await;
     let proxy = Proxy::to(broker.port()).await;
     let plan = Plan::on(&broker).order("AMQP_URL", broker.url_through(proxy.port()));
-    let (mut order, port) = order(plan.order("PUBLISH_TIMEOUT", "20s")).await;
+    let (mut order, port) = order(patient(plan)).await;
     proxy.freeze();
     let waiting = tokio::spawn(Request::post(port, "/orders", &an_order()).send());
     eventually("the order waits", || order.metric("messaging_in_flight", &[]), |&count| count >= 1.0).await;
@@ -48,7 +57,7 @@ async fn an_order_that_was_taken_in_is_answered_before_the_end() {
 #[tokio::test]
 async fn a_service_stopped_under_load_answers_exactly_what_it_published() {
     let broker = Broker::shared().await;
-    let (mut order, port) = order(Plan::on(&broker).order("DRAIN_DELAY", "1s")).await;
+    let (mut order, port) = order(patient(Plan::on(&broker)).order("DRAIN_DELAY", "1s")).await;
     static STOPPING: AtomicBool = AtomicBool::new(false);
     let customer = async || {
         let mut accepted = Vec::new();
@@ -76,4 +85,17 @@ async fn a_service_stopped_under_load_answers_exactly_what_it_published() {
         let held = messages.iter().map(|message| message.json()["subject"].as_str().unwrap().to_owned());
         assert_eq!(held.collect::<BTreeSet<_>>(), accepted, "{queue}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_does_not_hold_up_the_end() {
+    let (mut order, port) = order(Plan::on(&Broker::shared().await)).await;
+    let mut deaf = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let requests = "GET /openapi.json HTTP/1.1\r\nhost: o\r\n\r\n".repeat(1000);
+    // Once nothing more can be written, the service waits for its answers to be read.
+    while let Ok(written) = timeout(Duration::from_secs(1), deaf.write_all(requests.as_bytes())).await {
+        written.unwrap();
+    }
+    order.terminate();
+    assert_eq!(order.exit_code().await, 0, "{}", order.log());
 }

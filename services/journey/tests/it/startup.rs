@@ -54,7 +54,7 @@ async fn the_broker_may_come_last_and_late() {
 #[tokio::test]
 async fn an_order_that_came_before_the_broker_waits_for_it_and_for_its_readers() {
     let broker = Broker::late();
-    let plan = Plan::on(&broker).order("PUBLISH_TIMEOUT", "50s").order("SHUTDOWN_TIMEOUT", "60s");
+    let plan = Plan::on(&broker).order("PUBLISH_TIMEOUT", "50s").order("SHUTDOWN_TIMEOUT", "2m");
     let mut order = plan.launch("order");
     let port = order.http_port().await;
     let waiting = tokio::spawn(Request::post(port, "/orders", &an_order()).send());

@@ -18,3 +18,4 @@ mod upload;
 
 pub(crate) use api::Api;
 pub(crate) use metrics::HttpMetrics;
+pub(crate) use upload::BODY_TIME;

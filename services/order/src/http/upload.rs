@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::room::Room;
 
 /// From a request's headers to the last byte of its body.
-pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Bytes of a body that nobody wants which are read all the same: a client that is still sending when its connection
 /// closes often never sees the answer.

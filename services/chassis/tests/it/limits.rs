@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chassis::Limits;
-use tokio::io::AsyncWriteExt;
-use tokio::time::sleep;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
 
+use crate::fixture::PATIENCE;
 use crate::server::{answer, connect, fetch, rest, send, start};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -33,7 +34,7 @@ async fn headers_that_trickle_gain_no_time() {
         }
     });
     let mut said = Vec::new();
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut said).await;
+    let _ = timeout(PATIENCE, read.read_to_end(&mut said)).await.expect("the server closes");
     assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&said));
     trickle.abort();
 }

@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::fixture::{self, Fixture, ask, binary, output};
+use crate::fixture::{self, Fixture, PATIENCE, ask, binary, output};
 
 #[test]
 fn a_stop_asked_for_ends_with_0() {
@@ -114,7 +115,10 @@ fn a_healthcheck_tells_a_ready_process_from_one_that_is_not() {
     };
     assert_eq!(check(), (Some(0), "{\"ready\":true,\"state\":\"idle\",\"reason\":null}\n".to_owned()));
     process.signal(Signal::SIGTERM);
-    while ask(address, "GET /readyz").starts_with("HTTP/1.1 200") {}
+    let deadline = Instant::now() + PATIENCE;
+    while ask(address, "GET /readyz").starts_with("HTTP/1.1 200") {
+        assert!(Instant::now() < deadline, "it is still ready");
+    }
     assert_eq!(check(), (Some(1), "{\"ready\":false,\"state\":\"draining\",\"reason\":null}\n".to_owned()));
     drop(process);
     let (code, said) = check();

@@ -149,7 +149,7 @@ fn an_https_collector_is_verified() {
         let (mut process, _) = Fixture::start(&variables);
         process.signal(Signal::SIGTERM);
         let (_, lines) = process.end();
-        assert!(received.try_recv().is_ok(), "{lines:#?}");
+        assert!(received.recv_timeout(PATIENCE).is_ok(), "{lines:#?}");
     }
 
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use journey::{Broker, Plan, Process, Request, an_order, raw};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Longer than any timeout of the service: who waits for its answer gets it.
 const SILENCE: Duration = Duration::from_secs(40);
@@ -55,7 +56,7 @@ async fn clients_that_go_away_leave_nothing_behind() {
         // Half a connection is none: the service closes the other half.
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.unwrap();
+        timeout(SILENCE, stream.read_to_end(&mut rest)).await.expect("the service closes").unwrap();
     }
     assert_eq!(Request::post(port, "/orders", &an_order()).send().await.status, 202);
     assert_eq!(order.metric("http_server_request_duration_seconds_count", &[("status", "202")]).await, 1.0);
@@ -154,7 +155,8 @@ async fn heard(stream: &mut TcpStream, wanted: &str) -> String {
     let mut text = String::new();
     while !text.contains(wanted) {
         let mut chunk = [0; 1024];
-        let length = stream.read(&mut chunk).await.unwrap();
+        let length = timeout(SILENCE, stream.read(&mut chunk)).await;
+        let length = length.unwrap_or_else(|_| panic!("silent before {wanted:?}: {text}")).unwrap();
         assert!(length > 0, "closed before {wanted:?}: {text}");
         text.push_str(std::str::from_utf8(&chunk[..length]).unwrap());
     }

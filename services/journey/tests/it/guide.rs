@@ -1,6 +1,7 @@
 //! The guide's own programs, written for a plain client, work unchanged beside Warren.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use journey::{Broker, Client, Options, Plan, Request, World, an_order, eventually};
@@ -125,8 +126,14 @@ async fn the_guides_consumer_reads_what_warren_says_whoever_comes_first() {
 async fn the_guides_consumer_takes_its_share_beside_email() {
     let world = World::start().await;
     let guide = GuideConsumer::start(&world.broker).await;
-    let mut placed = 0;
+    let (begun, mut placed) = (Instant::now(), 0);
     while guide.bodies().is_empty() || world.mails().is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "one of them reads nothing: {} and {}",
+            guide.bodies().len(),
+            world.mails().len()
+        );
         world.place(&an_order()).await;
         placed += 1;
     }

@@ -85,16 +85,19 @@ async fn what_is_not_an_order_is_told_what_is_wrong_with_it() {
 async fn an_order_rides_out_a_gap_and_is_refused_after_its_deadline() {
     let broker = Broker::shared().await;
     let proxy = Proxy::to(broker.port()).await;
-    let plan = Plan::on(&broker).order("AMQP_URL", broker.url_through(proxy.port()));
-    let (order, port) = order(plan.order("PUBLISH_TIMEOUT", "5s")).await;
+    let plan = Plan::on(&broker).order("AMQP_URL", broker.url_through(proxy.port())).order("READINESS_GRACE", "10m");
+    let (hasty, hasty_port) = order(plan.clone().order("PUBLISH_TIMEOUT", "300ms")).await;
+    let (patient, port) = order(plan.order("PUBLISH_TIMEOUT", "50s").order("SHUTDOWN_TIMEOUT", "2m")).await;
 
     proxy.refuse();
-    eventually("the connection is lost", || order.state(), |state| state == "connecting").await;
-    refused_as(&place(port).await, 503, "broker-unavailable");
-    assert_eq!(order.ops("/readyz").await.status, 200, "a short trouble does not make it unready");
+    for order in [&hasty, &patient] {
+        eventually("the connection is lost", || order.state(), |state| state == "connecting").await;
+    }
+    refused_as(&place(hasty_port).await, 503, "broker-unavailable");
+    assert_eq!(hasty.ops("/readyz").await.status, 200, "a short trouble does not make it unready");
 
     let waiting = tokio::spawn(place(port));
-    let in_flight = || order.metric("messaging_in_flight", &[]);
+    let in_flight = || patient.metric("messaging_in_flight", &[]);
     eventually("the order waits", in_flight, |&count| count >= 1.0).await;
     proxy.pass();
     assert_eq!(waiting.await.unwrap().status, 202);

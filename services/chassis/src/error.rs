@@ -33,3 +33,13 @@ pub enum Error {
     #[error("traces cannot be sent: {0}")]
     Telemetry(String),
 }
+
+impl Error {
+    /// Whether the environment asks for what cannot be, so that trying again helps nobody.
+    pub(crate) fn is_configuration(&self) -> bool {
+        match self {
+            Self::Telemetry(_) => true,
+            Self::AddressTaken { .. } | Self::Listen { .. } | Self::Runtime(_) => false,
+        }
+    }
+}

@@ -82,8 +82,14 @@ fn serve<C, E: Into<Exit>>(
     service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
 ) -> Result<(), Exit> {
     descriptors();
-    let runtime = runtime()?;
-    let telemetry = Telemetry::start(name, &settings, runtime.handle())?;
+    let (runtime, telemetry) = begin(name, &settings).map_err(|error| {
+        // There is no log yet.
+        eprintln!("{name}: {error}");
+        match error.is_configuration() {
+            true => Exit::Misconfigured(error.to_string()),
+            false => error.into(),
+        }
+    })?;
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
     let outcome = watch_over(&runtime, name, settings, config, service);
     telemetry.flush();
@@ -94,6 +100,12 @@ fn serve<C, E: Into<Exit>>(
     // Nothing that still blocks a thread may hold up the end.
     runtime.shutdown_background();
     outcome
+}
+
+fn begin(name: &'static str, settings: &Settings) -> Result<(Runtime, Telemetry), Error> {
+    let runtime = runtime()?;
+    let telemetry = Telemetry::start(name, settings, runtime.handle())?;
+    Ok((runtime, telemetry))
 }
 
 fn watch_over<C, E: Into<Exit>>(

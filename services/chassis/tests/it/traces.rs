@@ -13,7 +13,7 @@ use prost::Message;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::fixture::{Fixture, PATIENCE};
+use crate::fixture::{Fixture, PATIENCE, output};
 
 /// A request as the collector got it.
 struct Received {
@@ -126,6 +126,16 @@ fn a_collector_that_does_not_answer_holds_up_the_end_for_a_bounded_time() {
     let (code, lines) = process.end();
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("the last traces are lost")), "{lines:#?}");
+}
+
+#[test]
+fn an_https_collector_that_nobody_can_vouch_for_is_one_clear_line() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let nobody = empty.path().to_str().unwrap();
+    let output = output(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"), ("SSL_CERT_FILE", nobody)]);
+    let line = "idle: traces cannot be sent: there are no root certificates for the collector: \
+                set OTEL_EXPORTER_OTLP_CERTIFICATE\n";
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(64), line));
 }
 
 #[test]

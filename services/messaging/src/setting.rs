@@ -33,7 +33,12 @@ impl Setting {
     }
 }
 
-/// A duration above zero, as `500ms`, `5s`, `2m`.
+/// A duration above zero, as `500ms`, `5s`, `2m`, `1h`. humantime knows many more forms, `M` for months among them; the
+/// services' other durations are read as strictly.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    if !matches!(unit, "ms" | "s" | "m" | "h") {
+        return None;
+    }
     humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
 }

@@ -10,7 +10,7 @@ use super::{Env, Variable};
 
 /// The typed readers take variables with a default: it stands in for a faulty value until the start is refused.
 impl Env {
-    /// A duration written like `500ms`, `5s` or `2m`, within `range`.
+    /// A duration written like `500ms`, `5s`, `2m` or `1h`, within `range`.
     pub fn duration(&mut self, variable: Variable, range: RangeInclusive<Duration>) -> Duration {
         let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
         let expected = format!("a duration such as 500ms, 5s or 2m, from {least} to {most}");
@@ -43,10 +43,11 @@ impl Env {
     }
 }
 
-/// humantime knows many more forms; one way to write a duration keeps every table and chart readable.
+/// humantime knows many more forms; one way to write a duration keeps every table and chart readable. `messaging` reads the
+/// same one.
 fn parse_duration(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    if !matches!(unit, "ms" | "s" | "m") {
+    if !matches!(unit, "ms" | "s" | "m" | "h") {
         return None;
     }
     humantime::parse_duration(text).ok()

@@ -8,6 +8,7 @@ mod counts;
 mod customers;
 mod documentation;
 mod drain;
+mod durations;
 mod email;
 mod faults;
 mod guide;

@@ -57,9 +57,17 @@ const ORDER: &[(&str, &str, &[&str])] = &[
         &["confirmed", "unavailable", "blocked", "unroutable", "rejected", "unconfirmed", "overloaded"],
     ),
     ("messaging_publish_duration_seconds_count", "exchange", &["order-exchange"]),
-    ("http_server_request_duration_seconds_count", "route", &["/orders", "/orders/{id}/cancel", "/openapi.json"]),
-    ("http_server_request_duration_seconds_count", "method", &["POST", "GET", "HEAD"]),
-    ("http_server_request_duration_seconds_count", "status", &["200", "202", "400", "413", "415", "422", "503"]),
+    (
+        "http_server_request_duration_seconds_count",
+        "route",
+        &["/orders", "/orders/{id}/cancel", "/openapi.json", "other"],
+    ),
+    ("http_server_request_duration_seconds_count", "method", &["POST", "GET", "HEAD", "OPTIONS", "other"]),
+    (
+        "http_server_request_duration_seconds_count",
+        "status",
+        &["200", "202", "204", "400", "404", "405", "408", "413", "415", "422", "499", "503"],
+    ),
 ];
 
 const EMAIL: &[(&str, &str, &[&str])] = &[

@@ -6,7 +6,8 @@ use std::time::Instant;
 use hyper::{Method, StatusCode};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, Registry};
 
-use super::operation::OPERATIONS;
+use super::kind::Kind;
+use super::operation::{OPERATIONS, Operation};
 use super::route::Route;
 
 /// Upper bounds of the histogram in seconds: from a confirm on a quiet broker to `PUBLISH_TIMEOUT` and beyond.
@@ -41,7 +42,7 @@ pub(super) struct Timer<'m> {
 }
 
 impl HttpMetrics {
-    /// Registers them, with every series that an operation can come to.
+    /// Registers them, with every series that an operation can come to, and those of requests for what there is not.
     ///
     /// # Errors
     /// If the registry has them already.
@@ -54,11 +55,26 @@ impl HttpMetrics {
         for operation in OPERATIONS {
             let method = method_index(&operation.method);
             let problems = operation.problems.iter().map(|kind| kind.status());
-            for status in problems.chain([operation.success]) {
-                metrics.series(method, operation.route, status.as_u16());
+            let answers = problems.chain([operation.success]).map(|status| status.as_u16());
+            for status in answers.chain([UNHEARD]) {
+                metrics.series(method, operation.route, status);
             }
         }
+        for method in 0..METHODS.len() {
+            for route in [Route::Orders, Route::Cancel(""), Route::Document] {
+                metrics.refusals(method, route);
+            }
+            metrics.series(method, Route::Unknown, Kind::UnknownPath.status().as_u16());
+        }
         Ok(metrics)
+    }
+
+    /// The series of a method that a route does not know.
+    fn refusals(&self, method: usize, route: Route<'_>) {
+        let is_known = |operation: &Operation| operation.route == route && method_index(&operation.method) == method;
+        if !OPERATIONS.iter().any(is_known) {
+            self.series(method, route, Kind::MethodNotAllowed.status().as_u16());
+        }
     }
 
     /// Begins to measure a request.

@@ -215,9 +215,14 @@ fn count(registry: &Registry, method: &str, route: &str, status: &str) -> Option
 async fn every_answer_that_an_operation_has_is_counted_from_zero() {
     let registry = Registry::new();
     let api = api(&registry);
-    for status in ["202", "400", "408", "413", "415", "422", "503"] {
+    for status in ["202", "400", "408", "413", "415", "422", "499", "503"] {
         assert_eq!(count(&registry, "POST", "/orders", status), Some(0), "{status}");
     }
+    for method in ["GET", "HEAD", "OPTIONS", "POST", "other"] {
+        assert_eq!(count(&registry, method, "other", "404"), Some(0), "{method}");
+    }
+    assert_eq!(count(&registry, "GET", "/orders", "405"), Some(0));
+    assert_eq!(count(&registry, "GET", "/openapi.json", "405"), None, "that one exists");
     send(&api, post("/orders"), ORDER).await;
     assert_eq!(count(&registry, "POST", "/orders", "503"), Some(1));
 }

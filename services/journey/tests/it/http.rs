@@ -114,11 +114,15 @@ async fn an_order_is_unready_before_its_first_connection_and_after_the_grace() {
     let readiness = || async { (order.ops("/readyz").await.status.as_u16(), order.state().await) };
     assert_eq!(readiness().await, (503, "connecting".to_owned()));
     refused_as(&place(order.http_port().await).await, 503, "broker-unavailable");
-    for _ in 0..2 {
+    let publish = [("connection", "publish")];
+    for reconnects in [0.0, 1.0] {
         proxy.pass();
         eventually("it is ready", readiness, |seen| *seen == (200, "connected".to_owned())).await;
+        assert_eq!(order.metric("messaging_connected", &publish).await, 1.0);
+        assert_eq!(order.metric("messaging_reconnects_total", &publish).await, reconnects);
         proxy.refuse();
         eventually("its grace is over", readiness, |seen| *seen == (503, "connecting".to_owned())).await;
+        assert_eq!(order.metric("messaging_connected", &publish).await, 0.0);
     }
 }
 
@@ -135,12 +139,15 @@ async fn an_alarm_of_the_broker_holds_orders_back_and_says_so() {
         eventually("the alarm is known", || order.state(), |state| state == "blocked").await;
         refused_as(&place(port).await, 503, "broker-blocked");
         assert_eq!(order.ops("/readyz").await.status, 200);
+        let blocked = || order.metric("messaging_blocked", &[("connection", "publish")]);
+        assert_eq!(blocked().await, 1.0);
 
         let waiting = tokio::spawn(async move {
             eventually("an order is accepted", || place(port), |answer| answer.status == 202).await
         });
         broker.clear_alarm(alarm).await;
         waiting.await.unwrap();
+        assert_eq!(blocked().await, 0.0);
     }
 }
 

@@ -200,9 +200,12 @@ async fn more_events_than_may_wait_are_refused_at_once() {
     let answers = join_all((0..3).map(|_| publish_within(&publisher, event(PLACED), within))).await;
     use PublishError::{Overloaded, Unavailable};
     assert_eq!(answers, [Err(Unavailable), Err(Unavailable), Err(Overloaded)]);
-    let heavy = || event_of("heavy", PLACED, 5 * 1024 * 1024);
-    let answers = join_all((0..2).map(|_| publish_within(&publisher, heavy(), within))).await;
-    assert_eq!(answers, [Err(Unavailable), Err(Overloaded)], "8 MiB of bodies may wait");
+    // Exactly 8 MiB of bodies may wait.
+    for (second, answer) in [(4 * 1024 * 1024, Unavailable), (4 * 1024 * 1024 + 1, Overloaded)] {
+        let heavy = [4 * 1024 * 1024, second].map(|size| event_of("heavy", PLACED, size));
+        let answers = join_all(heavy.map(|event| publish_within(&publisher, event, within))).await;
+        assert_eq!(answers, [Err(Unavailable), Err(answer)], "{second}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

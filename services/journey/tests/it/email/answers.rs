@@ -26,6 +26,7 @@ async fn a_mail_refused_for_good_is_a_dead_letter_and_the_next_one_goes_out() {
         eventually(&format!("refused at {at:?}, it is a dead letter"), depth, |&depth| depth == Some(1)).await;
         let letter = &office.broker.peek(DEAD).await[0];
         assert_eq!(letter.json()["id"], refused);
+        assert_eq!((office.counted("refused").await, office.counted("outage").await), (1.0, 0.0));
         let log = office.email.log();
         assert!(log.contains("550 5.1.1 <a***@example.com> is unknown"), "{log}");
         assert!(!log.contains("ada@example.com"), "{log}");

@@ -13,7 +13,8 @@
 //! | cannot be decoded | the same at once, with its raw bytes and headers |
 //! | what the handler depends on is down ([`Failure::outage`]) | given back; the consumer cancels its subscription, holds nothing, and asks [`Handler::probe`] |
 //! | connection or channel lost, queue deleted, cancelled by the server | everything is rebuilt, topology included; the broker gives the delivery out again |
-//! | it kills the process again and again | handled alone from its second return on, and set aside alone at `MAX_DELIVERIES` |
+//! | it comes back a second time | given back as a confirmed copy that carries the count, and begun only when nothing else is in hand: a count makes a suspect |
+//! | it kills the process again and again | each return from being handled alone is carried on, except one that a lost broker may explain; set aside, it alone, at `MAX_DELIVERIES` |
 //! | a copy cannot be published | it stays unacknowledged, and the copy is tried again |
 //! | an object of the topology is refused (403) or differs (406) | never fatal: [`State`] says which object and argument, and it is tried again |
 //!

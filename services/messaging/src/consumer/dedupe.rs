@@ -67,14 +67,6 @@ impl Dedupe {
         }
     }
 
-    /// Whether an event is being handled, or was.
-    pub(crate) fn knows(&self, source: Option<&str>, id: Option<&str>) -> bool {
-        let Some(id) = id else { return false };
-        let event = self.fingerprints.of((source, id));
-        let events = self.events();
-        events.handled.get(event).is_some() || events.running.contains_key(&event)
-    }
-
     fn events(&self) -> MutexGuard<'_, Events> {
         self.events.lock().expect("nothing panics while it holds the events")
     }

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use super::Suspicion;
 
+#[cfg(test)]
+mod tests;
+
 /// How many deliveries the subscription asks for at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
@@ -40,7 +43,8 @@ pub(crate) struct Hand<T> {
     wanted: Width,
     waiting: VecDeque<T>,
     suspects: VecDeque<T>,
-    culprits: VecDeque<T>,
+    /// What becomes of those that are not begun, whatever else is in hand.
+    dismissed: VecDeque<Step<T>>,
     /// Begun, being given back or set aside, and not yet settled.
     unsettled: usize,
     leaving: bool,
@@ -53,7 +57,7 @@ impl<T> Hand<T> {
             wanted: Width::Narrow,
             waiting: VecDeque::new(),
             suspects: VecDeque::new(),
-            culprits: VecDeque::new(),
+            dismissed: VecDeque::new(),
             unsettled: 0,
             leaving: false,
         }
@@ -72,7 +76,8 @@ impl<T> Hand<T> {
                 self.wanted = Width::Narrow;
                 self.suspects.push_back(delivery);
             }
-            Suspicion::Culprit => self.culprits.push_back(delivery),
+            Suspicion::Unrecorded => self.dismissed.push_back(Step::GiveBack(delivery)),
+            Suspicion::Culprit => self.dismissed.push_back(Step::SetAside(delivery)),
         }
     }
 
@@ -97,7 +102,7 @@ impl<T> Hand<T> {
 
     /// Deliveries being handled, copied or waiting.
     pub(crate) fn len(&self) -> usize {
-        self.unsettled + self.waiting.len() + self.suspects.len() + self.culprits.len()
+        self.unsettled + self.waiting.len() + self.suspects.len() + self.dismissed.len()
     }
 
     /// Whether there is one to begin as soon as there is a place for it.
@@ -112,8 +117,8 @@ impl<T> Hand<T> {
 
     /// The next step, if there is one now. `place` says that another handler may run.
     pub(crate) fn next_step(&mut self, place: bool) -> Option<Step<T>> {
-        if let Some(culprit) = self.culprits.pop_front() {
-            return Some(self.unsettle(Step::SetAside(culprit)));
+        if let Some(dismissal) = self.dismissed.pop_front() {
+            return Some(self.unsettle(dismissal));
         }
         if self.leaving { self.step_out() } else { self.step_on(place) }
     }
@@ -158,150 +163,5 @@ impl<T> Hand<T> {
     fn unsettle(&mut self, step: Step<T>) -> Step<T> {
         self.unsettled += 1;
         step
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Suspicion::{Culprit, None as Plain, Suspect};
-    use super::*;
-
-    fn steps(hand: &mut Hand<u32>) -> Vec<Step<u32>> {
-        let mut steps = Vec::new();
-        while let Some(step) = hand.next_step(true) {
-            let end = step == Step::End;
-            if step == Step::Cancel {
-                hand.cancelled();
-            }
-            steps.push(step);
-            if end {
-                break;
-            }
-        }
-        steps
-    }
-
-    fn subscribed(width: Width) -> Hand<u32> {
-        let mut hand = Hand::new();
-        assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
-        if width == Width::Wide {
-            hand.arrived(0, Plain);
-            assert_eq!(steps(&mut hand), [Step::Begin(0), Step::Cancel, Step::Subscribe(Width::Wide)]);
-            hand.settled();
-        }
-        hand
-    }
-
-    #[test]
-    fn the_first_delivery_that_is_no_suspect_widens_the_subscription() {
-        subscribed(Width::Wide);
-    }
-
-    #[test]
-    fn a_suspect_is_begun_alone_and_the_next_comes_after_it() {
-        let mut hand = subscribed(Width::Narrow);
-        hand.arrived(1, Suspect);
-        assert_eq!(steps(&mut hand), [Step::Begin(1)]);
-        hand.settled();
-        hand.arrived(2, Suspect);
-        assert_eq!(steps(&mut hand), [Step::Begin(2)]);
-    }
-
-    #[test]
-    fn suspects_among_others_wait_until_nothing_else_is_in_hand() {
-        let mut hand = subscribed(Width::Wide);
-        for (delivery, suspicion) in [(1, Plain), (2, Suspect), (3, Plain), (4, Suspect)] {
-            hand.arrived(delivery, suspicion);
-        }
-        assert_eq!(steps(&mut hand), [Step::Begin(1), Step::Begin(3), Step::Cancel, Step::GiveBack(4)]);
-        hand.settled();
-        hand.settled();
-        assert_eq!(steps(&mut hand), [], "one is still in hand");
-        hand.settled();
-        assert_eq!(steps(&mut hand), [Step::Begin(2)]);
-        hand.settled();
-        assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
-    }
-
-    #[test]
-    fn a_suspect_that_arrives_while_the_subscription_widens_is_still_alone() {
-        let mut hand = subscribed(Width::Narrow);
-        hand.arrived(1, Plain);
-        assert_eq!(hand.next_step(true), Some(Step::Begin(1)));
-        assert_eq!(hand.next_step(true), Some(Step::Cancel));
-        hand.arrived(2, Suspect);
-        hand.cancelled();
-        assert_eq!(steps(&mut hand), []);
-        hand.settled();
-        assert_eq!(steps(&mut hand), [Step::Begin(2)]);
-        hand.settled();
-        assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
-    }
-
-    #[test]
-    fn a_culprit_is_set_aside_whatever_else_is_in_hand() {
-        let mut hand = subscribed(Width::Wide);
-        hand.arrived(1, Plain);
-        hand.arrived(2, Culprit);
-        assert_eq!(steps(&mut hand), [Step::SetAside(2), Step::Begin(1)]);
-    }
-
-    #[test]
-    fn leaving_gives_back_what_was_not_begun_and_ends_when_the_rest_is_settled() {
-        let mut hand = subscribed(Width::Wide);
-        hand.arrived(1, Plain);
-        assert_eq!(steps(&mut hand), [Step::Begin(1)]);
-        hand.leave();
-        hand.arrived(2, Plain);
-        hand.arrived(3, Suspect);
-        assert_eq!(steps(&mut hand), [Step::Cancel, Step::GiveBack(2), Step::GiveBack(3)]);
-        hand.settled();
-        hand.settled();
-        assert_eq!(steps(&mut hand), []);
-        hand.settled();
-        assert_eq!(steps(&mut hand), [Step::End]);
-    }
-
-    #[test]
-    fn without_a_free_place_nothing_is_begun_and_the_width_still_changes() {
-        let mut hand = subscribed(Width::Narrow);
-        hand.arrived(1, Plain);
-        assert_eq!(hand.next_step(false), Some(Step::Cancel));
-    }
-
-    proptest::proptest! {
-        /// Whatever arrives and whenever it is settled: a suspect is never handled beside anything else, and all is settled in the end.
-        #[test]
-        fn a_suspect_never_has_company(arrivals in proptest::collection::vec((0u8..3, 0usize..4), 1..100)) {
-            let mut hand: Hand<Suspicion> = Hand::new();
-            let (mut running, mut suspect_runs, mut settling) = (0usize, false, 0usize);
-            for (kind, ends) in arrivals.into_iter().map(Some).chain([None; 200]).map(|next| next.unwrap_or((9, 4))) {
-                let room = match hand.subscription { Some(Width::Narrow) => 1, Some(Width::Wide) => 8, None => 0 };
-                if kind < 3 && hand.len() < room {
-                    hand.arrived([Plain, Suspect, Culprit][usize::from(kind)], [Plain, Suspect, Culprit][usize::from(kind)]);
-                } else if kind == 9 {
-                    hand.leave();
-                }
-                while let Some(step) = hand.next_step(true) {
-                    match step {
-                        Step::Begin(suspicion) => {
-                            assert!(!suspect_runs, "a suspect has company");
-                            assert!(suspicion == Plain || hand.len() == 1, "a suspect among {}", hand.len());
-                            suspect_runs = suspicion == Suspect;
-                            running += 1;
-                        }
-                        Step::GiveBack(_) | Step::SetAside(_) => settling += 1,
-                        Step::Cancel => hand.cancelled(),
-                        Step::Subscribe(_) => {}
-                        Step::End => break,
-                    }
-                }
-                for _ in 0..ends {
-                    if settling > 0 { settling -= 1; hand.settled(); }
-                    else if running > 0 { running -= 1; suspect_runs = false; hand.settled(); }
-                }
-            }
-            assert_eq!(hand.next_step(true), Some(Step::End));
-        }
     }
 }

@@ -12,7 +12,8 @@
 //! | fails for good, cannot be decoded, attempts used up | copied to `<queue>.dead`, likewise |
 //! | an outage | given back; the consumer pauses |
 //! | the connection is lost | the broker gives it out again; no attempt is counted |
-//! | the process dies, again and again | handled alone from the second time on, a dead letter after `MAX_DELIVERIES` |
+//! | it came back twice | given back as a copy that says so, and then handled alone |
+//! | it came back from being handled alone | the same, with one more held against it; a dead letter at `MAX_DELIVERIES` |
 //! | a copy cannot be published | stays where it is, unacknowledged, and the copy is tried again |
 
 use std::time::Duration;

@@ -18,7 +18,7 @@ pub struct ConsumerOptions {
     pub retry_delays: Vec<Duration>,
     /// How many handled events are remembered.
     pub dedupe_capacity: usize,
-    /// Handled alone and returned this often without an answer, a delivery is a dead letter.
+    /// Returned this often without an answer, from the second time on after it was handled alone, a delivery is a dead letter.
     pub max_deliveries: u32,
 }
 

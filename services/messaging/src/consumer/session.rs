@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
@@ -168,7 +169,7 @@ impl<'a, H: Handler> Session<'a, H> {
             }
             Step::GiveBack(letter) => drop(tokio::spawn(work.dismiss(letter, Outcome::Unbegun, desk))),
             Step::SetAside(letter) => {
-                let error = format!("came back {} times without an answer", work.returns(&letter));
+                let error = format!("came back {} times without an answer", work.held(&letter).0);
                 let outcome = Outcome::Dead(DeadReason::MaxDeliveries, error);
                 tokio::spawn(work.dismiss(letter, outcome, desk));
             }
@@ -192,6 +193,7 @@ impl<'a, H: Handler> Session<'a, H> {
         let consume = self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
         self.subscription = Some(self.link.step(consume).await?);
         self.subscribed = true;
+        self.work.pardons.resume(Timestamp::now());
         self.work.metrics.active.set(1);
         self.work.standing().well(State::Consuming);
         Ok(())

@@ -71,9 +71,10 @@ impl<H: Handler> Work<H> {
     }
 
     async fn give_back(&self, letter: Box<Letter>, desk: &Desk) {
-        let back = if desk.counts_returns() {
+        let (held, unrecorded) = self.held(&letter);
+        let back = if unrecorded || desk.counts_returns() {
             let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
-            let copy = letter.to_give_back(queues::delay(self.queue(), shortest), self.returns(&letter));
+            let copy = letter.to_give_back(queues::delay(self.queue(), shortest), held, Timestamp::now());
             if !self.copied(&copy, desk).await {
                 return;
             }

@@ -1,13 +1,18 @@
 //! Which deliveries may have killed a process: a count makes a suspect, not a culprit.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+
+use jiff::Timestamp;
 
 use super::recent::{Fingerprint, Recent};
 use crate::letter::Returned;
 
+#[cfg(test)]
+mod tests;
+
 /// Returned this often without an answer, a delivery is handled alone.
 const SUSPECT_AT: u32 = 2;
-/// How many deliveries the pardons remember: several connections' worth at a large prefetch, at about 60 bytes each.
+/// How many deliveries the pardons remember, at about 60 bytes each. One that is forgotten is handled alone, no more.
 const PARDONS: usize = 8192;
 
 /// How a delivery has to be treated.
@@ -15,77 +20,98 @@ const PARDONS: usize = 8192;
 pub(crate) enum Suspicion {
     /// Like any other.
     None,
-    /// It was in hand when connections or processes ended: it is handled alone, so that if it kills this process it alone is counted.
+    /// It has come back more often than it carries with it: before it is begun, it is given back as a copy that does.
+    Unrecorded,
+    /// It was in hand when connections or processes ended, and carries how often: it is handled alone, so that if it kills this process it
+    /// alone is accused.
     Suspect,
-    /// It was handled alone and ended the process, again and again: it is set aside.
+    /// It was handled alone and did not come out, again and again: it is set aside.
     Culprit,
 }
 
-impl Returned {
-    /// Judges a delivery. `pardoned` is up to which count its returns say nothing against it.
-    pub(crate) fn judge(self, pardoned: u32, max_deliveries: u32) -> Suspicion {
-        match self {
-            Self::Never => Suspicion::None,
-            Self::Times(times) => match times.saturating_sub(pardoned) {
-                held if held >= max_deliveries => Suspicion::Culprit,
-                held if held >= SUSPECT_AT => Suspicion::Suspect,
-                _ => Suspicion::None,
-            },
-            Self::Sometime if pardoned > 0 => Suspicion::None,
-            Self::Sometime => Suspicion::Suspect,
+/// What speaks against a delivery, and what for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// How often this copy came back, as the broker counts.
+    pub(crate) returned: Returned,
+    /// How many returns were held against the copies before it.
+    pub(crate) carried: u32,
+    /// Up to which count this copy's returns say nothing against it.
+    pub(crate) pardoned: u32,
+    /// This process has outlived a connection since the copy was made, so whoever had the copy may have as well.
+    pub(crate) excused: bool,
+}
+
+impl Evidence {
+    /// How many returns are held against it. The broker counts whatever was prefetched, and counts its own death twice, so the count alone
+    /// makes no more than a suspect. A suspect's copy begins at zero and is handled alone: that it came back, however often, is one more.
+    pub(crate) fn held(self) -> u32 {
+        let times = self.returned.times();
+        if self.carried < SUSPECT_AT {
+            let unpardoned = times.saturating_sub(self.pardoned);
+            return self.carried.saturating_add(unpardoned).min(SUSPECT_AT);
+        }
+        let accused = times > 0 && !self.excused;
+        self.carried.saturating_add(accused.into())
+    }
+
+    pub(crate) fn judge(self, max_deliveries: u32) -> Suspicion {
+        if self.returned == Returned::Sometime {
+            return if self.pardoned > 0 { Suspicion::None } else { Suspicion::Suspect };
+        }
+        match self.held() {
+            held if held < SUSPECT_AT => Suspicion::None,
+            held if held == self.carried => Suspicion::Suspect,
+            held if held >= max_deliveries => Suspicion::Culprit,
+            _ => Suspicion::Unrecorded,
         }
     }
 }
 
-/// Deliveries that were in hand when a connection ended and this process did not, each with the count up to which it is pardoned: the broker
-/// counts them all, once or, when it was killed itself, twice.
+/// What lost connections explain: what this process had in hand when one ended and it did not, each with the count up to which it is pardoned
+/// (the broker counts them all, once or, when it was killed itself, twice); and since when it is connected again.
 #[derive(Debug)]
-pub(crate) struct Pardons(Mutex<Recent<u32>>);
+pub(crate) struct Pardons(Mutex<Memory>);
+
+#[derive(Debug)]
+struct Memory {
+    counts: Recent<u32>,
+    lost: bool,
+    back: Option<Timestamp>,
+}
 
 impl Pardons {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Recent::new(PARDONS)))
+        Self(Mutex::new(Memory { counts: Recent::new(PARDONS), lost: false, back: None }))
     }
 
     /// Notes that each of these, held at this count, comes back with a higher one through no fault of its own.
     pub(crate) fn grant(&self, held: impl Iterator<Item = (Fingerprint, u32)>) {
-        let mut pardons = self.0.lock().expect("nothing panics while it holds the pardons");
-        held.for_each(|(delivery, times)| pardons.update(delivery, |pardoned| *pardoned = times.saturating_add(1)));
+        let mut memory = self.memory();
+        memory.lost = true;
+        held.for_each(|(delivery, times)| memory.counts.update(delivery, |count| *count = times.saturating_add(1)));
+    }
+
+    /// Notes that this process consumes again.
+    pub(crate) fn resume(&self, now: Timestamp) {
+        let mut memory = self.memory();
+        if std::mem::take(&mut memory.lost) {
+            memory.back = Some(now);
+        }
     }
 
     /// Up to which count it is pardoned.
     pub(crate) fn of(&self, delivery: Fingerprint) -> u32 {
-        self.0.lock().expect("nothing panics while it holds the pardons").get(delivery).copied().unwrap_or(0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::recent::Fingerprints;
-    use super::*;
-
-    #[test]
-    fn a_count_below_two_makes_no_suspect_and_one_at_the_limit_is_set_aside() {
-        let verdicts: Vec<_> = (0..=6).map(|times| Returned::Times(times).judge(0, 5)).collect();
-        use Suspicion::{Culprit, None, Suspect};
-        assert_eq!(verdicts, [None, None, Suspect, Suspect, Suspect, Culprit, Culprit]);
-        assert_eq!(Returned::Never.judge(0, 5), None);
+        self.memory().counts.get(delivery).copied().unwrap_or(0)
     }
 
-    #[test]
-    fn five_connections_lost_over_a_slow_message_make_no_suspect_of_it() {
-        let (pardons, slow) = (Pardons::new(), Fingerprints::default().of("slow"));
-        // The third loss counts twice.
-        for times in [0, 1, 2, 4, 5, 6] {
-            assert_eq!(Returned::Times(times).judge(pardons.of(slow), 5), Suspicion::None, "at {times} returns");
-            pardons.grant([(slow, times)].into_iter());
-        }
-        assert_eq!(Returned::Times(9).judge(pardons.of(slow), 5), Suspicion::Suspect, "somebody else lost it since");
+    /// Whether a connection was lost, and outlived, since a copy was made. A process that is new has outlived nothing: it may be there because the
+    /// copy killed the one before it.
+    pub(crate) fn excuse(&self, made: Option<Timestamp>) -> bool {
+        made.zip(self.memory().back).is_some_and(|(made, back)| made < back)
     }
 
-    #[test]
-    fn a_redelivery_from_a_classic_queue_is_suspect_and_never_set_aside() {
-        assert_eq!(Returned::Sometime.judge(0, 1), Suspicion::Suspect);
-        assert_eq!(Returned::Sometime.judge(1, 1), Suspicion::None);
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().expect("nothing panics while it holds the pardons")
     }
 }

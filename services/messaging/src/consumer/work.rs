@@ -11,7 +11,7 @@ use super::copies::Copies;
 use super::dedupe::Dedupe;
 use super::desk::Desk;
 use super::recent::{Fingerprint, Fingerprints};
-use super::suspicion::Pardons;
+use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
 use crate::Error;
 use crate::letter::{Letter, Returned};
@@ -112,7 +112,8 @@ impl<H: Handler> Work<H> {
     pub(super) fn examine(&self, letter: &Letter) -> (Fingerprint, Suspicion) {
         let fingerprint = self.fingerprint(letter);
         let returned = letter.returned();
-        if letter.redriven() > 0 && letter.attempts() == 0 && returned == Returned::Never {
+        let arrives = letter.attempts() == 0 && returned == Returned::Never && letter.given_back().is_none();
+        if arrives && letter.redriven() > 0 {
             self.metrics.redriven();
         }
         if returned == Returned::Sometime && !self.uncounted.swap(true, Ordering::Relaxed) {
@@ -122,28 +123,28 @@ impl<H: Handler> Work<H> {
                 "classic queue: it counts no deliveries, so a message that kills this process is never set aside"
             );
         }
-        if returned == Returned::Never {
+        if returned == Returned::Never && letter.carried_returns() == 0 {
             return (fingerprint, Suspicion::None);
         }
-        let pardoned = self.pardons.of(fingerprint);
-        let suspicion = match returned.judge(pardoned, self.options.max_deliveries) {
-            // This process handles it, or has, and lives: the broker only lost the acknowledgement.
-            Suspicion::Suspect | Suspicion::Culprit if self.knows(letter) => Suspicion::None,
-            suspicion => suspicion,
-        };
-        debug!(event_id = letter.message_id(), ?returned, pardoned, ?suspicion, "delivery has come back");
+        let evidence = self.evidence(letter, fingerprint);
+        let suspicion = evidence.judge(self.options.max_deliveries);
+        debug!(event_id = letter.message_id(), ?evidence, ?suspicion, "delivery has come back");
         (fingerprint, suspicion)
     }
 
-    /// Whether this process is handling this event or has handled it.
-    fn knows(&self, letter: &Letter) -> bool {
-        let event = contract::decode::<H::Event>(&letter.raw());
-        event.is_ok_and(|event| self.dedupe.knows(event.source.as_deref(), event.id.as_deref()))
+    fn evidence(&self, letter: &Letter, fingerprint: Fingerprint) -> Evidence {
+        Evidence {
+            returned: letter.returned(),
+            carried: letter.carried_returns(),
+            pardoned: self.pardons.of(fingerprint),
+            excused: self.pardons.excuse(letter.given_back()),
+        }
     }
 
-    /// How often it came back without a pardon: what a copy has to carry on.
-    pub(super) fn returns(&self, letter: &Letter) -> u32 {
-        letter.returned().times().saturating_sub(self.pardons.of(self.fingerprint(letter)))
+    /// How many returns are held against it, and whether it is to be given back as a copy only to say so.
+    pub(super) fn held(&self, letter: &Letter) -> (u32, bool) {
+        let evidence = self.evidence(letter, self.fingerprint(letter));
+        (evidence.held(), evidence.judge(self.options.max_deliveries) == Suspicion::Unrecorded)
     }
 
     fn fingerprint(&self, letter: &Letter) -> Fingerprint {

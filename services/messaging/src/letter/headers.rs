@@ -16,8 +16,10 @@ pub(crate) const REASON: &str = "warren-reason";
 pub(crate) const FIRST_FAILURE: &str = "warren-first-failure";
 /// How often it was moved back from the dead letters.
 pub(crate) const REDRIVEN: &str = "warren-redriven";
-/// How often the broker had counted it as returned before a copy began a new count.
+/// How many returns were held against it before a copy began a new count.
 pub(crate) const RETURNS: &str = "warren-returns";
+/// When it was last given back as a copy, as RFC 3339.
+pub(crate) const GIVEN_BACK: &str = "warren-given-back";
 /// The span of the attempt that failed last, as a `traceparent`.
 pub(crate) const FAILED_SPAN: &str = "warren-failed-span";
 /// The W3C trace context.

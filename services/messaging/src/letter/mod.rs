@@ -115,15 +115,23 @@ impl Letter {
 
     /// How often it came back to its queue. What a first delivery says of itself is not believed: only the broker counts.
     pub(crate) fn returned(&self) -> Returned {
-        let carried = self.count(h::RETURNS);
         let counted = |name| self.headers().and_then(|headers| h::count(headers, name));
         match (self.0.redelivered, counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT)) {
-            (false, ..) if carried == 0 => Returned::Never,
-            (false, ..) => Returned::Times(carried),
-            (true, Some(times), _) => Returned::Times(times.saturating_add(carried)),
-            (true, None, Some(_)) => Returned::Times(carried),
+            (false, ..) => Returned::Never,
+            (true, Some(times), _) => Returned::Times(times),
+            (true, None, Some(_)) => Returned::Times(0),
             (true, None, None) => Returned::Sometime,
         }
+    }
+
+    /// How many returns were held against the copies before this one.
+    pub(crate) fn carried_returns(&self) -> u32 {
+        self.count(h::RETURNS)
+    }
+
+    /// When this copy was made, if it was made to give the event back.
+    pub(crate) fn given_back(&self) -> Option<Timestamp> {
+        self.text(h::GIVEN_BACK)?.parse().ok()
     }
 
     /// Why it is dead, if it is: as our consumer says, else as the broker does.
@@ -144,9 +152,11 @@ impl Letter {
         self.copy(queue, false).failed(self, error, now).failed_span(span)
     }
 
-    /// A copy for a delay queue, as if it had not been delivered. `returns` is its count so far: the copy begins a new one.
-    pub(crate) fn to_give_back(&self, queue: String, returns: u32) -> Copy {
-        self.copy(queue, false).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns)
+    /// A copy for a delay queue, as if it had not been delivered: nobody has decoded it, so it keeps all its headers. `returns` are held against
+    /// it so far: the copy begins a new count.
+    pub(crate) fn to_give_back(&self, queue: String, returns: u32, now: Timestamp) -> Copy {
+        let copy = self.copy(queue, true).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns);
+        copy.text(h::GIVEN_BACK, &now.to_string())
     }
 
     /// A copy for the dead letters, after an attempt that failed for good.

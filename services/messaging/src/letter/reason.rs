@@ -11,7 +11,7 @@ pub enum DeadReason {
     ForGood,
     /// Each of its attempts failed.
     Attempts,
-    /// It was handled alone and ended the process, `MAX_DELIVERIES` times.
+    /// It ended the process `MAX_DELIVERIES` times, the last ones while it was handled alone.
     MaxDeliveries,
     /// The broker's own limit was reached.
     DeliveryLimit,

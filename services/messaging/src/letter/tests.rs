@@ -56,9 +56,14 @@ fn a_quorum_queue_counts_returns_and_a_classic_one_only_knows_of_them() {
 }
 
 #[test]
-fn what_is_given_back_as_a_copy_carries_its_returns_on() {
-    let back = delivered(&letter(true, &[("x-delivery-count", count(3))]).to_give_back("q.retry.1s".into(), 3));
-    assert_eq!((back.returned(), back.attempts()), (Returned::Times(3), 0));
+fn what_is_given_back_as_a_copy_begins_a_new_count_and_carries_what_is_held_against_it() {
+    let back = letter(true, &[("x-delivery-count", count(6)), ("tenant", text("acme"))]);
+    let back = delivered(&back.to_give_back("q.retry.1s".into(), 2, NOW));
+    assert_eq!((back.returned(), back.carried_returns(), back.attempts()), (Returned::Never, 2, 0));
+    assert_eq!(back.given_back(), Some(NOW));
+    assert_eq!(back.text("tenant"), Some("acme"), "nobody has decoded it");
+    let retried = delivered(&back.to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE));
+    assert_eq!((retried.carried_returns(), retried.given_back()), (0, None), "it has come out of its handler");
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Who is a suspect, who is a culprit, and who is neither.
+
+use super::super::recent::Fingerprints;
+use super::Suspicion::{Culprit, None as Plain, Suspect, Unrecorded};
+use super::*;
+
+const MAX: u32 = 5;
+
+/// A copy that carries so many returns and came back so often.
+fn copy(carried: u32, times: u32) -> Evidence {
+    let returned = if times > 0 { Returned::Times(times) } else { Returned::Never };
+    Evidence { returned, carried, pardoned: 0, excused: false }
+}
+
+#[test]
+fn a_count_makes_a_suspect_and_never_a_culprit() {
+    let verdicts = [0, 1, 2, 3, 5, 99].map(|times| copy(0, times).judge(MAX));
+    assert_eq!(verdicts, [Plain, Plain, Unrecorded, Unrecorded, Unrecorded, Unrecorded]);
+    assert_eq!(copy(0, 99).held(), 2);
+    assert_eq!(copy(1, 1).judge(MAX), Unrecorded);
+}
+
+#[test]
+fn a_suspect_that_never_comes_out_is_a_culprit_after_as_many_returns_as_are_allowed() {
+    let (mut carried, mut died) = (0, 0);
+    loop {
+        let first = copy(carried, 0).judge(MAX);
+        assert_eq!(first, if carried < 2 { Plain } else { Suspect }, "carrying {carried}");
+        let times = if carried < 2 { 2 } else { 1 };
+        died += times;
+        let evidence = copy(carried, times);
+        if evidence.judge(MAX) == Culprit {
+            break;
+        }
+        assert_eq!(evidence.judge(MAX), Unrecorded);
+        carried = evidence.held();
+    }
+    assert_eq!(died, MAX);
+}
+
+#[test]
+fn a_suspects_copy_is_accused_once_however_often_it_came_back() {
+    assert_eq!([1, 2, 50].map(|times| copy(2, times).held()), [3, 3, 3]);
+    assert_eq!(copy(u32::MAX, 1).judge(MAX), Suspect, "at the end of all numbers it is still alone");
+}
+
+#[test]
+fn a_process_that_lost_a_connection_too_accuses_nobody_of_what_was_made_before() {
+    let pardons = Pardons::new();
+    let [early, back, late] = [1, 2, 3].map(|second| Timestamp::from_second(second).unwrap());
+    pardons.resume(back);
+    assert!(!pardons.excuse(Some(early)), "a new process has outlived nothing");
+    pardons.grant([].into_iter());
+    pardons.resume(back);
+    pardons.resume(late);
+    assert!(pardons.excuse(Some(early)));
+    assert!(!pardons.excuse(Some(back)) && !pardons.excuse(None));
+    for times in 1..20 {
+        assert_eq!(Evidence { excused: true, ..copy(4, times) }.judge(MAX), Suspect);
+    }
+}
+
+#[test]
+fn five_connections_lost_over_a_slow_message_make_no_suspect_of_it() {
+    let (pardons, slow) = (Pardons::new(), Fingerprints::default().of("slow"));
+    let judge = |times| Evidence { pardoned: pardons.of(slow), ..copy(0, times) }.judge(MAX);
+    // The third loss counts twice.
+    for times in [0, 1, 2, 4, 5, 6] {
+        assert_eq!(judge(times), Plain, "at {times} returns");
+        pardons.grant([(slow, times)].into_iter());
+    }
+    assert_eq!(judge(9), Unrecorded, "somebody else lost it since");
+}
+
+#[test]
+fn a_redelivery_from_a_classic_queue_is_suspect_and_never_set_aside() {
+    let sometime = Evidence { returned: Returned::Sometime, ..copy(0, 0) };
+    assert_eq!(sometime.judge(1), Suspect);
+    assert_eq!(Evidence { pardoned: 1, ..sometime }.judge(1), Plain);
+}

@@ -15,7 +15,7 @@
 //! | connection or channel lost, queue deleted, cancelled by the server | everything is rebuilt, topology included; the broker gives the delivery out again |
 //! | it comes back a second time | given back as a confirmed copy that carries the count, and begun only when nothing else is in hand: a count makes a suspect |
 //! | it kills the process again and again | each return from being handled alone is carried on, except one that a lost broker may explain; set aside, it alone, at `MAX_DELIVERIES` |
-//! | a copy cannot be published | it stays unacknowledged, and the copy is tried again |
+//! | a copy cannot be published | it stays unacknowledged, and the copy is tried again; after 5 s suspects, pauses and stops wait for it no more, and a pause or a stop gives it back |
 //! | an object of the topology is refused (403) or differs (406) | never fatal: [`State`] says which object and argument, and it is tried again |
 //!
 //! What becomes of an event that is published stands at [`Publisher::publish`] and [`PublishError`].

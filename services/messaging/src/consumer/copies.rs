@@ -1,5 +1,6 @@
 //! Copies on their way to delay queues and dead letters, on a connection of their own.
 
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::Handler;
-use super::desk::Desk;
+use super::desk::{Desk, Report};
 use super::work::Work;
 use crate::letter::Copy;
 use crate::metrics::LinkMetrics;
@@ -21,6 +22,9 @@ const CONFIRM: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// A copy that takes longer than this is stuck: what is sound does not wait for it.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// How many channels publish copies side by side.
 const LANES: usize = 2;
@@ -65,10 +69,20 @@ impl<H: Handler> Work<H> {
     /// Publishes a copy until it is confirmed and not returned; whether it was. It gives up only when the session has ended, and with it the
     /// right to answer for the original. What no broker takes stays where it is, and holds up only itself.
     pub(super) async fn copied(&self, copy: &Copy, desk: &Desk) -> bool {
+        let mut copying = pin!(self.copy(copy));
+        tokio::select! {
+            biased;
+            () = desk.closed() => return false,
+            () = &mut copying => return true,
+            () = sleep(STUCK) => desk.report(Report::Stuck),
+        }
         tokio::select! {
             biased;
             () = desk.closed() => false,
-            () = self.copy(copy) => true,
+            () = copying => {
+                desk.report(Report::Unstuck);
+                true
+            }
         }
     }
 

@@ -22,10 +22,14 @@ pub(super) enum Report {
     Back(u64),
     /// What the handler depends on is down. The delivery is settled later.
     Outage(String),
+    /// The copy of one is not published in time: it may take for ever.
+    Stuck,
+    /// It is published after all. The delivery is settled next.
+    Unstuck,
 }
 
 impl Desk {
-    /// There are never more reports than twice the prefetch, so the channel needs no bound of its own.
+    /// There are never more than a few reports for each delivery in hand, so the channel needs no bound of its own.
     pub(super) fn open(counts_returns: bool) -> (Self, UnboundedReceiver<Report>) {
         let (sender, reports) = unbounded_channel();
         (Self { reports: sender, leaving: AtomicBool::new(false), counts_returns }, reports)

@@ -29,7 +29,7 @@ pub(crate) enum Step<T> {
     GiveBack(T),
     /// Copy this to the dead letters, unhandled.
     SetAside(T),
-    /// Nothing is in hand and nothing will come.
+    /// Nothing is in hand but what is stuck, and nothing will come.
     End,
 }
 
@@ -47,6 +47,10 @@ pub(crate) struct Hand<T> {
     dismissed: VecDeque<Step<T>>,
     /// Begun, being given back or set aside, and not yet settled.
     unsettled: usize,
+    /// How many of these only wait for a copy that cannot be published for now. They endanger nobody, and nobody waits for them.
+    stuck: usize,
+    /// One of these takes the place of a narrow subscription.
+    crowded: bool,
     leaving: bool,
 }
 
@@ -59,6 +63,8 @@ impl<T> Hand<T> {
             suspects: VecDeque::new(),
             dismissed: VecDeque::new(),
             unsettled: 0,
+            stuck: 0,
+            crowded: false,
             leaving: false,
         }
     }
@@ -86,9 +92,26 @@ impl<T> Hand<T> {
         self.unsettled -= 1;
     }
 
+    /// One of them is stuck. A subscription of one that has brought it would bring no other: a new one will.
+    pub(crate) fn stuck(&mut self) {
+        self.stuck += 1;
+        self.crowded = self.subscription == Some(Width::Narrow);
+    }
+
+    /// One of them is stuck no more, and settled next.
+    pub(crate) fn unstuck(&mut self) {
+        self.stuck -= 1;
+    }
+
+    /// How many are stuck.
+    pub(crate) fn stuck_ones(&self) -> u16 {
+        u16::try_from(self.stuck).unwrap_or(u16::MAX)
+    }
+
     /// The subscription is gone, and all it brought has arrived.
     pub(crate) fn cancelled(&mut self) {
         self.subscription = None;
+        self.crowded = false;
     }
 
     /// From here on nothing is begun: cancel, let what runs end, give back the rest.
@@ -105,14 +128,19 @@ impl<T> Hand<T> {
         self.unsettled + self.waiting.len() + self.suspects.len() + self.dismissed.len()
     }
 
+    /// Those of them that are not stuck.
+    fn sound(&self) -> usize {
+        self.len() - self.stuck
+    }
+
     /// Whether there is one to begin as soon as there is a place for it.
     pub(crate) fn wants_place(&self) -> bool {
         !self.leaving && (!self.waiting.is_empty() || self.suspect_is_alone())
     }
 
-    /// Whether a suspect is all there is in hand, and all there will be: a subscription of one has brought it.
+    /// Whether a suspect is all there is in hand, but for what is stuck, and all there will be: a subscription of one has brought it.
     fn suspect_is_alone(&self) -> bool {
-        self.len() == 1 && self.suspects.len() == 1 && self.subscription != Some(Width::Wide)
+        self.sound() == 1 && self.suspects.len() == 1 && self.subscription != Some(Width::Wide)
     }
 
     /// The next step, if there is one now. `place` says that another handler may run.
@@ -130,7 +158,7 @@ impl<T> Hand<T> {
         if let Some(back) = self.waiting.pop_front().or_else(|| self.suspects.pop_front()) {
             return Some(self.unsettle(Step::GiveBack(back)));
         }
-        (self.unsettled == 0).then_some(Step::End)
+        (self.sound() == 0).then_some(Step::End)
     }
 
     fn step_on(&mut self, place: bool) -> Option<Step<T>> {
@@ -138,11 +166,11 @@ impl<T> Hand<T> {
             return Some(self.unsettle(Step::Begin(next)));
         }
         match self.subscription {
-            Some(width) if width != self.wanted => Some(Step::Cancel),
+            Some(width) if width != self.wanted || self.crowded => Some(Step::Cancel),
             _ if !self.suspects.is_empty() => self.step_to_suspect(place),
             Some(_) => None,
             // A suspect may come, and must find nobody.
-            None if self.wanted == Width::Narrow && self.len() > 0 => None,
+            None if self.wanted == Width::Narrow && self.sound() > 0 => None,
             None => {
                 self.subscription = Some(self.wanted);
                 Some(Step::Subscribe(self.wanted))

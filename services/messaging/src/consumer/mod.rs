@@ -1,7 +1,7 @@
 //! Takes events from a queue, hands them to a handler, and settles each according to its outcome.
 //!
 //! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again, and one session (`session`)
-//! at a time that consumes. What to do next is decided without I/O: which delivery is begun when (`hand`, `suspicion`), which is acknowledged
+//! at a time that consumes, on a channel (`feed`). What to do next is decided without I/O: which delivery is begun when (`hand`, `suspicion`), which is acknowledged
 //! when (`acks`), which was handled before (`dedupe`). Each delivery is attempted (`attempt`) and settled (`settle`) in a task of its own, so that
 //! neither a slow handler nor a slow copy holds up another event, and a panic ends nothing but its attempt.
 //!
@@ -14,7 +14,7 @@
 //! | the connection is lost | the broker gives it out again; no attempt is counted |
 //! | it came back twice | given back as a copy that says so, and then handled alone |
 //! | it came back from being handled alone | the same, with one more held against it; a dead letter at `MAX_DELIVERIES` |
-//! | a copy cannot be published | stays where it is, unacknowledged, and the copy is tried again |
+//! | a copy cannot be published | stays where it is, unacknowledged, and the copy is tried again; after some seconds it is stuck: nobody waits for it any more |
 
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ use outcome::Outcome;
 mod attempt;
 mod copies;
 mod desk;
+mod feed;
 mod pause;
 mod session;
 mod settle;

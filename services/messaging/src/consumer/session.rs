@@ -4,29 +4,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{BoxFuture, OptionFuture};
-use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use lapin::Channel;
-use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep_until;
 
-use super::acks::{Acks, Reply};
+use super::acks::Acks;
 use super::desk::{Desk, Report};
+use super::feed::{Feed, Next};
 use super::hand::{Hand, Step, Width};
 use super::recent::Fingerprint;
 use super::work::Work;
 use super::{Handler, Outcome, stopped};
 use crate::letter::{DeadReason, Letter};
-use crate::link::Link;
 use crate::{Error, State};
 
 /// The most reports or deliveries taken in before the others get their turn.
 const BURST: usize = 64;
 
-/// How a session ended, if nothing broke. Either way nothing is unacknowledged.
+/// How a session ended, if nothing broke. Either way nothing is unacknowledged but what is stuck.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It was told to stop.
@@ -38,9 +33,7 @@ pub(super) enum Ended {
 /// Drives what is in hand: the decisions are [`Hand`]'s and [`Acks`]', the outcomes are [`Work`]'s.
 pub(super) struct Session<'a, H: Handler> {
     work: Arc<Work<H>>,
-    link: &'a Link,
-    channel: Channel,
-    subscription: Option<lapin::Consumer>,
+    feed: Feed<'a>,
     subscribed: bool,
     hand: Hand<Box<Letter>>,
     /// What each outstanding delivery is, and how often it had come back.
@@ -51,9 +44,6 @@ pub(super) struct Session<'a, H: Handler> {
     outage: Option<String>,
     answering: Option<BoxFuture<'static, lapin::Result<()>>>,
 }
-
-/// What a subscription brings: a letter, or the error that ended it, or its end.
-type Next = Option<lapin::Result<Box<Letter>>>;
 
 /// What happens to a session.
 enum Event {
@@ -66,14 +56,12 @@ enum Event {
 }
 
 impl<'a, H: Handler> Session<'a, H> {
-    pub(super) fn new(work: Arc<Work<H>>, link: &'a Link, channel: Channel, counts_returns: bool) -> Self {
+    pub(super) fn new(work: Arc<Work<H>>, feed: Feed<'a>, counts_returns: bool) -> Self {
         let (desk, reports) = Desk::open(counts_returns);
         Self {
             acks: Acks::new(work.options.prefetch),
             work,
-            link,
-            channel,
-            subscription: None,
+            feed,
             subscribed: false,
             hand: Hand::new(),
             desk: Arc::new(desk),
@@ -123,10 +111,12 @@ impl<'a, H: Handler> Session<'a, H> {
         self.subscribed
     }
 
-    /// Closes the channel of a session that has ended well.
-    pub(super) async fn close(self) {
+    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
+    pub(super) async fn close(mut self) {
         self.work.metrics.active.set(0);
-        let _ = self.link.step(self.channel.close(200, "bye".into())).await;
+        self.reports.close();
+        self.pardon();
+        self.feed.close().await;
     }
 
     /// Gives up a broken session: what was in hand is the broker's again, and pardoned.
@@ -134,6 +124,11 @@ impl<'a, H: Handler> Session<'a, H> {
         self.desk.leave();
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
+        self.work.pardons.lose();
+        self.pardon();
+    }
+
+    fn pardon(&self) {
         self.work.pardons.grant(self.acks.outstanding().copied());
     }
 
@@ -152,7 +147,7 @@ impl<'a, H: Handler> Session<'a, H> {
             () = stopped(stop), if !self.hand.is_leaving() => Event::Stop,
             Some(report) = self.reports.recv() => Event::Reported(report),
             Some(answered) = OptionFuture::from(self.answering.as_mut()) => Event::Answered(answered),
-            Some(delivery) = OptionFuture::from(self.subscription.as_mut().map(StreamExt::next)) => Event::Delivered(letter(delivery)),
+            delivery = self.feed.next() => Event::Delivered(delivery),
             place = self.work.place(), if needs_place => Event::PlaceFree(place),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Event::AnswersDue,
         }
@@ -178,7 +173,6 @@ impl<'a, H: Handler> Session<'a, H> {
         Ok(())
     }
 
-    /// A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
     async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
         let prefetch = match width {
             Width::Narrow => {
@@ -186,12 +180,10 @@ impl<'a, H: Handler> Session<'a, H> {
                 self.answer_all().await?;
                 1
             }
-            Width::Wide => self.work.options.prefetch,
+            // What is stuck is held as well, and this subscription does not count it.
+            Width::Wide => self.work.options.prefetch.saturating_sub(self.hand.stuck_ones()).max(1),
         };
-        self.link.step(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        let (queue, tag) = (self.work.queue().into(), "".into());
-        let consume = self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
-        self.subscription = Some(self.link.step(consume).await?);
+        self.feed.subscribe(prefetch).await?;
         self.subscribed = true;
         self.work.pardons.resume(Timestamp::now());
         self.work.metrics.active.set(1);
@@ -200,11 +192,8 @@ impl<'a, H: Handler> Session<'a, H> {
     }
 
     async fn cancel(&mut self) -> Result<(), Error> {
-        let Some(mut subscription) = self.subscription.take() else { return Ok(()) };
-        self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
-        // What was sent before the broker heard of it is here by now, and after it the end.
-        while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
-            self.arrive(Box::new(Letter::new(delivery)));
+        for letter in self.feed.cancel().await? {
+            self.arrive(letter);
         }
         self.hand.cancelled();
         Ok(())
@@ -213,17 +202,14 @@ impl<'a, H: Handler> Session<'a, H> {
     fn take_deliveries(&mut self, first: Next) -> Result<(), Error> {
         self.take_delivery(first)?;
         for _ in 1..BURST {
-            let Some(stream) = self.subscription.as_mut() else { break };
-            let Some(next) = stream.next().now_or_never() else { break };
-            self.take_delivery(letter(next))?;
+            let Some(next) = self.feed.next_now() else { break };
+            self.take_delivery(next)?;
         }
         Ok(())
     }
 
     fn take_delivery(&mut self, delivery: Next) -> Result<(), Error> {
         let Some(delivery) = delivery else {
-            // The stream is not fused: polled once more it would hang.
-            self.subscription = None;
             return Err(Error::Lost { reason: "the broker cancelled the subscription".to_owned() });
         };
         self.arrive(delivery?);
@@ -250,6 +236,8 @@ impl<'a, H: Handler> Session<'a, H> {
             Report::Done(tag) => self.acks.finished(tag, now),
             Report::Back(tag) => self.acks.requeue(tag, now),
             Report::Outage(reason) => return self.pause(reason),
+            Report::Stuck => return self.hand.stuck(),
+            Report::Unstuck => return self.hand.unstuck(),
         }
         self.hand.settled();
     }
@@ -270,34 +258,16 @@ impl<'a, H: Handler> Session<'a, H> {
         if self.answering.is_none() {
             let replies = self.acks.take_due(Instant::now(), false);
             if !replies.is_empty() {
-                self.answering = Some(answer(self.channel.clone(), replies).boxed());
+                self.answering = Some(self.feed.answer(replies));
             }
         }
     }
 
     async fn answer_all(&mut self) -> Result<(), Error> {
         if let Some(answering) = self.answering.take() {
-            self.link.step(answering).await?;
+            self.feed.sent(answering).await?;
         }
         let replies = self.acks.take_due(Instant::now(), true);
-        self.link.step(answer(self.channel.clone(), replies)).await
+        self.feed.sent(self.feed.answer(replies)).await
     }
-}
-
-fn letter(delivery: Option<lapin::Result<Delivery>>) -> Next {
-    delivery.map(|delivery| delivery.map(|delivery| Box::new(Letter::new(delivery))))
-}
-
-/// One after the other: a tag must not be named after one that covered it.
-async fn answer(channel: Channel, replies: Vec<Reply>) -> lapin::Result<()> {
-    for reply in replies {
-        match reply {
-            Reply::AckThrough(tag) => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?,
-            Reply::Ack(tag) => channel.basic_ack(tag, BasicAckOptions::default()).await?,
-            Reply::Requeue(tag) => {
-                channel.basic_nack(tag, BasicNackOptions { requeue: true, ..Default::default() }).await?
-            }
-        }
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use tracing::{debug, info};
 
 use super::copies::Copies;
+use super::feed::Feed;
 use super::pause::Patience;
 use super::session::{Ended, Session};
 use super::work::Work;
@@ -109,7 +110,8 @@ impl<H: Handler> Supervisor<H> {
         let link = &*kept.insert(link);
         self.topology.assert(link).await?;
         let counts_returns = link.server_version().is_none_or(|version| version < UNCOUNTED_NACK);
-        let mut session = Session::new(self.work.clone(), link, link.channel().await?, counts_returns);
+        let feed = Feed::new(link, link.channel().await?, self.queue());
+        let mut session = Session::new(self.work.clone(), feed, counts_returns);
         let ended = tokio::select! {
             biased;
             ended = session.run(stop) => ended,

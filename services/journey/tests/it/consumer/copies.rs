@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey::{Alarm, Broker, eventually};
+use lapin::types::{AMQPValue, FieldTable};
 use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
@@ -77,22 +78,85 @@ async fn a_copy_that_no_queue_takes_leaves_its_original_and_holds_up_no_other() 
     let actor =
         Actor::new(|seen| async move { if seen.text == "fails" { Err(Failure::for_good("never")) } else { Ok(()) } });
     let consumer = Running::consuming(&broker, &actor).await;
-    // Nobody may make it again, so the copy is returned.
-    let rights = format!("permissions/{}/email", broker.vhost());
-    let service = r"^(order-exchange|email-queue(\..+)?)$";
-    let fewer = serde_json::json!({"configure": r"^(order-exchange|email-queue(\.retry\..+)?)$", "write": ".*", "read": service});
-    broker.put(&rights, &fewer).await;
-    broker.delete_queue(DEAD).await;
+    forbid_dead_letters(&broker).await;
     publish(&broker, &["fails", "a", "b"]).await;
     eventually("only the failed one is left", || unsettled(&broker), |&left| left == 1).await;
     let state = consumer.becomes("access-refused").await;
     assert!(state.reason().unwrap().contains(DEAD), "{state:?}");
     publish(&broker, &["c"]).await;
     actor.eventually("it still consumes", |seen| seen.iter().any(|seen| seen.text == "c")).await;
-    let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
-    broker.put(&rights, &all).await;
+    allow_everything(&broker).await;
     consumer.becomes("consuming").await;
     eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
     drained(&broker).await;
     assert_eq!(actor.texts().iter().filter(|text| *text == "fails").count(), 1);
+}
+
+#[tokio::test]
+async fn suspects_whose_copies_no_queue_takes_hold_up_no_other() {
+    let broker = Broker::shared().await;
+    let fails = |text: &str| text.starts_with("fails");
+    let actor =
+        Actor::new(move |seen| async move { if fails(&seen.text) { Err(Failure::for_good("never")) } else { Ok(()) } });
+    let _consumer = Running::consuming(&broker, &actor).await;
+    forbid_dead_letters(&broker).await;
+    for text in ["fails-a", "fails-b"] {
+        let (properties, body) = message(text, text);
+        let mut headers = FieldTable::default();
+        headers.insert("warren-returns".into(), AMQPValue::LongLongInt(2));
+        assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await);
+    }
+    publish(&broker, &["good"]).await;
+    actor.eventually("the good one is handled", |seen| seen.iter().any(|seen| seen.text == "good")).await;
+    eventually("only the failed ones are left", || unsettled(&broker), |&left| left == 2).await;
+    allow_everything(&broker).await;
+    eventually("they are dead", || broker.depth(DEAD), |&depth| depth == Some(2)).await;
+    drained(&broker).await;
+}
+
+#[tokio::test]
+async fn neither_a_pause_nor_a_stop_waits_for_a_copy_that_an_alarm_holds_back() {
+    let broker = Broker::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let actor = Actor::new(move |seen| {
+        let gate = waiting.clone();
+        async move {
+            let _open = gate.acquire().await.unwrap();
+            if seen.text == "outage" { Err(Failure::outage("down")) } else { Err(Failure::for_good("never")) }
+        }
+    });
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["fails", "outage"]).await;
+    actor.eventually("both are begun", |seen| seen.len() == 2).await;
+    broker.set_alarm(Alarm::Memory).await;
+    gate.add_permits(1);
+    consumer.becomes("paused").await;
+    eventually("nobody holds them", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    consumer.stop().await.unwrap();
+    let willing = Actor::new(|_| async { Err(Failure::for_good("never")) });
+    let consumer = Running::consuming(&broker, &willing).await;
+    willing.eventually("both are begun again", |seen| seen.len() == 2).await;
+    consumer.stop().await.expect("it ends within its time");
+    eventually("nobody holds them", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+    broker.clear_alarm(Alarm::Memory).await;
+    let _consumer = Running::consuming(&broker, &willing).await;
+    eventually("both are dead", || broker.depth(DEAD), |&depth| depth == Some(2)).await;
+    drained(&broker).await;
+}
+
+/// Deletes the dead letters' queue; the consumer may not make it again, so every copy for it is returned.
+async fn forbid_dead_letters(broker: &Broker) {
+    let service = r"^(order-exchange|email-queue(\..+)?)$";
+    let configure = r"^(order-exchange|email-queue(\.retry\..+)?)$";
+    let fewer = serde_json::json!({"configure": configure, "write": ".*", "read": service});
+    broker.put(&format!("permissions/{}/email", broker.vhost()), &fewer).await;
+    broker.delete_queue(DEAD).await;
+}
+
+async fn allow_everything(broker: &Broker) {
+    let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
+    broker.put(&format!("permissions/{}/email", broker.vhost()), &all).await;
 }

@@ -114,6 +114,36 @@ fn leaving_gives_back_what_was_not_begun_and_ends_when_the_rest_is_settled() {
 }
 
 #[test]
+fn what_is_stuck_takes_no_place_of_a_narrow_subscription_and_no_suspect_waits_for_it() {
+    let mut hand = subscribed(Width::Narrow);
+    hand.arrived(1, Suspect);
+    assert_eq!(steps(&mut hand), [Step::Begin(1)]);
+    hand.stuck();
+    assert_eq!(steps(&mut hand), [Step::Cancel, Step::Subscribe(Width::Narrow)]);
+    hand.arrived(2, Suspect);
+    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    hand.unstuck();
+    assert_eq!(steps(&mut hand), []);
+    hand.settled();
+    hand.settled();
+    assert_eq!((hand.len(), hand.stuck_ones()), (0, 0));
+}
+
+#[test]
+fn leaving_waits_for_nothing_that_is_stuck() {
+    let mut hand = subscribed(Width::Wide);
+    for delivery in [1, 2] {
+        hand.arrived(delivery, Plain);
+    }
+    assert_eq!(steps(&mut hand), [Step::Begin(1), Step::Begin(2)]);
+    hand.stuck();
+    hand.leave();
+    assert_eq!(steps(&mut hand), [Step::Cancel]);
+    hand.settled();
+    assert_eq!(steps(&mut hand), [Step::End]);
+}
+
+#[test]
 fn without_a_free_place_nothing_is_begun_and_the_width_still_changes() {
     let mut hand = subscribed(Width::Narrow);
     hand.arrived(1, Plain);

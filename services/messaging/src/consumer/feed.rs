@@ -1,0 +1,98 @@
+//! One channel to the queue: the deliveries it brings, and the answers it takes.
+
+use std::future::pending;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+
+use super::acks::Reply;
+use crate::Error;
+use crate::letter::Letter;
+use crate::link::Link;
+
+/// What a subscription brings: a letter, or the error that ended it, or its end.
+pub(super) type Next = Option<lapin::Result<Box<Letter>>>;
+
+/// A channel with one subscription at most.
+pub(super) struct Feed<'a> {
+    link: &'a Link,
+    channel: Channel,
+    queue: &'static str,
+    subscription: Option<lapin::Consumer>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'static str) -> Self {
+        Self { link, channel, queue, subscription: None }
+    }
+
+    /// Subscribes. A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
+    pub(super) async fn subscribe(&mut self, prefetch: u16) -> Result<(), Error> {
+        self.link.step(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let (queue, tag) = (self.queue.into(), "".into());
+        let consume = self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
+        self.subscription = Some(self.link.step(consume).await?);
+        Ok(())
+    }
+
+    /// Ends the subscription; returns what was sent before the broker heard of it.
+    pub(super) async fn cancel(&mut self) -> Result<Vec<Box<Letter>>, Error> {
+        let mut last = Vec::new();
+        let Some(mut subscription) = self.subscription.take() else { return Ok(last) };
+        self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
+        // All of it is here by now, and after it the end.
+        while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
+            last.push(Box::new(Letter::new(delivery)));
+        }
+        Ok(last)
+    }
+
+    /// What comes next; never anything without a subscription. After an end it must not be asked again: the stream is not fused.
+    pub(super) async fn next(&mut self) -> Next {
+        match &mut self.subscription {
+            Some(subscription) => letter(subscription.next().await),
+            None => pending().await,
+        }
+    }
+
+    /// What has come already.
+    pub(super) fn next_now(&mut self) -> Option<Next> {
+        self.subscription.as_mut()?.next().now_or_never().map(letter)
+    }
+
+    /// Sends answers one after the other: a tag must not be named after one that covered it.
+    pub(super) fn answer(&self, replies: Vec<Reply>) -> BoxFuture<'static, lapin::Result<()>> {
+        let channel = self.channel.clone();
+        async move {
+            for reply in replies {
+                match reply {
+                    Reply::AckThrough(tag) => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?,
+                    Reply::Ack(tag) => channel.basic_ack(tag, BasicAckOptions::default()).await?,
+                    Reply::Requeue(tag) => {
+                        channel.basic_nack(tag, BasicNackOptions { requeue: true, ..Default::default() }).await?
+                    }
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    /// Waits for answers to be sent.
+    pub(super) async fn sent(&self, answers: impl Future<Output = lapin::Result<()>>) -> Result<(), Error> {
+        self.link.step(answers).await
+    }
+
+    /// Closes the channel; what has no answer is the broker's again.
+    pub(super) async fn close(self) {
+        let _ = self.link.step(self.channel.close(200, "bye".into())).await;
+    }
+}
+
+fn letter(delivery: Option<lapin::Result<Delivery>>) -> Next {
+    delivery.map(|delivery| delivery.map(|delivery| Box::new(Letter::new(delivery))))
+}

@@ -41,7 +41,8 @@ impl Copy {
             let foreign = foreign && h::table_weight(from) <= FOREIGN_BYTES;
             for (name, value) in from {
                 let kept = |kept: &[&str]| kept.contains(&name.as_str());
-                let lasting = kept(&h::TRACE) && h::weight(value) <= ERROR_BYTES || kept(&h::LASTING);
+                // Ours as well: anybody can publish a header of that name.
+                let lasting = (kept(&h::TRACE) || kept(&h::LASTING)) && h::weight(value) <= ERROR_BYTES;
                 if lasting || foreign && !h::is_brokers(name.as_str()) && !h::is_ours(name.as_str()) {
                     headers.insert(name.clone(), value.clone());
                 }
@@ -65,11 +66,11 @@ impl Copy {
     /// Notes one more failed attempt.
     pub(super) fn failed(self, letter: &Letter, error: &str, now: Timestamp) -> Self {
         let attempts = letter.attempts().saturating_add(1);
-        self.count(h::ATTEMPTS, attempts).first_failure(letter, now).text(h::ERROR, error)
+        self.count(h::ATTEMPTS, attempts).first_failure(now).text(h::ERROR, error)
     }
 
-    pub(super) fn first_failure(self, letter: &Letter, now: Timestamp) -> Self {
-        let known = letter.text(h::FIRST_FAILURE).is_some();
+    pub(super) fn first_failure(self, now: Timestamp) -> Self {
+        let known = h::text(&self.headers, h::FIRST_FAILURE).is_some();
         if known { self } else { self.text(h::FIRST_FAILURE, &now.to_string()) }
     }
 

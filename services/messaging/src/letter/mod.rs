@@ -167,7 +167,7 @@ impl Letter {
     /// A copy for the dead letters of what was never handled; what cannot be decoded keeps all its headers.
     pub(crate) fn to_dead(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
         let copy = self.copy(queue, reason == DeadReason::Undecodable).count(h::ATTEMPTS, self.attempts());
-        copy.first_failure(self, now).text(h::ERROR, error).text(h::REASON, reason.name())
+        copy.first_failure(now).text(h::ERROR, error).text(h::REASON, reason.name())
     }
 
     /// A copy of a dead letter for its queue. Attempts begin anew.

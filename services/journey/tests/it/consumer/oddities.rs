@@ -16,19 +16,20 @@ async fn headers_that_are_no_text_or_huge_or_nested_without_end_end_as_dead_lett
         raw::text_header(b"huge", &[b'x'; 100_000]),
         raw::nested_header(15_000),
         raw::text_header(b"warren-attempts", b"many"),
+        raw::text_header(b"warren-first-failure", &[b'x'; 130_000]),
         raw::text_header(b"\xff\xfe", b"a name that is no text"),
     ];
     for headers in &odd {
         raw::publish(&broker, QUEUE, headers, b"not an event").await;
     }
     publish(&broker, &["good"]).await;
-    eventually("all are dead", || broker.depth(DEAD), |&depth| depth == Some(5)).await;
+    eventually("all are dead", || broker.depth(DEAD), |&depth| depth == Some(6)).await;
     actor.eventually("the good one is handled", |seen| seen.len() == 1).await;
     drained(&broker).await;
     let dead = broker.take(DEAD).await;
     assert!(dead.iter().all(|letter| letter.body == b"not an event"));
     assert!(dead.iter().all(|letter| letter.header("warren-reason").as_deref() == Some("undecodable")));
-    assert_eq!(consumer.count("undecodable"), 5);
+    assert_eq!(consumer.count("undecodable"), 6);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
     pub(super) async fn close(mut self) {
-        self.work.metrics.active.set(0);
+        self.work.in_flight.set(0);
         self.reports.close();
         self.pardon();
         self.feed.close().await;
@@ -192,6 +192,7 @@ impl<'a, H: Handler> Session<'a, H> {
     }
 
     async fn cancel(&mut self) -> Result<(), Error> {
+        self.work.metrics.active.set(0);
         for letter in self.feed.cancel().await? {
             self.arrive(letter);
         }

@@ -30,6 +30,7 @@ async fn an_outage_pauses_and_counts_no_attempt_and_loses_nothing() {
     publish(&broker, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let paused = consumer.becomes("paused").await;
     assert!(paused.reason().is_some_and(|reason| reason.contains("down")), "{paused:?}");
+    assert_eq!((consumer.gauge("messaging_consumer_active"), consumer.gauge("messaging_in_flight")), (0.0, 0.0));
     // Held by nobody: what waits for its turn, and what waits out its second in a delay queue.
     eventually("all are back in the queue", || broker.depth(QUEUE), |&depth| depth == Some(300)).await;
     down.store(false, Ordering::Relaxed);

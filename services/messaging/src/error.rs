@@ -65,9 +65,9 @@ pub enum Error {
         reason: String,
     },
     /// The user may not do this to that object.
-    #[error("{object} could not be declared: {reason}")]
+    #[error("{object} could not be declared or read: {reason}")]
     AccessRefused {
-        /// What was to be declared, such as `queue "email-queue"`.
+        /// What was to be declared or read, such as `queue "email-queue"`.
         object: String,
         /// The broker's words.
         reason: String,

@@ -11,6 +11,7 @@ use lapin::types::FieldTable;
 
 use super::acks::Reply;
 use crate::Error;
+use crate::error::reply;
 use crate::letter::Letter;
 use crate::link::Link;
 
@@ -31,11 +32,15 @@ impl<'a> Feed<'a> {
     }
 
     /// Subscribes. A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
+    ///
+    /// # Errors
+    /// [`Error::AccessRefused`] names the queue: the user may not read it.
     pub(super) async fn subscribe(&mut self, prefetch: u16) -> Result<(), Error> {
         self.link.step(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (queue, tag) = (self.queue.into(), "".into());
         let consume = self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
-        self.subscription = Some(self.link.step(consume).await?);
+        let subscribed = self.link.within(consume).await?;
+        self.subscription = Some(subscribed.map_err(|error| refusal(error, self.queue))?);
         Ok(())
     }
 
@@ -90,6 +95,14 @@ impl<'a> Feed<'a> {
     /// Closes the channel; what has no answer is the broker's again.
     pub(super) async fn close(self) {
         let _ = self.link.step(self.channel.close(200, "bye".into())).await;
+    }
+}
+
+/// What the broker's refusal of a subscription means.
+fn refusal(error: lapin::Error, queue: &str) -> Error {
+    match reply(&error) {
+        Some((403, words)) => Error::AccessRefused { object: format!("queue {queue:?}"), reason: words.to_owned() },
+        _ => error.into(),
     }
 }
 

@@ -59,6 +59,7 @@ impl<H: Handler> Work<H> {
             Ok(event) => event,
             Err(error) => return error.into(),
         };
+        letter.decoded_as(event.event_type);
         let handling = loop {
             match self.dedupe.arrive(event.source.as_deref(), event.id.as_deref()) {
                 Arrival::First(handling) => break handling,

@@ -28,7 +28,7 @@ impl<H: Handler> Work<H> {
             }
             Outcome::Unbegun => return self.give_back(letter, desk).await,
         };
-        self.metrics.consumed(letter.routing_key(), settled);
+        self.metrics.consumed(letter.event_type(), settled);
         desk.report(Report::Done(letter.tag()));
     }
 
@@ -46,7 +46,7 @@ impl<H: Handler> Work<H> {
         if self.copied(&copy, desk).await {
             let event_id = letter.message_id();
             warn!(event_id, queue = self.queue(), attempt = failed, ?delay, error, "event failed, will be tried again");
-            self.metrics.consumed(letter.routing_key(), Consumed::Delayed);
+            self.metrics.consumed(letter.event_type(), Consumed::Delayed);
             desk.report(Report::Done(letter.tag()));
         }
     }
@@ -64,7 +64,7 @@ impl<H: Handler> Work<H> {
         if self.copied(&copy, desk).await {
             let event_id = letter.message_id();
             error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
-            self.metrics.consumed(letter.routing_key(), buried(reason));
+            self.metrics.consumed(letter.event_type(), buried(reason));
             // Ack last: a crash here leaves a second dead letter; the other order would lose the event.
             desk.report(Report::Done(letter.tag()));
         }
@@ -83,7 +83,7 @@ impl<H: Handler> Work<H> {
             Report::Back(letter.tag())
         };
         debug!(event_id = letter.message_id(), queue = self.queue(), "event given back");
-        self.metrics.consumed(letter.routing_key(), Consumed::GivenBack);
+        self.metrics.consumed(letter.event_type(), Consumed::GivenBack);
         desk.report(back);
     }
 }

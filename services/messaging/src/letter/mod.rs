@@ -8,6 +8,8 @@ mod copy;
 mod tests;
 pub(crate) use copy::Copy;
 
+use std::sync::OnceLock;
+
 use contract::Raw;
 use jiff::Timestamp;
 use lapin::message::Delivery;
@@ -19,7 +21,11 @@ use headers as h;
 
 /// A message in hand. Whoever holds it owes its queue an answer.
 #[derive(Debug)]
-pub(crate) struct Letter(Delivery);
+pub(crate) struct Letter {
+    delivery: Delivery,
+    /// Known once it was decoded.
+    event_type: OnceLock<&'static str>,
+}
 
 /// What the broker says about earlier deliveries of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,44 +50,54 @@ impl Returned {
 
 impl Letter {
     pub(crate) fn new(delivery: Delivery) -> Self {
-        Self(delivery)
+        Self { delivery, event_type: OnceLock::new() }
     }
 
     pub(crate) fn tag(&self) -> u64 {
-        self.0.delivery_tag
+        self.delivery.delivery_tag
     }
 
     pub(crate) fn body(&self) -> &[u8] {
-        &self.0.data
+        &self.delivery.data
     }
 
     /// The message as `contract` decodes it, under the key it was first published with.
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw {
-            content_type: self.0.properties.content_type().as_ref().map(ShortString::as_str),
+            content_type: self.delivery.properties.content_type().as_ref().map(ShortString::as_str),
             routing_key: self.routing_key(),
             message_id: self.message_id(),
-            timestamp: *self.0.properties.timestamp(),
-            body: &self.0.data,
+            timestamp: *self.delivery.properties.timestamp(),
+            body: &self.delivery.data,
         }
     }
 
     pub(crate) fn message_id(&self) -> Option<&str> {
-        self.0.properties.message_id().as_ref().map(ShortString::as_str)
+        self.delivery.properties.message_id().as_ref().map(ShortString::as_str)
     }
 
     pub(crate) fn app_id(&self) -> Option<&str> {
-        self.0.properties.app_id().as_ref().map(ShortString::as_str)
+        self.delivery.properties.app_id().as_ref().map(ShortString::as_str)
     }
 
     /// The exchange it was first published to.
     pub(crate) fn exchange(&self) -> &str {
-        self.text(h::EXCHANGE).unwrap_or(self.0.exchange.as_str())
+        self.text(h::EXCHANGE).unwrap_or(self.delivery.exchange.as_str())
     }
 
     /// The routing key it was first published with.
     pub(crate) fn routing_key(&self) -> &str {
-        self.text(h::ROUTING_KEY).unwrap_or(self.0.routing_key.as_str())
+        self.text(h::ROUTING_KEY).unwrap_or(self.delivery.routing_key.as_str())
+    }
+
+    /// Notes what was decoded.
+    pub(crate) fn decoded_as(&self, event_type: &'static str) {
+        self.event_type.get_or_init(|| event_type);
+    }
+
+    /// The decoded event's type; of what was not decoded, the routing key it was first published with.
+    pub(crate) fn event_type(&self) -> &str {
+        self.event_type.get().copied().unwrap_or_else(|| self.routing_key())
     }
 
     /// How many attempts at it failed.
@@ -110,13 +126,13 @@ impl Letter {
     }
 
     pub(crate) fn headers(&self) -> Option<&FieldTable> {
-        self.0.properties.headers().as_ref()
+        self.delivery.properties.headers().as_ref()
     }
 
     /// How often it came back to its queue. What a first delivery says of itself is not believed: only the broker counts.
     pub(crate) fn returned(&self) -> Returned {
         let counted = |name| self.headers().and_then(|headers| h::count(headers, name));
-        match (self.0.redelivered, counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT)) {
+        match (self.delivery.redelivered, counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT)) {
             (false, ..) => Returned::Never,
             (true, Some(times), _) => Returned::Times(times),
             (true, None, Some(_)) => Returned::Times(0),
@@ -182,7 +198,7 @@ impl Letter {
     }
 
     fn copy(&self, queue: String, foreign: bool) -> Copy {
-        Copy::of(self, &self.0.properties, queue, foreign)
+        Copy::of(self, &self.delivery.properties, queue, foreign)
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -78,8 +78,9 @@ impl ConsumeMetrics {
         })
     }
 
-    pub(crate) fn consumed(&self, routing_key: &str, outcome: Consumed) {
-        self.consumed.of(routing_key)[outcome as usize].inc();
+    /// Counts it under its event's type, which is the key it is published with.
+    pub(crate) fn consumed(&self, event_type: &str, outcome: Consumed) {
+        self.consumed.of(event_type)[outcome as usize].inc();
     }
 
     pub(crate) fn processed(&self, took: Duration) {

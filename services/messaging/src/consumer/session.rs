@@ -15,8 +15,8 @@ use super::hand::{Hand, Step, Width};
 use super::recent::Fingerprint;
 use super::work::Work;
 use super::{Handler, Outcome, stopped};
+use crate::Error;
 use crate::letter::{DeadReason, Letter};
-use crate::{Error, State};
 
 /// The most reports or deliveries taken in before the others get their turn.
 const BURST: usize = 64;
@@ -186,8 +186,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.feed.subscribe(prefetch).await?;
         self.subscribed = true;
         self.work.pardons.resume(Timestamp::now());
-        self.work.metrics.active.set(1);
-        self.work.standing().well(State::Consuming);
+        self.work.subscribed();
         Ok(())
     }
 

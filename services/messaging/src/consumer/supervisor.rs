@@ -109,6 +109,7 @@ impl<H: Handler> Supervisor<H> {
         };
         let link = &*kept.insert(link);
         self.topology.assert(link).await?;
+        self.work.mended();
         let counts_returns = link.server_version().is_none_or(|version| version < UNCOUNTED_NACK);
         let feed = Feed::new(link, link.channel().await?, self.queue());
         let mut session = Session::new(self.work.clone(), feed, counts_returns);
@@ -137,20 +138,13 @@ impl<H: Handler> Supervisor<H> {
     /// Asserts the topology again and again: nobody is told of a deleted exchange or binding. A conflict with what exists shows, and ends nothing:
     /// what the queue holds can still be consumed.
     async fn keep_topology<T>(&self, link: &Link) -> T {
-        let mut amiss = false;
         loop {
             sleep(ASSERT_EVERY).await;
             match self.topology.assert(link).await {
-                Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => {
-                    self.work.standing().trouble(&error);
-                    amiss = true;
-                }
+                Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
                 // Whatever else went wrong, the session meets it too.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
-                Ok(()) if amiss => {
-                    self.work.standing().well(State::Consuming);
-                    amiss = false;
-                }
+                Ok(()) if self.work.mended() => self.work.standing().well(State::Consuming),
                 Ok(()) => {}
             }
         }

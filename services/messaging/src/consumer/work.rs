@@ -13,10 +13,10 @@ use super::desk::Desk;
 use super::recent::{Fingerprint, Fingerprints};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
-use crate::Error;
 use crate::letter::{Letter, Returned};
 use crate::metrics::{ConsumeMetrics, StandingMetrics};
 use crate::standing::Standing;
+use crate::{Error, State};
 
 /// Everything an attempt needs, shared by all of them. A handler that still runs when its connection is lost keeps it, so that its success is
 /// remembered when the event comes again.
@@ -35,6 +35,8 @@ pub(super) struct Work<H> {
     places: Arc<Semaphore>,
     /// Something was handled since this was last asked.
     progress: AtomicBool,
+    /// The topology is not as it should be, so a subscription alone makes nothing well.
+    amiss: AtomicBool,
     /// The queue was found to be classic.
     uncounted: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl<H: Handler> Work<H> {
             fingerprints: Fingerprints::default(),
             places: Arc::new(Semaphore::new(options.concurrency)),
             progress: AtomicBool::new(true),
+            amiss: AtomicBool::new(false),
             uncounted: AtomicBool::new(false),
             handler,
             subscription,
@@ -73,6 +76,25 @@ impl<H: Handler> Work<H> {
 
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().expect("nothing panics while it holds the standing")
+    }
+
+    /// There is a subscription.
+    pub(super) fn subscribed(&self) {
+        self.metrics.active.set(1);
+        if !self.amiss.load(Ordering::Relaxed) {
+            self.standing().well(State::Consuming);
+        }
+    }
+
+    /// The topology is refused, by a broker that lets us consume all the same.
+    pub(super) fn amiss(&self, error: &Error) {
+        self.amiss.store(true, Ordering::Relaxed);
+        self.standing().trouble(error);
+    }
+
+    /// The topology is as it should be; whether it was not.
+    pub(super) fn mended(&self) -> bool {
+        self.amiss.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until another handler may run.

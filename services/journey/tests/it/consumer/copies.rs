@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey::{Alarm, Broker, eventually};
-use lapin::types::{AMQPValue, FieldTable};
 use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
@@ -100,12 +99,7 @@ async fn suspects_whose_copies_no_queue_takes_hold_up_no_other() {
         Actor::new(move |seen| async move { if fails(&seen.text) { Err(Failure::for_good("never")) } else { Ok(()) } });
     let _consumer = Running::consuming(&broker, &actor).await;
     forbid_dead_letters(&broker).await;
-    for text in ["fails-a", "fails-b"] {
-        let (properties, body) = message(text, text);
-        let mut headers = FieldTable::default();
-        headers.insert("warren-returns".into(), AMQPValue::LongLongInt(2));
-        assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await);
-    }
+    publish_suspects(&broker, &["fails-a", "fails-b"]).await;
     publish(&broker, &["good"]).await;
     actor.eventually("the good one is handled", |seen| seen.iter().any(|seen| seen.text == "good")).await;
     eventually("only the failed ones are left", || unsettled(&broker), |&left| left == 2).await;

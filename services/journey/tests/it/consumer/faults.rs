@@ -8,7 +8,7 @@ use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use messaging::ConsumerOptions;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::stage::*;
 
@@ -218,10 +218,30 @@ async fn a_conflict_that_comes_later_shows_and_what_the_queue_holds_is_still_con
         broker.delete_queue(DEAD).await;
     }
     consumer.becomes("topology-conflict").await;
+    let flaps = flaps(&consumer);
     publish(&broker, &["a"]).await;
     actor.eventually("it is handled", |seen| seen.len() == 1).await;
+    // A suspect is handled alone: the consumer subscribes anew for it, and after it.
+    publish_suspects(&broker, &["suspect"]).await;
+    actor.eventually("it is handled", |seen| seen.len() == 2).await;
+    publish(&broker, &["b"]).await;
+    actor.eventually("it is handled", |seen| seen.len() == 3).await;
+    assert_eq!(*flaps.borrow(), 0, "one trouble, one state, one line in the log");
     broker.delete_queue(DEAD).await;
     consumer.becomes("consuming").await;
+}
+
+/// How often the consumer's state has changed from here on.
+fn flaps(consumer: &Running) -> watch::Receiver<u32> {
+    let mut state = consumer.state.clone();
+    state.mark_unchanged();
+    let (count, flaps) = watch::channel(0);
+    tokio::spawn(async move {
+        while state.changed().await.is_ok() {
+            count.send_modify(|count| *count += 1);
+        }
+    });
+    flaps
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use contract::{CloudEvent, DecodeError, Event};
 use jiff::Timestamp;
 use journey::{Broker, eventually};
 use lapin::BasicProperties;
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Consumer, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription};
 use prometheus::Registry;
 use serde::Serialize;
@@ -252,6 +252,16 @@ pub(crate) async fn publish(broker: &Broker, texts: &[&str]) {
     for text in texts {
         let (properties, body) = message(text, text);
         assert!(client.publish(EXCHANGE, KEY, properties, &body).await, "{text} was routed");
+    }
+}
+
+/// The same, as copies that carry two returns: they are handled alone.
+pub(crate) async fn publish_suspects(broker: &Broker, texts: &[&str]) {
+    for text in texts {
+        let (properties, body) = message(text, text);
+        let mut headers = FieldTable::default();
+        headers.insert("warren-returns".into(), AMQPValue::LongLongInt(2));
+        assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await, "{text} was routed");
     }
 }
 

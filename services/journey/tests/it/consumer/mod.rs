@@ -6,6 +6,7 @@ mod oddities;
 mod outcomes;
 mod pauses;
 mod raw;
+mod restarts;
 pub(crate) mod stage;
 mod stops;
 mod suspects;

@@ -116,6 +116,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// What lapin's error means where it says nothing better. A `From` would make lapin part of this crate's interface.
+    pub(crate) fn lost(error: lapin::Error) -> Self {
+        let reason = reply(&error).map_or_else(|| error.to_string(), |(_, words)| words.to_owned());
+        Self::Lost { reason }
+    }
+
     /// Whether only other settings will help, and not a broker that is mended.
     pub fn is_configuration(&self) -> bool {
         match self {
@@ -179,12 +185,5 @@ pub(crate) fn reply(error: &lapin::Error) -> Option<(u16, &str)> {
     match error.kind() {
         lapin::ErrorKind::ProtocolError(error) => Some((error.get_id(), error.get_message().as_str())),
         _ => None,
-    }
-}
-
-impl From<lapin::Error> for Error {
-    fn from(error: lapin::Error) -> Self {
-        let reason = reply(&error).map_or_else(|| error.to_string(), |(_, words)| words.to_owned());
-        Self::Lost { reason }
     }
 }

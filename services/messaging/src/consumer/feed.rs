@@ -16,7 +16,7 @@ use crate::letter::Letter;
 use crate::link::Link;
 
 /// What a subscription brings: a letter, or the error that ended it, or its end.
-pub(super) type Next = Option<lapin::Result<Box<Letter>>>;
+pub(super) type Next = Option<Result<Box<Letter>, Error>>;
 
 /// A channel with one subscription at most.
 pub(super) struct Feed<'a> {
@@ -102,10 +102,11 @@ impl<'a> Feed<'a> {
 fn refusal(error: lapin::Error, queue: &str) -> Error {
     match reply(&error) {
         Some((403, words)) => Error::AccessRefused { object: format!("queue {queue:?}"), reason: words.to_owned() },
-        _ => error.into(),
+        _ => Error::lost(error),
     }
 }
 
 fn letter(delivery: Option<lapin::Result<Delivery>>) -> Next {
-    delivery.map(|delivery| delivery.map(|delivery| Box::new(Letter::new(delivery))))
+    let delivery = delivery?.map_err(Error::lost);
+    Some(delivery.map(|delivery| Box::new(Letter::new(delivery))))
 }

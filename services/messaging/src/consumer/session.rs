@@ -98,7 +98,7 @@ impl<'a, H: Handler> Session<'a, H> {
                 Event::Delivered(delivery) => self.take_deliveries(delivery)?,
                 Event::Answered(answered) => {
                     self.answering = None;
-                    answered?;
+                    answered.map_err(Error::lost)?;
                 }
                 Event::AnswersDue => {}
                 Event::PlaceFree(place) => self.place = Some(place),

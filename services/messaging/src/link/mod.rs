@@ -108,7 +108,7 @@ impl Link {
 
     /// Waits for the broker's answer, for [`STEP`] at most.
     pub(crate) async fn step<T>(&self, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
-        Ok(self.within(answer).await??)
+        self.within(answer).await?.map_err(Error::lost)
     }
 
     /// The same, with lapin's own error left to whoever asked.
@@ -252,12 +252,12 @@ async fn observe(
         metrics.blocked(blocked);
         condition.send_modify(|condition| condition.blocked = blocked);
     }
-    let mut reason = latest.filter(|(at, _)| at.elapsed() < STEP).map(|(_, error)| Error::from(error));
+    let mut reason = latest.filter(|(at, _)| at.elapsed() < STEP).map(|(_, error)| Error::lost(error));
     if reason.is_none() && heard.farewell.get().is_none() {
         // The socket goes first; lapin says why a moment later, if it knows.
         let late = timeout(Duration::from_millis(100), events.next()).await;
         reason = late.ok().flatten().and_then(|event| match event {
-            Event::Error(error) => Some(Error::from(error)),
+            Event::Error(error) => Some(Error::lost(error)),
             _ => None,
         });
     }

@@ -140,7 +140,7 @@ impl Lane {
     fn gone(&self, error: lapin::Error) -> Gone {
         match self.link.is_connected() {
             true => Gone::Closed(reply(&error).map(|(code, words)| (code, words.to_owned()))),
-            false => Gone::Link(error.into()),
+            false => Gone::Link(Error::lost(error)),
         }
     }
 

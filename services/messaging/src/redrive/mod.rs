@@ -184,7 +184,7 @@ async fn depth(link: &Link, queue: &str) -> Result<u64, Error> {
         Err(error) => Err(match reply(&error) {
             Some((404, _)) => Error::NotFound { object: object() },
             Some((403, words)) => Error::AccessRefused { object: object(), reason: words.to_owned() },
-            _ => error.into(),
+            _ => Error::lost(error),
         }),
     }
 }

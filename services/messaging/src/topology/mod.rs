@@ -103,6 +103,6 @@ fn refusal(error: lapin::Error, object: &Object) -> Error {
     match reply(&error) {
         Some((403, words)) => Error::AccessRefused { object, reason: words.to_owned() },
         Some((405 | 406, words)) => Error::Conflict { object, reason: words.to_owned() },
-        _ => error.into(),
+        _ => Error::lost(error),
     }
 }

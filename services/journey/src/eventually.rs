@@ -9,6 +9,15 @@ use std::{
 /// How long anything may take on a slow machine. A condition that holds sooner ends the wait at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Awaits what has to end by itself.
+///
+/// # Panics
+/// After a minute, with `what` was awaited.
+pub async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
+    let ended = tokio::time::timeout(PATIENCE, future).await;
+    ended.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+}
+
 /// Asks `observe` again and again until `holds` is true of its answer, and returns that answer.
 ///
 /// # Panics

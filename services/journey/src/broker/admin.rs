@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Broker, node::SCRIPT};
-use crate::{Answer, Request};
+use crate::{Answer, Request, eventually::PATIENCE};
 
 /// What makes a broker block its publishers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,10 @@ impl Broker {
     /// # Panics
     /// When it fails, with what it said.
     pub async fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+        // It would wait for ever for a node that is frozen.
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", &PATIENCE.as_secs().to_string()]).arg(program("rabbitmqctl"));
         // It connects to the node as a hidden node that knows the cookie in the folder.
-        let mut command = Command::new(program("rabbitmqctl"));
         command.args(["--quiet", "--node", &self.node.name]).args(arguments);
         command.env("HOME", self.node.folder.path());
         for (name, value) in self.node.environment() {

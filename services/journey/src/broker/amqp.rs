@@ -1,7 +1,5 @@
 //! What a plain AMQP client does: look into queues, publish, delete.
 
-use std::ops::Deref;
-
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
@@ -13,6 +11,7 @@ use lapin::{
 };
 
 use super::{Broker, Message};
+use crate::eventually::in_time;
 
 /// A connection of a test's own, and one channel on it.
 #[derive(Debug)]
@@ -23,7 +22,8 @@ pub struct Client {
 }
 
 pub(super) async fn connect(url: &str) -> lapin::Result<Connection> {
-    Connection::connect(&format!("{url}?frame_max=131072"), ConnectionProperties::default()).await
+    let url = format!("{url}?frame_max=131072");
+    in_time("a broker takes a client", Connection::connect(&url, ConnectionProperties::default())).await
 }
 
 impl Broker {
@@ -35,9 +35,11 @@ impl Broker {
     /// A plain client, in confirm mode.
     pub async fn client_as(&self, user: &str) -> Client {
         let connection = connect(&self.url_as(user)).await.expect("the broker accepts connections");
-        let channel = connection.create_channel().await.expect("a channel can be opened");
-        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms can be asked for");
-        Client { connection, channel }
+        let channel = in_time("a channel is opened", connection.create_channel()).await;
+        let client = Client { connection, channel: channel.expect("a channel can be opened") };
+        let confirms = client.ask(async |channel| channel.confirm_select(ConfirmSelectOptions::default()).await).await;
+        confirms.expect("confirms can be asked for");
+        client
     }
 
     /// How many messages wait in a queue, or `None` without such a queue; what was delivered and not settled is not counted.
@@ -69,64 +71,93 @@ impl Broker {
     pub async fn peek(&self, queue: &str) -> Vec<Message> {
         let client = self.client().await;
         let messages = client.get_all(queue, BasicGetOptions::default()).await;
-        client.connection.close(200, "done".into()).await.expect("a connection can be closed");
+        let closed = in_time("a client leaves", client.connection.close(200, "done".into())).await;
+        closed.expect("a connection can be closed");
         messages
     }
 
     /// Deletes a queue with what it holds.
     pub async fn delete_queue(&self, queue: &str) {
         let client = self.client().await;
-        client.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("a queue can be deleted");
+        let options = QueueDeleteOptions::default();
+        let deleted = client.ask(async |channel| channel.queue_delete(queue.into(), options).await).await;
+        deleted.expect("a queue can be deleted");
     }
 
     /// Deletes an exchange with its bindings.
     pub async fn delete_exchange(&self, exchange: &str) {
         let client = self.client().await;
-        client
-            .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
-            .await
-            .expect("an exchange can be deleted");
+        let options = ExchangeDeleteOptions::default();
+        let deleted = client.ask(async |channel| channel.exchange_delete(exchange.into(), options).await).await;
+        deleted.expect("an exchange can be deleted");
     }
 
     /// Removes one binding.
     pub async fn delete_binding(&self, queue: &str, exchange: &str, key: &str) {
         let client = self.client().await;
-        let unbound = client.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await;
-        unbound.expect("a binding can be removed");
+        let unbind = async |channel: &Channel| {
+            channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await
+        };
+        client.ask(unbind).await.expect("a binding can be removed");
     }
 }
 
 impl Client {
+    /// Anything that lapin can ask of a channel. A broker that never answers fails the test and does not hang it.
+    pub async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
+        in_time("a broker answers its client", question(&self.channel)).await
+    }
+
     async fn passive(&self, queue: &str) -> Option<lapin::Queue> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        self.queue_declare(queue.into(), options, FieldTable::default()).await.ok()
+        self.declare_queue(queue, options, FieldTable::default()).await.ok()
     }
 
     /// Declares a durable direct exchange without arguments.
     pub async fn declare_exchange(&self, exchange: &str) {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let declared = self.exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default());
-        declared.await.expect("the exchange can be declared");
+        let declare = async |channel: &Channel| {
+            channel.exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default()).await
+        };
+        self.ask(declare).await.expect("the exchange can be declared");
+    }
+
+    /// Declares any queue, or says why the broker does not let us.
+    pub async fn declare_queue(
+        &self,
+        queue: &str,
+        options: QueueDeclareOptions,
+        arguments: FieldTable,
+    ) -> lapin::Result<lapin::Queue> {
+        self.ask(async |channel| channel.queue_declare(queue.into(), options, arguments).await).await
+    }
+
+    /// Binds a queue to an exchange.
+    pub async fn bind(&self, queue: &str, exchange: &str, key: &str) {
+        let options = QueueBindOptions::default();
+        let bind = async |channel: &Channel| {
+            channel.queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default()).await
+        };
+        self.ask(bind).await.expect("the queue can be bound");
     }
 
     /// As [`Broker::declare`].
     pub async fn declare(&self, queue: &str, exchange: &str, keys: &[&str]) {
         self.declare_exchange(exchange).await;
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        self.queue_declare(queue.into(), options, FieldTable::default()).await.expect("the queue can be declared");
+        self.declare_queue(queue, options, FieldTable::default()).await.expect("the queue can be declared");
         for &key in keys {
-            let options = QueueBindOptions::default();
-            let bound =
-                self.queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default()).await;
-            bound.expect("the queue can be bound");
+            self.bind(queue, exchange, key).await;
         }
     }
 
     /// As [`Broker::publish`].
     pub async fn publish(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) -> bool {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let confirm = self.basic_publish(exchange.into(), key.into(), options, body, properties).await;
-        match confirm.expect("the channel is open").await {
+        let publish = async |channel: &Channel| {
+            channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await
+        };
+        match self.ask(publish).await {
             Ok(lapin::Confirmation::Ack(None)) => true,
             Ok(_) => false,
             Err(error) => panic!("publishing to {exchange:?} with {key:?}: {error}"),
@@ -136,24 +167,19 @@ impl Client {
     /// Consumes from a queue and acknowledges, message by message: what the guide's consumer does. Never ends by itself.
     pub async fn consume(&self, queue: &str) -> impl futures_util::Stream<Item = Message> + Unpin + use<> {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let consumer = self.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await;
-        let deliveries = consumer.expect("the queue can be consumed from");
+        let consume = async |channel: &Channel| {
+            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
+        };
+        let deliveries = self.ask(consume).await.expect("the queue can be consumed from");
         deliveries.map(|delivery| Message::from(delivery.expect("the channel is open")))
     }
 
     async fn get_all(&self, queue: &str, options: BasicGetOptions) -> Vec<Message> {
         let mut messages = Vec::new();
-        while let Some(got) = self.basic_get(queue.into(), options).await.expect("the queue can be read") {
+        let get = async || self.ask(async |channel| channel.basic_get(queue.into(), options).await).await;
+        while let Some(got) = get().await.expect("the queue can be read") {
             messages.push(Message::from(got.delivery));
         }
         messages
-    }
-}
-
-impl Deref for Client {
-    type Target = Channel;
-
-    fn deref(&self) -> &Channel {
-        &self.channel
     }
 }

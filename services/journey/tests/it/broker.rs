@@ -1,7 +1,7 @@
 //! The broker that everything else is tested on is the one that the design describes.
 
 use journey::{Alarm, Authority, Broker, Cluster, Options, eventually};
-use lapin::BasicProperties;
+use lapin::{BasicProperties, Channel};
 
 #[tokio::test]
 async fn a_queue_declared_without_arguments_is_a_quorum_queue() {
@@ -61,15 +61,17 @@ async fn an_alarm_blocks_those_who_publish_until_it_is_cleared() {
     broker.declare("email-queue", "order-exchange", &["order.placed"]).await;
     for alarm in [Alarm::Memory, Alarm::Disk] {
         broker.set_alarm(alarm).await;
-        let client = broker.client().await;
-        let published = tokio::spawn(async move {
-            client.publish("order-exchange", "order.placed", BasicProperties::default(), b"an order").await
-        });
         let alarms = || async {
             broker.management("nodes").await[0]["mem_alarm"] == true
                 || broker.management("nodes").await[0]["disk_free_alarm"] == true
         };
         eventually("the alarm is on", alarms, |&on| on).await;
+        let client = broker.client().await;
+        let connection = client.connection.status().clone();
+        let published = tokio::spawn(async move {
+            client.publish("order-exchange", "order.placed", BasicProperties::default(), b"an order").await
+        });
+        eventually("it is told so", async || connection.blocked(), |&blocked| blocked).await;
         assert!(!published.is_finished());
         broker.clear_alarm(alarm).await;
         assert!(published.await.unwrap());
@@ -97,7 +99,8 @@ async fn a_service_may_do_what_it_needs_and_no_more() {
     let order = broker.client_as("order").await;
     assert!(order.publish("order-exchange", "order.placed", BasicProperties::default(), b"an order").await);
     let email = broker.client_as("email").await;
-    let refused = email.queue_purge("analytics-queue".into(), Default::default()).await;
+    let purge = async |channel: &Channel| channel.queue_purge("analytics-queue".into(), Default::default()).await;
+    let refused = email.ask(purge).await;
     assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"));
 }
 

@@ -1,7 +1,7 @@
 //! What order answers, for everything that can happen to an order on its way.
 
 use journey::{Alarm, Answer, Broker, Plan, Process, Proxy, REQUIRED_QUEUES, Request, World, an_order, eventually};
-use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 
@@ -175,12 +175,8 @@ async fn an_order_that_the_broker_rejects_is_not_accepted() {
     arguments.insert("x-overflow".into(), text("reject-publish"));
     let client = broker.client().await;
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    client.queue_declare("full".into(), durable, arguments).await.unwrap();
-    let bind = QueueBindOptions::default();
-    client
-        .queue_bind("full".into(), "order-exchange".into(), "order.placed".into(), bind, FieldTable::default())
-        .await
-        .unwrap();
+    client.declare_queue("full", durable, arguments).await.unwrap();
+    client.bind("full", "order-exchange", "order.placed").await;
 
     assert_eq!(place(port).await.status, 202);
     refused_as(&place(port).await, 503, "rejected-by-broker");

@@ -8,7 +8,7 @@ use contract::{Encoded, OrderEvent};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use journey::{Alarm, Broker, Message, eventually};
+use journey::{Alarm, Broker, Message, eventually, in_time};
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
 use prometheus::Registry;
@@ -82,8 +82,9 @@ fn ids(messages: &[Message]) -> HashSet<String> {
 /// Everything that waits in a queue. Faster than asking for each message.
 async fn drain(broker: &Broker, queue: &str) -> HashSet<String> {
     let depth = broker.depth(queue).await.unwrap();
-    let messages: Vec<_> = broker.client().await.consume(queue).await.take(depth as usize).collect().await;
-    ids(&messages)
+    let client = broker.client().await;
+    let messages = client.consume(queue).await.take(depth as usize).collect::<Vec<_>>();
+    ids(&in_time(&format!("{depth} messages come"), messages).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,11 +167,8 @@ async fn an_event_that_a_full_queue_refuses_is_rejected() {
     let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
     let publisher = start(endpoint(&broker.url()), PublisherOptions::default());
     until(&publisher, "connected", |state| *state == State::Connected).await;
-    client.queue_declare("full".into(), durable, arguments).await.unwrap();
-    client
-        .queue_bind("full".into(), EXCHANGE.into(), PLACED.into(), Default::default(), FieldTable::default())
-        .await
-        .unwrap();
+    client.declare_queue("full", durable, arguments).await.unwrap();
+    client.bind("full", EXCHANGE, PLACED).await;
     // A quorum queue takes some more before it refuses.
     let answers = eventually("an event is refused", || publish(&publisher, event(PLACED)), Result::is_err).await;
     assert_eq!(answers, Err(PublishError::Rejected));

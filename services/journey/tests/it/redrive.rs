@@ -38,7 +38,7 @@ async fn dead_letters(broker: &Broker, letters: &[(&str, DeadReason)]) {
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(-1));
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    client.queue_declare(DEAD.into(), durable, arguments).await.unwrap();
+    client.declare_queue(DEAD, durable, arguments).await.unwrap();
     for (id, reason) in letters {
         let mut headers = FieldTable::default();
         headers.insert("warren-reason".into(), AMQPValue::LongString(reason.name().into()));

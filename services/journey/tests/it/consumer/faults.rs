@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey::{Broker, eventually};
+use lapin::Channel;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use messaging::ConsumerOptions;
@@ -66,8 +67,8 @@ async fn an_event_whose_connection_was_lost_under_way_is_handled_once() {
     let consumer = Running::consuming(&broker, &actor).await;
     publish(&broker, &["a", "b"]).await;
     actor.eventually("both are begun", |seen| seen.len() == 2).await;
-    broker.close_connections().await;
-    consumer.becomes("connecting").await;
+    // It may be back before `rabbitmqctl` has ended, so its state is watched from before.
+    tokio::join!(broker.close_connections(), consumer.becomes("connecting"));
     consumer.becomes("consuming").await;
     gate.add_permits(2);
     drained(&broker).await;
@@ -138,7 +139,10 @@ async fn an_object_with_other_arguments_is_named_and_never_fatal() {
     let client = broker.client().await;
     let transient = ExchangeDeclareOptions { durable: false, auto_delete: true, ..Default::default() };
     let fanout = lapin::ExchangeKind::Fanout;
-    client.exchange_declare(EXCHANGE.into(), fanout, transient, FieldTable::default()).await.unwrap();
+    let declare = async |channel: &Channel| {
+        channel.exchange_declare(EXCHANGE.into(), fanout, transient, FieldTable::default()).await
+    };
+    client.ask(declare).await.unwrap();
     let actor = Actor::willing();
     let consumer = Running::start(&broker, &actor, quick());
     let state = consumer.becomes("topology-conflict").await;
@@ -155,13 +159,13 @@ async fn a_conflict_that_comes_later_shows_and_what_the_queue_holds_is_still_con
     let broker = Broker::shared().await;
     let actor = Actor::willing();
     let consumer = Running::consuming(&broker, &actor).await;
-    let client = broker.client().await;
-    broker.delete_queue(DEAD).await;
     let plain = QueueDeclareOptions { durable: true, ..Default::default() };
-    // The consumer may be quicker; then the next deletion is ours again.
-    while client.queue_declare(DEAD.into(), plain, FieldTable::default()).await.is_err() {
+    // The consumer may be quicker; then the next deletion is ours again, on a new channel, for a refusal closes ours.
+    let declared = || async {
         broker.delete_queue(DEAD).await;
-    }
+        broker.client().await.declare_queue(DEAD, plain, FieldTable::default()).await.is_ok()
+    };
+    eventually("the queue is declared in another way", declared, |&declared| declared).await;
     consumer.becomes("topology-conflict").await;
     let flaps = flaps(&consumer);
     publish(&broker, &["a"]).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contract::{CloudEvent, DecodeError, Event};
 use jiff::Timestamp;
-use journey::{Broker, eventually};
+use journey::{Broker, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Consumer, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription};
@@ -175,10 +175,11 @@ impl Running {
         running
     }
 
-    /// Waits for a state of this name and returns it.
+    /// Waits for a state of this name, however short it lasts, and returns it.
     pub(crate) async fn becomes(&self, name: &str) -> State {
-        let now = async || self.state.borrow().clone();
-        eventually(&format!("the consumer is {name}"), now, |state| state.name() == name).await
+        let mut state = self.state.clone();
+        let what = format!("the consumer is {name} and no longer {}", state.borrow().name());
+        in_time(&what, state.wait_for(|state| state.name() == name)).await.expect("the consumer lives").clone()
     }
 
     /// Asks it to stop, and waits until it has.

@@ -1,5 +1,7 @@
 //! What a plain AMQP client does: look into queues, publish, delete.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
@@ -13,6 +15,9 @@ use lapin::{
 use super::{Broker, Message};
 use crate::eventually::in_time;
 
+/// How long a broker may take to greet a client before the client dials again.
+const GREETING: Duration = Duration::from_secs(10);
+
 /// A connection of a test's own, and one channel on it.
 #[derive(Debug)]
 pub struct Client {
@@ -23,7 +28,16 @@ pub struct Client {
 
 pub(super) async fn connect(url: &str) -> lapin::Result<Connection> {
     let url = format!("{url}?frame_max=131072");
-    in_time("a broker takes a client", Connection::connect(&url, ConnectionProperties::default())).await
+    let connected = async {
+        loop {
+            // A broker that boots may take a connection and never greet; lapin would wait for ever.
+            let connection = Connection::connect(&url, ConnectionProperties::default());
+            if let Ok(connection) = tokio::time::timeout(GREETING, connection).await {
+                return connection;
+            }
+        }
+    };
+    in_time("a broker greets a client", connected).await
 }
 
 impl Broker {

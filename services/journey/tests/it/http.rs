@@ -21,6 +21,11 @@ async fn place_with_key(port: u16, key: &str) -> Answer {
     Request::post(port, "/orders", &an_order()).header("idempotency-key", key).send().await
 }
 
+/// How many events ended so.
+async fn published(order: &Process, outcome: &str) -> f64 {
+    order.metric("messaging_published_total", &[("outcome", outcome)]).await
+}
+
 fn refused_as(answer: &Answer, status: u16, problem: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -31,7 +36,7 @@ fn refused_as(answer: &Answer, status: u16, problem: &str) {
 #[tokio::test]
 async fn an_accepted_order_is_held_by_every_required_queue() {
     let broker = Broker::shared().await;
-    let (_order, port) = order(Plan::on(&broker)).await;
+    let (order, port) = order(Plan::on(&broker)).await;
 
     let answer = place(port).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (202, "application/json"));
@@ -42,6 +47,7 @@ async fn an_accepted_order_is_held_by_every_required_queue() {
 
     let cancelled = Request::new(port, "POST", &format!("/orders/{id}/cancel")).send().await;
     assert_eq!(cancelled.status, 202);
+    assert_eq!(published(&order, "confirmed").await, 2.0);
     assert_eq!(cancelled.json(), json!({"id": id, "status": "accepted"}));
 
     let types = |messages: Vec<journey::Message>| -> Vec<(String, String)> {
@@ -94,6 +100,7 @@ async fn an_order_rides_out_a_gap_and_is_refused_after_its_deadline() {
         eventually("the connection is lost", || order.state(), |state| state == "connecting").await;
     }
     refused_as(&place(hasty_port).await, 503, "broker-unavailable");
+    assert_eq!((published(&hasty, "unavailable").await, published(&hasty, "blocked").await), (1.0, 0.0));
     assert_eq!(hasty.ops("/readyz").await.status, 200, "a short trouble does not make it unready");
 
     let waiting = tokio::spawn(place(port));
@@ -138,6 +145,8 @@ async fn an_alarm_of_the_broker_holds_orders_back_and_says_so() {
         assert_eq!(first.status, 503, "{first:?}");
         eventually("the alarm is known", || order.state(), |state| state == "blocked").await;
         refused_as(&place(port).await, 503, "broker-blocked");
+        assert!(published(&order, "blocked").await > 0.0);
+        assert_eq!(published(&order, "unavailable").await, 0.0);
         assert_eq!(order.ops("/readyz").await.status, 200);
         let blocked = || order.metric("messaging_blocked", &[("connection", "publish")]);
         assert_eq!(blocked().await, 1.0);
@@ -163,6 +172,7 @@ async fn an_order_that_no_queue_would_hold_is_not_accepted() {
     // Nobody hears of cancellations yet.
     let cancel = Request::new(port, "POST", "/orders/019379a2-7c5e-7d35-8f6e-3a1b9c0d2e4f/cancel");
     refused_as(&cancel.send().await, 503, "unroutable");
+    assert_eq!((published(&order, "unroutable").await, published(&order, "confirmed").await), (2.0, 1.0));
 }
 
 #[tokio::test]
@@ -180,7 +190,7 @@ async fn an_order_that_the_broker_rejects_is_not_accepted() {
 
     assert_eq!(place(port).await.status, 202);
     refused_as(&place(port).await, 503, "rejected-by-broker");
-    assert_eq!(order.metric("messaging_published_total", &[("outcome", "rejected")]).await, 1.0);
+    assert_eq!(published(&order, "rejected").await, 1.0);
 }
 
 fn text(value: &str) -> AMQPValue {
@@ -197,6 +207,7 @@ async fn an_unconfirmed_order_that_is_repeated_with_its_key_is_one_email() {
 
     proxy.freeze();
     refused_as(&place_with_key(port, "basket-1").await, 503, "unconfirmed");
+    assert_eq!(published(&world.order, "unconfirmed").await, 1.0);
     proxy.pass();
     let repeated = || place_with_key(port, "basket-1");
     let accepted = eventually("the repetition is accepted", repeated, |answer| answer.status == 202).await;
@@ -227,7 +238,7 @@ async fn more_orders_than_may_wait_are_refused_at_once() {
     let proxy = Proxy::to(broker.port()).await;
     let plan = Plan::on(&broker).order("AMQP_URL", broker.url_through(proxy.port()));
     let plan = plan.order("PUBLISH_MAX_PENDING", "1").order("PUBLISH_TIMEOUT", "1m").order("SHUTDOWN_TIMEOUT", "2m");
-    let (_order, port) = order(plan).await;
+    let (order, port) = order(plan).await;
     proxy.freeze();
     let (mut first, mut second) = (tokio::spawn(place(port)), tokio::spawn(place(port)));
     // Which of the two comes first, nobody knows; the other one has to wait for the broker.
@@ -236,6 +247,7 @@ async fn more_orders_than_may_wait_are_refused_at_once() {
         answer = &mut second => (answer, first),
     };
     refused_as(&refused.unwrap(), 503, "overloaded");
+    assert_eq!(published(&order, "overloaded").await, 1.0);
     proxy.pass();
     assert_eq!(waiting.await.unwrap().status, 202);
 }

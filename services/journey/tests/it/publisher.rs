@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{Encoded, OrderEvent};
-use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use journey::{Alarm, Broker, Message, eventually, in_time};
+use journey::{Alarm, Broker, Message, Metrics, eventually, in_time};
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
 use prometheus::Registry;
@@ -49,6 +49,12 @@ async fn until(publisher: &Publisher, what: &str, holds: impl FnMut(&State) -> b
     let mut state = publisher.state();
     let held = tokio::time::timeout(PATIENCE, state.wait_for(holds)).await.map(|state| state.unwrap().clone());
     held.unwrap_or_else(|_| panic!("not {what} in time, but {:?}", *publisher.state().borrow()))
+}
+
+/// How often an event ended so.
+fn counted(registry: &Registry, outcome: &str) -> f64 {
+    let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+    Metrics::parse(&text).sum("messaging_published_total", &[("outcome", outcome)])
 }
 
 fn event_of(id: &str, event_type: &'static str, size: usize) -> Encoded {
@@ -204,6 +210,15 @@ async fn more_events_than_may_wait_are_refused_at_once() {
         let answers = join_all(heavy.map(|event| publish_within(&publisher, event, within))).await;
         assert_eq!(answers, [Err(Unavailable), Err(answer)], "{second}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_nobody_waits_for_any_more_is_counted_as_abandoned() {
+    let registry = Registry::new();
+    let endpoint = endpoint(&Broker::late().url());
+    let publisher = Publisher::start::<OrderEvent>(endpoint, EXCHANGE, PublisherOptions::default(), &registry).unwrap();
+    assert_eq!(publish(&publisher, event(PLACED)).now_or_never(), None, "it waits for the broker");
+    assert_eq!(counted(&registry, "abandoned"), 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Mail through a real SMTP server, whatever that server does.
 
 mod answers;
+mod killer;
 mod letters;
 mod office;
 mod outages;

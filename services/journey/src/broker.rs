@@ -4,6 +4,7 @@ mod admin;
 mod amqp;
 mod cluster;
 mod definitions;
+mod guise;
 mod message;
 mod node;
 mod options;
@@ -27,6 +28,8 @@ pub struct Broker {
     node: Arc<Node>,
     vhost: String,
     shared: bool,
+    /// The port that its URLs name, where that is not the node's own.
+    front: Option<u16>,
 }
 
 impl Broker {
@@ -38,7 +41,7 @@ impl Broker {
         let start = || async { Arc::new(Node::start(Options::new()).await) };
         let (node, ()) = tokio::join!(SHARED.get_or_init(start), built());
         let vhost = format!("test-{}", uuid::Uuid::now_v7().simple());
-        let broker = Self { node: node.clone(), vhost, shared: true };
+        let broker = Self { node: node.clone(), vhost, shared: true, front: None };
         broker.make_vhost().await;
         broker
     }
@@ -60,7 +63,7 @@ impl Broker {
     }
 
     fn of(node: Node) -> Self {
-        Self { node: Arc::new(node), vhost: "/".to_owned(), shared: false }
+        Self { node: Arc::new(node), vhost: "/".to_owned(), shared: false, front: None }
     }
 
     /// An `AMQP_URL` for the user guest.
@@ -70,7 +73,7 @@ impl Broker {
 
     /// An `AMQP_URL` for `order`, `email`, `analytics` or `redrive`: users with the rights that the chart gives them.
     pub fn url_as(&self, user: &str) -> String {
-        self.url_at("amqp", user, "127.0.0.1", self.node.ports.amqp)
+        self.url_at("amqp", user, "127.0.0.1", self.front.unwrap_or(self.node.ports.amqp))
     }
 
     /// An `amqps://` URL under this host name; the node needs [`Options::tls`].
@@ -81,6 +84,11 @@ impl Broker {
     /// An `AMQP_URL` that leads through a [`Proxy`](crate::Proxy) or another port.
     pub fn url_through(&self, port: u16) -> String {
         self.url_at("amqp", "guest", "127.0.0.1", port)
+    }
+
+    /// The same broker, as its clients see it through a [`Proxy`](crate::Proxy).
+    pub fn through(&self, proxy: &crate::Proxy) -> Self {
+        Self { front: Some(proxy.port()), ..self.clone() }
     }
 
     fn url_at(&self, scheme: &str, user: &str, host: &str, port: u16) -> String {

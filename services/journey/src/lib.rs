@@ -28,7 +28,7 @@
 //! email.terminate();                                    // and `kill`, `freeze`, `thaw`, `signal`
 //! assert_eq!(email.exit_code().await, 0);
 //!
-//! let proxy = Proxy::to(broker.port()).await;           // `url_through(proxy.port())`; `cut`, `refuse`, `freeze`, `delay`, `pass`
+//! let proxy = Proxy::to(broker.port()).await;           // `url_through(proxy.port())`, `broker.through(&proxy)`; `cut`, `refuse`, `freeze`, `delay`, `pass`
 //! let collector = Collector::start().await;             // OTLP: `endpoint()`, `spans()`
 //!
 //! let mut smtp = SmtpServer::start(SmtpOptions::new()); // `url()` is SMTP_URL; `mails`, `sessions`, `stop`, `start_again`, `freeze`

@@ -35,11 +35,16 @@ enum Flow {
 impl Proxy {
     /// A proxy before this port of 127.0.0.1.
     pub async fn to(target: u16) -> Self {
+        Self::rewording(target, |_| {}).await
+    }
+
+    /// The same, and the first thing that the server says on a connection is passed on as `reword` leaves it.
+    pub async fn rewording(target: u16, reword: fn(&mut [u8])) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
         let wire = Wire { flow: Flow::Passing { delay: Duration::ZERO }, generation: 0 };
         let wire = Arc::new(watch::Sender::new(wire));
-        let accepting = tokio::spawn(accept(listener, target, wire.clone()));
+        let accepting = tokio::spawn(accept(listener, target, wire.clone(), reword));
         Self { port, wire, accepting }
     }
 
@@ -81,7 +86,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: u16, wire: Arc<watch::Sender<Wire>>) {
+async fn accept(listener: TcpListener, target: u16, wire: Arc<watch::Sender<Wire>>, reword: fn(&mut [u8])) {
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
         let mut wire = wire.subscribe();
@@ -92,18 +97,19 @@ async fn accept(listener: TcpListener, target: u16, wire: Arc<watch::Sender<Wire
         tokio::spawn(async move {
             let mut cuts = wire.clone();
             tokio::select! {
-                _ = connect(client, target, wire) => {}
+                _ = connect(client, target, wire, reword) => {}
                 _ = cuts.wait_for(|wire| wire.generation != born.generation) => {}
             }
         });
     }
 }
 
-async fn connect(client: TcpStream, target: u16, wire: watch::Receiver<Wire>) -> io::Result<()> {
+async fn connect(client: TcpStream, target: u16, wire: watch::Receiver<Wire>, reword: fn(&mut [u8])) -> io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", target)).await?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::try_join!(pump(from_client, to_server, wire.clone()), pump(from_server, to_client, wire))?;
+    let there = pump(from_client, to_server, wire.clone(), |_| {});
+    tokio::try_join!(there, pump(from_server, to_client, wire, reword))?;
     Ok(())
 }
 
@@ -111,10 +117,15 @@ async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut wire: watch::Receiver<Wire>,
+    reword: fn(&mut [u8]),
 ) -> io::Result<()> {
     let mut chunk = vec![0; 64 * 1024];
+    let mut first = true;
     loop {
         let length = from.read(&mut chunk).await?;
+        if std::mem::take(&mut first) {
+            reword(&mut chunk[..length]);
+        }
         let flowing = wire.wait_for(|wire| matches!(wire.flow, Flow::Passing { .. })).await;
         let Ok(Flow::Passing { delay }) = flowing.map(|wire| wire.flow) else { return Ok(()) };
         sleep(delay).await;

@@ -70,13 +70,13 @@ impl Broker {
         self.ask(Request::new(self.management_port(), "PUT", &format!("/api/{path}")).json(body)).await;
     }
 
-    /// Gives a queue the policy that the product gives to `email-queue`.
-    pub async fn apply_policy(&self, queue: &str) {
+    /// Gives a queue the policy that the product gives to its consumers' queues, with another delivery limit.
+    pub async fn apply_policy(&self, queue: &str, delivery_limit: u32) {
         let policy = json!({
             "pattern": format!("^{queue}$"),
             "apply-to": "quorum_queues",
             "definition": {
-                "delivery-limit": 100,
+                "delivery-limit": delivery_limit,
                 "dead-letter-exchange": "",
                 "dead-letter-routing-key": format!("{queue}.dead"),
                 "dead-letter-strategy": "at-least-once",

@@ -1,12 +1,16 @@
 //! Each row of the design's table of what a consumer does, on a real broker.
 
+mod arguments;
 mod copies;
 mod faults;
+mod limit;
+mod newer;
 mod oddities;
 mod outcomes;
 mod pauses;
 mod raw;
 mod restarts;
+mod silence;
 pub(crate) mod stage;
 mod stops;
 mod suspects;

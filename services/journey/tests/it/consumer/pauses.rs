@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::stage::*;
 
 /// Handles nothing while it is down, and says so to probes.
-fn dependent(down: &Arc<AtomicBool>) -> Actor {
+pub(super) fn dependent(down: &Arc<AtomicBool>) -> Actor {
     let down = down.clone();
     Actor::new(move |_| {
         let down = down.load(Ordering::Relaxed);

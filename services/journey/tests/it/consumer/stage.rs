@@ -206,11 +206,21 @@ impl Running {
 
     /// The deliveries that were settled so, of all routing keys.
     pub(crate) fn count(&self, outcome: &str) -> u64 {
+        self.count_where(&[("outcome", outcome)])
+    }
+
+    /// The deliveries that were settled so, of one routing key.
+    pub(crate) fn count_of(&self, routing_key: &str, outcome: &str) -> u64 {
+        self.count_where(&[("routing_key", routing_key), ("outcome", outcome)])
+    }
+
+    fn count_where(&self, labels: &[(&str, &str)]) -> u64 {
         let family = self.registry.gather().into_iter().find(|family| family.name() == "messaging_consumed_total");
         let family = family.expect("every series is there from the start");
-        let settled = family.get_metric().iter().filter(|metric| {
-            metric.get_label().iter().any(|label| label.name() == "outcome" && label.value() == outcome)
-        });
+        let carries = |metric: &prometheus::proto::Metric, (name, value): &(&str, &str)| {
+            metric.get_label().iter().any(|label| label.name() == *name && label.value() == *value)
+        };
+        let settled = family.get_metric().iter().filter(|metric| labels.iter().all(|label| carries(metric, label)));
         settled.map(|metric| metric.get_counter().get_value() as u64).sum()
     }
 }

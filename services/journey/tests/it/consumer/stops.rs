@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::stage::*;
 
-fn gated(gate: &Arc<Semaphore>) -> Actor {
+pub(super) fn gated(gate: &Arc<Semaphore>) -> Actor {
     let gate = gate.clone();
     Actor::new(move |_| {
         let gate = gate.clone();

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use journey::{Broker, eventually};
+use journey::{Broker, Plan, eventually};
 use messaging::ConsumerOptions;
 use serde_json::json;
 
@@ -106,4 +106,22 @@ async fn on_a_classic_queue_a_killer_is_handled_alone_and_never_set_aside() {
         texts.iter().filter(|text| *text != "killer").count() <= 4,
         "from the second time on it is alone: {texts:?}"
     );
+}
+
+#[tokio::test]
+async fn a_service_says_that_its_queue_is_classic_and_what_that_costs() {
+    let broker = Broker::shared().await;
+    broker.put(&format!("vhosts/{}", broker.vhost()), &json!({"default_queue_type": "classic"})).await;
+    broker.declare(QUEUE, EXCHANGE, &[KEY]).await;
+    let text = || lapin::BasicProperties::default().with_content_type("text/plain".into());
+    for body in [b"a", b"b"] {
+        assert!(broker.publish(EXCHANGE, KEY, text(), body).await);
+    }
+    // Once delivered and given back, they are redelivered from here on.
+    assert_eq!(broker.peek(QUEUE).await.len(), 2);
+    let mut email = Plan::on(&broker).launch("email");
+    email.ready().await;
+    eventually("both are mailed", async || email.logged("Sending email for: "), |mails| mails.len() == 2).await;
+    let said = email.logged("classic queue: ");
+    assert_eq!(said, ["it counts no deliveries, so a message that kills this process is never set aside"]);
 }

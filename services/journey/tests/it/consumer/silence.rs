@@ -1,0 +1,55 @@
+//! A broker that falls silent, and one that takes the consumer's silence for its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use journey::{Broker, Options};
+use messaging::ConsumerOptions;
+use tokio::sync::Semaphore;
+
+use super::stage::*;
+use super::stops::gated;
+
+#[tokio::test]
+async fn a_handler_that_outlasts_the_consumer_timeout_costs_no_event_and_no_attempt() {
+    let options =
+        Options::new().line("consumer_timeout = 10000").advanced("[{rabbit, [{channel_tick_interval, 1000}]}].");
+    let broker = Broker::with(options).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let actor = gated(&gate);
+    let options = ConsumerOptions { handle_timeout: Duration::from_secs(600), ..quick() };
+    let consumer = Running::consuming_with(&broker, &actor, options).await;
+    publish(&broker, &["slow"]).await;
+    actor.eventually("it is begun", |seen| seen.len() == 1).await;
+    // The broker takes back what is not answered, and the subscription with it.
+    let lost = consumer.becomes("connecting").await;
+    assert!(lost.reason().is_some_and(|reason| !reason.is_empty()), "{lost:?}");
+    consumer.becomes("consuming").await;
+    gate.add_permits(1);
+    drained(&broker).await;
+    assert_eq!(actor.seen().len(), 1, "the second delivery waits for the first one's outcome");
+    assert_eq!(consumer.count("duplicate"), 1);
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_consumer_leaves_a_broker_that_stays_frozen_and_loses_nothing() {
+    let broker = Broker::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let actor = gated(&gate);
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a", "b"]).await;
+    actor.eventually("both are begun", |seen| seen.len() == 2).await;
+    broker.freeze();
+    let lost = consumer.becomes("connecting").await;
+    assert!(lost.reason().is_some_and(|reason| reason.contains("heartbeat")), "{lost:?}");
+    gate.add_permits(3);
+    broker.thaw();
+    consumer.becomes("consuming").await;
+    publish(&broker, &["c"]).await;
+    drained(&broker).await;
+    let mut texts = actor.texts();
+    texts.sort();
+    assert_eq!(texts, ["a", "b", "c"], "what was handled without an answer is a duplicate");
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+}

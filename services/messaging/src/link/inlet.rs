@@ -55,8 +55,8 @@ impl Inlet {
             let frame = FRAME_HEAD + size + 1;
             if head[0] == HEADER && size <= LONGEST {
                 let payload = self.ready + FRAME_HEAD..self.ready + frame - 1;
-                // Only a whole frame can be judged.
-                let Some(payload) = self.bytes.get_mut(payload).filter(|_| here >= frame) else { return };
+                // Only a whole payload can be judged.
+                let Some(payload) = self.bytes.get_mut(payload) else { return };
                 Payload { bytes: payload, at: 0 }.clean();
             }
             self.passing = frame;
@@ -209,6 +209,20 @@ mod tests {
         let read = [frame(1, b"a method"), header(values, "é".as_bytes()), frame(3, &[2; 300]), frame(8, b"")].concat();
         for chunk in [1, 7, 8, 50, 1000] {
             assert_eq!(passed(&read, chunk), read, "in chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn what_is_judged_does_not_depend_on_how_it_is_cut() {
+        let mut read = [frame(8, b""), header(b"\x01\xfft\x01", b"id")].concat();
+        read.pop();
+        let clean = passed(&read, 1000);
+        assert!(clean != read, "a payload is whole without its frame's last byte");
+        for chunk in [1, 7, 50] {
+            let mut inlet = Inlet::default();
+            read.chunks(chunk).for_each(|read| inlet.take(read));
+            inlet.end();
+            assert_eq!(inlet.bytes, clean, "in chunks of {chunk}");
         }
     }
 

@@ -19,11 +19,21 @@ test: ## Gets what the tests need and runs them all.
 	@deploy/test
 
 .PHONY: ci
-ci: ## Checks formatting, lints and documentation, and runs all tests.
+ci: ## Checks formatting, lints and documentation, and runs all tests and the API test.
 	cargo fmt --all --check
+	rustfmt --check --edition 2024 services/journey/fuzz/src/lib.rs services/journey/fuzz/targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(MAKE) test
+	$(MAKE) api-test
+
+.PHONY: api-test
+api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.
+	@services/journey/api/test
+
+.PHONY: fuzz
+fuzz: ## Fuzzes every decoder of outside bytes: FUZZ_SECONDS (60) or FUZZ_RUNS each.
+	@services/journey/fuzz/run
 
 # What is measured is what is shipped: linked statically, with fat LTO.
 target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')

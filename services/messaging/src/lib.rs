@@ -62,3 +62,7 @@ pub mod redrive;
 pub use letter::DeadReason;
 mod consumer;
 pub use consumer::{Consumer, ConsumerOptions, Failure, Handler, Received, Subscription};
+
+#[cfg(feature = "inside")]
+#[doc(hidden)]
+pub mod inside;

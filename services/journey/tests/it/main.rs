@@ -6,6 +6,7 @@ mod configuration;
 mod consumer;
 mod counts;
 mod customers;
+mod decoders;
 mod documentation;
 mod drain;
 mod durations;

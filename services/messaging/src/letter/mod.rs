@@ -4,6 +4,8 @@ mod headers;
 mod reason;
 pub use reason::DeadReason;
 mod copy;
+#[cfg(feature = "inside")]
+pub(crate) mod inside;
 #[cfg(test)]
 mod tests;
 pub(crate) use copy::Copy;

@@ -25,6 +25,8 @@ mod greeting;
 mod tests;
 pub(crate) use greeting::Version;
 mod inlet;
+#[cfg(feature = "inside")]
+pub(crate) mod inside;
 use inlet::Inlet;
 mod wire;
 use wire::{Heard, Io, Timers, Wire};

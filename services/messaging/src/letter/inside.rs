@@ -1,0 +1,69 @@
+//! A door to all that is made of a delivered message's headers.
+
+use std::fmt::Debug;
+
+use contract::{Event, decode};
+use jiff::Timestamp;
+use lapin::message::Delivery;
+use lapin::protocol::basic::parse_properties;
+use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::trace::SpanContext;
+
+use super::headers::table_weight;
+use super::{Copy, DeadReason, Letter};
+
+/// Class, weight and body size come before the properties.
+const BEFORE_PROPERTIES: usize = 12;
+/// The heaviest headers of a copy, in bytes: together with its other properties they fit a frame.
+const HEAVIEST: usize = 80 * 1024;
+/// Tables nested deeper than this are never read: lapin would by recursion.
+const DEEPEST: usize = 33;
+
+/// Reads a message whose header frame has this payload, and makes every copy of it. Whether lapin would have delivered it.
+///
+/// # Panics
+/// When a copy is not what it should be.
+pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bool, body: &[u8]) -> bool {
+    let Some(properties) = payload.get(BEFORE_PROPERTIES..) else { return false };
+    let Ok(([], properties)) = parse_properties(properties) else { return false };
+    assert!(properties.headers().as_ref().is_none_or(|headers| depth(headers) <= DEEPEST), "nested too deep");
+    let mut delivery = Delivery::mock(1, "an-exchange".into(), "order.placed".into(), redelivered, body.to_vec());
+    delivery.properties = properties;
+    let letter = Letter::new(delivery);
+    let _ = (letter.published_span(), letter.failed_span(), letter.app_id(), letter.error(), letter.dead_reason());
+    let (now, span) = (Timestamp::UNIX_EPOCH, SpanContext::empty_context());
+    let queue = || "a-queue".to_owned();
+    let retried = letter.to_retry(queue(), "why", now, &span);
+    assert_eq!(delivered::<E>(&letter, &retried).attempts(), letter.attempts().saturating_add(1));
+    delivered::<E>(&letter, &letter.to_give_back(queue(), letter.returned().times()));
+    delivered::<E>(&letter, &letter.to_dead_after_attempt(queue(), DeadReason::ForGood, "why", now));
+    let dead = delivered::<E>(&letter, &letter.to_dead(queue(), DeadReason::Undecodable, "why", now));
+    assert_eq!((dead.dead_reason(), dead.attempts()), (DeadReason::Undecodable, letter.attempts()));
+    let back = delivered::<E>(&letter, &dead.to_redrive(queue()));
+    assert_eq!((back.attempts(), back.redriven()), (0, letter.redriven().saturating_add(1)));
+    let _ = letter.to_redrive(queue());
+    true
+}
+
+/// A copy as it arrives: light enough for a frame, and read as its original was.
+fn delivered<E: Event + PartialEq + Debug>(original: &Letter, copy: &Copy) -> Letter {
+    let outgoing = copy.outgoing();
+    let mut delivery = Delivery::mock(2, outgoing.exchange, outgoing.routing_key, false, outgoing.body.to_vec());
+    delivery.properties = outgoing.properties;
+    let arrived = Letter::new(delivery);
+    assert!(arrived.headers().is_none_or(|headers| table_weight(headers) <= HEAVIEST), "too heavy");
+    assert_eq!(decode::<E>(&arrived.raw()), decode::<E>(&original.raw()));
+    arrived
+}
+
+fn depth(table: &FieldTable) -> usize {
+    1 + table.into_iter().map(|(_, value)| value_depth(value)).max().unwrap_or(0)
+}
+
+fn value_depth(value: &AMQPValue) -> usize {
+    match value {
+        AMQPValue::FieldTable(table) => depth(table),
+        AMQPValue::FieldArray(values) => 1 + values.as_slice().iter().map(value_depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}

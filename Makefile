@@ -18,14 +18,20 @@ broker: ## Runs a broker alone until Ctrl-C.
 test: ## Gets what the tests need and runs them all.
 	@deploy/test
 
+.PHONY: faults
+faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, SEED, and FAULT for one kind alone.
+	@deploy/test faults
+
+# Within CI the same faults each time, one for each part of the whole.
 .PHONY: ci
-ci: ## Checks formatting, lints and documentation, and runs all tests and the API test.
+ci: ## Checks formatting, lints and documentation, and runs all tests, the API test and a short round of faults.
 	cargo fmt --all --check
 	rustfmt --check --edition 2024 services/journey/fuzz/src/lib.rs services/journey/fuzz/targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(MAKE) test
 	$(MAKE) api-test
+	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=1
 
 .PHONY: api-test
 api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.

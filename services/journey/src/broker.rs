@@ -142,6 +142,11 @@ impl Broker {
         self.own_node().launch();
     }
 
+    /// Waits until the node answers, after [`Broker::restart_soon`].
+    pub async fn answers(&self) {
+        self.own_node().answers().await;
+    }
+
     /// SIGSTOP: the sockets stay open, nobody answers.
     pub fn freeze(&self) {
         self.own_node().freeze();

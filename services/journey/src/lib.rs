@@ -28,7 +28,7 @@
 //! email.terminate();                                    // and `kill`, `freeze`, `thaw`, `signal`
 //! assert_eq!(email.exit_code().await, 0);
 //!
-//! let proxy = Proxy::to(broker.port()).await;           // `url_through(proxy.port())`, `broker.through(&proxy)`; `cut`, `refuse`, `freeze`, `delay`, `pass`
+//! let proxy = Proxy::to(broker.port()).await;           // `broker.through(&proxy)`; `cut`, `reset`, `refuse`, `freeze`, `delay`, `thin`, `pass`
 //! let collector = Collector::start().await;             // OTLP: `endpoint()`, `spans()`
 //!
 //! let mut smtp = SmtpServer::start(SmtpOptions::new()); // `url()` is SMTP_URL; `mails`, `sessions`, `stop`, `start_again`, `freeze`
@@ -65,6 +65,6 @@ pub use http::{Answer, Request, raw};
 pub use metrics::Metrics;
 pub use ports::free_port;
 pub use process::Process;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Way};
 pub use smtp::{At, Delivered, SmtpOptions, SmtpServer, Trouble};
 pub use world::{Plan, REQUIRED_QUEUES, World, an_order};

@@ -1,4 +1,4 @@
-//! A wire between a client and a server that a test can cut, delay and freeze.
+//! A wire between a client and a server that a test can cut, delay, thin out and freeze.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -18,33 +18,62 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
+/// The direction of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Wire {
     flow: Flow,
-    /// Connections of an earlier generation are cut.
+    /// How often all connections were cut or forgotten; each knows the number it was born at.
     generation: u64,
+    /// Connections born before are cut.
+    cut: u64,
+    /// Connections born before pass nothing on.
+    forgotten: u64,
+    /// What is cut is reset (RST), and not closed (FIN).
+    reset: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    Passing { delay: Duration },
+    Passing { delay: Duration, chunk: usize },
     Frozen,
+    Deaf(Way),
     Refusing,
 }
+
+const CHUNK: usize = 64 * 1024;
+const FREE: Flow = Flow::Passing { delay: Duration::ZERO, chunk: CHUNK };
 
 impl Proxy {
     /// A proxy before this port of 127.0.0.1.
     pub async fn to(target: u16) -> Self {
-        Self::rewording(target, |_| {}).await
+        Self::among(&[target]).await
     }
 
-    /// The same, and the first thing that the server says on a connection is passed on as `reword` leaves it.
+    /// A proxy before these ports of 127.0.0.1: a connection goes to the first that takes it, beginning with the next in
+    /// turn.
+    pub async fn among(targets: &[u16]) -> Self {
+        Self::start(targets, |_| {}).await
+    }
+
+    /// A proxy before this port that passes on, as `reword` leaves it, the first thing that the server says on a connection.
     pub async fn rewording(target: u16, reword: fn(&mut [u8])) -> Self {
+        Self::start(&[target], reword).await
+    }
+
+    async fn start(targets: &[u16], reword: fn(&mut [u8])) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let wire = Wire { flow: Flow::Passing { delay: Duration::ZERO }, generation: 0 };
+        let wire = Wire { flow: FREE, generation: 0, cut: 0, forgotten: 0, reset: false };
         let wire = Arc::new(watch::Sender::new(wire));
-        let accepting = tokio::spawn(accept(listener, target, wire.clone(), reword));
+        let accepting = tokio::spawn(accept(listener, targets.to_vec(), wire.clone(), reword));
         Self { port, wire, accepting }
     }
 
@@ -55,27 +84,57 @@ impl Proxy {
 
     /// Closes all connections; new ones pass.
     pub fn cut(&self) {
-        self.wire.send_modify(|wire| wire.generation += 1);
+        self.wire.send_modify(|wire| wire.cut(false));
+    }
+
+    /// Resets all connections; new ones pass.
+    pub fn reset(&self) {
+        self.wire.send_modify(|wire| wire.cut(true));
     }
 
     /// Closes all connections, and new ones as soon as they come, until [`Proxy::pass`].
     pub fn refuse(&self) {
-        self.wire.send_modify(|wire| *wire = Wire { flow: Flow::Refusing, generation: wire.generation + 1 });
+        self.wire.send_modify(|wire| {
+            wire.cut(false);
+            wire.flow = Flow::Refusing;
+        });
     }
 
     /// Passes nothing on and closes nothing, until [`Proxy::pass`]: a peer that is silent.
     pub fn freeze(&self) {
-        self.wire.send_modify(|wire| wire.flow = Flow::Frozen);
+        self.flow(Flow::Frozen);
+    }
+
+    /// The same in one direction alone.
+    pub fn freeze_way(&self, way: Way) {
+        self.flow(Flow::Deaf(way));
+    }
+
+    /// Passes nothing on, for ever, on the connections there are, and closes none; new ones pass.
+    pub fn forget(&self) {
+        self.wire.send_modify(|wire| {
+            wire.generation += 1;
+            wire.forgotten = wire.generation;
+        });
     }
 
     /// Holds each chunk back for this long.
     pub fn delay(&self, delay: Duration) {
-        self.wire.send_modify(|wire| wire.flow = Flow::Passing { delay });
+        self.flow(Flow::Passing { delay, chunk: CHUNK });
+    }
+
+    /// Passes on at most so many bytes at once.
+    pub fn thin(&self, chunk: usize) {
+        self.flow(Flow::Passing { delay: Duration::ZERO, chunk });
     }
 
     /// Passes everything on at once.
     pub fn pass(&self) {
-        self.delay(Duration::ZERO);
+        self.flow(FREE);
+    }
+
+    fn flow(&self, flow: Flow) {
+        self.wire.send_modify(|wire| wire.flow = flow);
     }
 }
 
@@ -86,52 +145,106 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: u16, wire: Arc<watch::Sender<Wire>>, reword: fn(&mut [u8])) {
-    loop {
+impl Wire {
+    fn cut(&mut self, reset: bool) {
+        self.generation += 1;
+        self.cut = self.generation;
+        self.reset = reset;
+    }
+
+    /// How bytes pass this way on a connection born at that generation, if they do.
+    fn passing(&self, way: Way, born: u64) -> Option<(Duration, usize)> {
+        match self.flow {
+            _ if born < self.forgotten => None,
+            Flow::Passing { delay, chunk } => Some((delay, chunk)),
+            Flow::Deaf(deaf) if deaf != way => Some((Duration::ZERO, CHUNK)),
+            Flow::Frozen | Flow::Deaf(_) | Flow::Refusing => None,
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, targets: Vec<u16>, wire: Arc<watch::Sender<Wire>>, reword: fn(&mut [u8])) {
+    for turn in 0.. {
         let Ok((client, _)) = listener.accept().await else { continue };
         let mut wire = wire.subscribe();
         let born = *wire.borrow_and_update();
         if born.flow == Flow::Refusing {
             continue;
         }
-        tokio::spawn(async move {
-            let mut cuts = wire.clone();
-            tokio::select! {
-                _ = connect(client, target, wire, reword) => {}
-                _ = cuts.wait_for(|wire| wire.generation != born.generation) => {}
-            }
-        });
+        let mut targets = targets.clone();
+        let first = turn % targets.len();
+        targets.rotate_left(first);
+        tokio::spawn(serve(client, targets, wire, born.generation, reword));
     }
 }
 
-async fn connect(client: TcpStream, target: u16, wire: watch::Receiver<Wire>, reword: fn(&mut [u8])) -> io::Result<()> {
-    let server = TcpStream::connect(("127.0.0.1", target)).await?;
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let there = pump(from_client, to_server, wire.clone(), |_| {});
-    tokio::try_join!(there, pump(from_server, to_client, wire, reword))?;
-    Ok(())
+async fn serve(
+    mut client: TcpStream,
+    targets: Vec<u16>,
+    wire: watch::Receiver<Wire>,
+    born: u64,
+    reword: fn(&mut [u8]),
+) {
+    let Some(mut server) = dial(&targets).await else { return };
+    // Or what passes in small pieces would wait for the acknowledgement of each.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let mut cuts = wire.clone();
+    let reset = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let there = pump(from_client, to_server, wire.clone(), Way::ToServer, born, |_| {});
+        let back = pump(from_server, to_client, wire, Way::ToClient, born, reword);
+        tokio::select! {
+            _ = async { tokio::try_join!(there, back) } => false,
+            wire = cuts.wait_for(|wire| born < wire.cut) => wire.is_ok_and(|wire| wire.reset),
+        }
+    };
+    if reset {
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
+    }
+}
+
+async fn dial(targets: &[u16]) -> Option<TcpStream> {
+    for target in targets {
+        if let Ok(server) = TcpStream::connect(("127.0.0.1", *target)).await {
+            return Some(server);
+        }
+    }
+    None
 }
 
 async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut wire: watch::Receiver<Wire>,
+    way: Way,
+    born: u64,
     reword: fn(&mut [u8]),
 ) -> io::Result<()> {
-    let mut chunk = vec![0; 64 * 1024];
+    let mut buffer = vec![0; CHUNK];
     let mut first = true;
     loop {
-        let length = from.read(&mut chunk).await?;
+        let length = from.read(&mut buffer).await?;
         if std::mem::take(&mut first) {
-            reword(&mut chunk[..length]);
+            reword(&mut buffer[..length]);
         }
-        let flowing = wire.wait_for(|wire| matches!(wire.flow, Flow::Passing { .. })).await;
-        let Ok(Flow::Passing { delay }) = flowing.map(|wire| wire.flow) else { return Ok(()) };
-        sleep(delay).await;
         if length == 0 {
+            passing(&mut wire, way, born).await?;
             return to.shutdown().await;
         }
-        to.write_all(&chunk[..length]).await?;
+        let mut rest = &buffer[..length];
+        while !rest.is_empty() {
+            let (delay, chunk) = passing(&mut wire, way, born).await?;
+            sleep(delay).await;
+            let (piece, later) = rest.split_at(chunk.min(rest.len()));
+            to.write_all(piece).await?;
+            rest = later;
+        }
     }
+}
+
+/// Waits until bytes pass this way.
+async fn passing(wire: &mut watch::Receiver<Wire>, way: Way, born: u64) -> io::Result<(Duration, usize)> {
+    let passes = wire.wait_for(|wire| wire.passing(way, born).is_some()).await.map_err(io::Error::other)?;
+    Ok(passes.passing(way, born).expect("it was waited for"))
 }

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::SystemTime,
 };
 
 use nix::{
@@ -14,109 +14,20 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-use crate::{Folder, Identity, eventually::PATIENCE, free_port};
+use crate::{Folder, eventually::PATIENCE, free_port};
+
+mod delivered;
+mod options;
+mod trouble;
+
+pub use delivered::Delivered;
+pub use options::SmtpOptions;
+pub use trouble::{At, Trouble};
 
 const PROGRAM: &str = include_str!("smtp.py");
 
 /// Debian's modules belong to Debian's Python, whichever comes first on the PATH.
 const PYTHON: &str = "/usr/bin/python3";
-
-/// How a server wants to be spoken to.
-#[derive(Clone, Debug, Default)]
-pub struct SmtpOptions {
-    tls: Option<(&'static str, Identity)>,
-    login: Option<(String, String)>,
-}
-
-impl SmtpOptions {
-    /// In the clear, for everybody.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes no mail before STARTTLS.
-    pub fn starttls(self, identity: &Identity) -> Self {
-        Self { tls: Some(("start", identity.clone())), ..self }
-    }
-
-    /// Speaks TLS from the first byte.
-    pub fn tls(self, identity: &Identity) -> Self {
-        Self { tls: Some(("always", identity.clone())), ..self }
-    }
-
-    /// Takes mail from this user alone.
-    pub fn login(self, user: &str, password: &str) -> Self {
-        Self { login: Some((user.to_owned(), password.to_owned())), ..self }
-    }
-}
-
-/// A step of SMTP at which something can go wrong.
-#[derive(Clone, Copy, Debug)]
-pub enum At {
-    /// Before the server says who it is.
-    Greeting,
-    /// At `EHLO`.
-    Ehlo,
-    /// At `AUTH`.
-    Auth,
-    /// At `MAIL FROM`.
-    Mail,
-    /// At `RCPT TO`.
-    Rcpt,
-    /// At `DATA`.
-    Data,
-    /// After the message.
-    Body,
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug)]
-pub enum Trouble {
-    /// This answer in place of the usual one.
-    Reply(&'static str),
-    /// No answer, ever. After the message: it is taken all the same.
-    Hang,
-    /// The connection is cut.
-    Drop,
-    /// The usual answer, later.
-    Delay(Duration),
-}
-
-/// A mail that the server took.
-#[derive(Clone, Debug)]
-pub struct Delivered(Value);
-
-impl Delivered {
-    /// A header, decoded; empty if there is none.
-    pub fn header(&self, name: &str) -> &str {
-        self.0["headers"][name.to_lowercase()].as_str().unwrap_or_default()
-    }
-
-    /// Whom the envelope names.
-    pub fn recipients(&self) -> Vec<&str> {
-        self.0["recipients"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-    }
-
-    /// The body as plain text.
-    pub fn text(&self) -> &str {
-        self.0["text"].as_str().unwrap_or_default()
-    }
-
-    /// The body as HTML.
-    pub fn html(&self) -> &str {
-        self.0["html"].as_str().unwrap_or_default()
-    }
-
-    /// Whether it came over TLS.
-    pub fn was_encrypted(&self) -> bool {
-        self.0["encrypted"] == true
-    }
-
-    /// Who logged in before.
-    pub fn login(&self) -> Option<&str> {
-        self.0["login"].as_str()
-    }
-}
 
 /// An SMTP server on a port of its own, which it keeps when it is stopped and started. Ends with this value.
 #[derive(Debug)]
@@ -177,7 +88,7 @@ impl SmtpServer {
         let tls = self.options.tls.as_ref();
         let (user, password) = self.options.login.clone().unzip();
         json!({
-            "port": self.port, "user": user, "password": password,
+            "port": self.port, "brief": self.options.brief, "user": user, "password": password,
             "tls": tls.map(|(when, _)| when),
             "certificate": tls.map(|(_, identity)| file("certificate.pem", &identity.certificate)),
             "key": tls.map(|(_, identity)| file("key.pem", &identity.key)),
@@ -196,15 +107,25 @@ impl SmtpServer {
 
     /// Makes a step go wrong from now on, or only the next `times`.
     pub fn trouble(&mut self, at: At, trouble: &Trouble, times: Option<u32>) {
-        let at = format!("{at:?}").to_lowercase();
-        self.order(&match trouble {
-            Trouble::Reply(text) => json!({"trouble": {"at": at, "do": "reply", "text": text, "times": times}}),
-            Trouble::Hang => json!({"trouble": {"at": at, "do": "hang", "times": times}}),
-            Trouble::Drop => json!({"trouble": {"at": at, "do": "drop", "times": times}}),
-            Trouble::Delay(time) => {
-                json!({"trouble": {"at": at, "do": "delay", "seconds": time.as_secs_f64(), "times": times}})
-            }
-        });
+        self.make_trouble(at, trouble, times, None);
+    }
+
+    /// Makes `MAIL` or `RCPT` go wrong from now on, for addresses that contain this text.
+    pub fn trouble_for(&mut self, text: &str, at: At, trouble: &Trouble) {
+        self.make_trouble(at, trouble, None, Some(text));
+    }
+
+    fn make_trouble(&mut self, at: At, trouble: &Trouble, times: Option<u32>, text: Option<&str>) {
+        let mut told = match trouble {
+            Trouble::Reply(text) => json!({"do": "reply", "text": text}),
+            Trouble::Hang => json!({"do": "hang"}),
+            Trouble::Drop => json!({"do": "drop"}),
+            Trouble::Delay(time) => json!({"do": "delay", "seconds": time.as_secs_f64()}),
+        };
+        told["at"] = format!("{at:?}").to_lowercase().into();
+        told["times"] = times.into();
+        told["for"] = text.into();
+        self.order(&json!({"trouble": told}));
     }
 
     /// Ends every trouble.
@@ -238,6 +159,11 @@ impl SmtpServer {
     /// The mails it took, oldest first.
     pub fn mails(&self) -> Vec<Delivered> {
         self.seen.events().mails.clone()
+    }
+
+    /// How many mails it took.
+    pub fn mail_count(&self) -> usize {
+        self.seen.events().mails.len()
     }
 
     /// How many connections it took.
@@ -279,7 +205,7 @@ impl Seen {
             Some("listening") => events.listening = true,
             Some("done") => events.done += 1,
             Some("session") => events.sessions += 1,
-            Some("mail") => events.mails.push(Delivered(told)),
+            Some("mail") => events.mails.push(Delivered { told, at: SystemTime::now() }),
             _ => unreachable!("smtp.py tells nothing else: {line}"),
         }
         self.changed.notify_all();

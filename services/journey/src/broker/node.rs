@@ -10,8 +10,12 @@ use std::{
 use super::{Options, definitions::definitions};
 use crate::{Child, Folder, Request, eventually, free_port};
 use nix::sys::signal::Signal;
+use tokio::time::timeout;
 
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/broker");
+
+/// How long one try to reach a node may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Ports {
@@ -102,7 +106,9 @@ impl Node {
         if let Some(status) = self.child().as_mut().and_then(Child::exit_status) {
             panic!("the broker ended with {status}; its log:\n{}", self.log());
         }
-        super::amqp::connect(url).await.map_err(|error| error.to_string())?;
+        // A node that boots may take a connection and never answer on it.
+        let connected = timeout(LOOK, super::amqp::connect(url)).await.map_err(|_| format!("silent for {LOOK:?}"))?;
+        connected.map_err(|error| error.to_string())?;
         Request::get(self.ports.management, "/api/overview").try_send().await.map(drop)
     }
 

@@ -1,0 +1,146 @@
+//! The reconciliation: each accepted order was mailed, is kept, or was destroyed by a fault's nature.
+
+use std::collections::{HashMap, HashSet};
+
+use journey::{Delivered, Message};
+use uuid::Uuid;
+
+use crate::cause::{Cause, Evidence, Sending};
+use crate::fault::Fault;
+use crate::ledger::Entry;
+use crate::log;
+use crate::row::Row;
+use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, Ruin};
+use crate::shop::Shop;
+
+/// What became of all events of one act.
+pub(crate) struct Books {
+    entries: Vec<Entry>,
+    by_event: HashMap<Uuid, usize>,
+    /// Every mail about each event, oldest first.
+    mailed: HashMap<Uuid, Vec<Sending>>,
+    counted: HashSet<Uuid>,
+    kept: HashMap<&'static str, HashSet<Uuid>>,
+    rows: Vec<Row>,
+}
+
+impl Books {
+    /// Reads everything and strikes the balance: a row for each fault that was played.
+    pub(crate) async fn close(shop: &mut Shop, faults: &[Fault], quiet: bool) -> Vec<Row> {
+        let entries = shop.ledger.entries();
+        let by_event = entries.iter().enumerate().map(|(number, entry)| (entry.event, number)).collect();
+        let mut kept = HashMap::new();
+        for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE] {
+            kept.insert(queue, kept_for(shop, queue).await);
+        }
+        let counted = shop.analytics.logs().flat_map(|log| log::counted(&log).collect::<Vec<_>>()).collect();
+        let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
+        let mut books = Self { entries, by_event, mailed: mailed(&shop.smtp.mails()), counted, kept, rows };
+        books.strike(&shop.ruins);
+        books.seek_inventions();
+        books.explain_duplicates(shop);
+        books.note_amiss(shop, quiet);
+        books.rows
+    }
+
+    fn strike(&mut self, ruins: &[Ruin]) {
+        for entry in &self.entries {
+            let row = &mut self.rows[entry.round];
+            if entry.accepted.is_none() {
+                row.amiss.push(format!("{} was never accepted", entry.event));
+                continue;
+            }
+            row.accepted += 1;
+            let ruined = |queue| ruins.iter().any(|ruin| ruin.took(queue, entry));
+            let (mailed, kept) =
+                (self.mailed.contains_key(&entry.event), self.kept[EMAIL_QUEUE].contains(&entry.event));
+            match (mailed, kept, ruined(EMAIL_QUEUE)) {
+                (true, ..) => row.emailed += 1,
+                (false, true, _) => row.kept += 1,
+                (false, false, true) => row.destroyed += 1,
+                (false, false, false) => {
+                    row.lost += 1;
+                    row.amiss.push(format!("lost: {entry:?}"));
+                }
+            }
+            if self.counted.contains(&entry.event) {
+                row.counted += 1;
+            } else if !self.kept[ANALYTICS_QUEUE].contains(&entry.event) && !ruined(ANALYTICS_QUEUE) {
+                row.uncounted += 1;
+                row.amiss.push(format!("not counted: {entry:?}"));
+            }
+        }
+    }
+
+    fn seek_inventions(&mut self) {
+        let handled = self.mailed.keys().chain(&self.counted).chain(self.kept.values().flatten());
+        let invented: HashSet<_> = handled.filter(|event| !self.by_event.contains_key(event)).collect();
+        // Nobody knows which fault brought them.
+        self.rows[0].invented = invented.len();
+        self.rows[0].amiss.extend(invented.iter().map(|event| format!("invented: {event}")));
+    }
+
+    fn explain_duplicates(&mut self, shop: &Shop) {
+        let twice: HashSet<_> =
+            self.mailed.iter().filter(|(_, mails)| mails.len() > 1).map(|(event, _)| *event).collect();
+        if twice.is_empty() {
+            return;
+        }
+        let evidence = Evidence::gather(&shop.email, &shop.order, &twice);
+        for event in twice {
+            let entry = self.by_event.get(&event).map(|&number| &self.entries[number]);
+            let row = &mut self.rows[entry.map_or(0, |entry| entry.round)];
+            for pair in self.mailed[&event].windows(2) {
+                let cause = evidence.judge(event, entry, pair[0], pair[1]);
+                *row.duplicates.entry(cause).or_default() += 1;
+                if cause == Cause::Unexplained {
+                    row.amiss.push(format!("mailed twice without a cause: {pair:?} {entry:?}"));
+                }
+            }
+        }
+    }
+
+    fn note_amiss(&mut self, shop: &Shop, quiet: bool) {
+        for ((round, how), count) in shop.ledger.answered_otherwise() {
+            *self.rows[round].otherwise.entry(how).or_default() += count;
+        }
+        let amiss = &mut self.rows[0].amiss;
+        amiss.extend(shop.ledger.oddities());
+        if !quiet {
+            amiss.push("it did not come to rest".to_owned());
+        }
+        for service in [&shop.order, &shop.email, &shop.analytics] {
+            for log in service.logs() {
+                amiss.extend(log::panics(&log).map(|line| format!("a panic: {line}")));
+            }
+        }
+    }
+}
+
+/// Every mail by its event, which the `Message-ID` names.
+fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Sending>> {
+    let mut mailed = HashMap::<_, Vec<_>>::new();
+    for (number, mail) in mails.iter().enumerate() {
+        let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
+        let life = mail.sender().strip_prefix("life-").and_then(|rest| rest.split('@').next()?.parse().ok());
+        // What has no id of ours is nobody's event.
+        let (id, life) = (id.unwrap_or_default(), life.unwrap_or_default());
+        mailed.entry(id).or_default().push(Sending { life, at: mail.at(), number });
+    }
+    mailed
+}
+
+/// The events in a consumer's dead and delay queues.
+async fn kept_for(shop: &Shop, consumer: &str) -> HashSet<Uuid> {
+    let mut kept = HashSet::new();
+    for queue in shop.queues().await.iter().filter(|queue| queue.starts_with(consumer)) {
+        kept.extend(shop.broker().take(queue).await.iter().map(event));
+    }
+    kept
+}
+
+/// The event that a message carries.
+pub(crate) fn event(message: &Message) -> Uuid {
+    let id = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+    id.unwrap_or_default()
+}

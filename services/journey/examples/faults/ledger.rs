@@ -1,0 +1,124 @@
+//! What the customers know of their orders.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use contract::{IdempotencyKey, NewOrder, OrderEvent};
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+/// One in so many orders has an address that a mail server may refuse.
+const ODD_ADDRESSES: usize = 20;
+/// What such an address contains.
+pub(crate) const ODD: &str = "nobody-";
+
+/// All orders, by their number.
+#[derive(Default)]
+pub(crate) struct Ledger(Mutex<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    entries: Vec<Entry>,
+    round: usize,
+    otherwise: BTreeMap<(usize, String), usize>,
+    odd: Vec<String>,
+}
+
+/// One order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// The id of its event.
+    pub(crate) event: Uuid,
+    /// The fault during which it was begun.
+    pub(crate) round: usize,
+    /// How often it was sent.
+    pub(crate) attempts: u32,
+    /// When it was sent first.
+    pub(crate) first_sent: SystemTime,
+    /// When it was sent last.
+    pub(crate) last_sent: SystemTime,
+    /// When the `202` came.
+    pub(crate) accepted: Option<SystemTime>,
+}
+
+/// What a customer says at the till.
+pub(crate) struct Wish {
+    pub(crate) number: usize,
+    pub(crate) key: String,
+    pub(crate) body: Bytes,
+    /// The id that the order will have.
+    pub(crate) order: String,
+}
+
+impl Ledger {
+    /// The next order. Its ids follow from key and content, so they are known before anything is sent.
+    pub(crate) fn begin(&self, seed: u64) -> Wish {
+        let now = SystemTime::now();
+        let mut pages = self.pages();
+        let number = pages.entries.len();
+        let name = if number.is_multiple_of(ODD_ADDRESSES) { ODD } else { "ada-" };
+        let body = json!({
+            "customer": {"name": "Ada Lovelace", "email": format!("{name}{number}@example.com")},
+            "items": [{"sku": "TEA-1", "name": "Earl Grey", "quantity": 2, "unit_price": 450}],
+        });
+        let (key, body) = (format!("faults-{seed}-{number}"), body.to_string());
+        let parsed: IdempotencyKey = key.parse().expect("a valid key");
+        let event = NewOrder::parse(body.as_bytes()).expect("a valid order").place(Some(&parsed), Timestamp::now());
+        let OrderEvent::Placed(order) = &event.data else { unreachable!("it was placed") };
+        let event = event.id.parse().expect("an event's id is a UUID");
+        let round = pages.round;
+        pages.entries.push(Entry { event, round, attempts: 0, first_sent: now, last_sent: now, accepted: None });
+        Wish { number, key, body: body.into(), order: order.id().to_string() }
+    }
+
+    /// From now on orders are begun during this fault.
+    pub(crate) fn begin_round(&self, round: usize) {
+        self.pages().round = round;
+    }
+
+    /// It is about to be sent.
+    pub(crate) fn sent(&self, number: usize) {
+        let entry = &mut self.pages().entries[number];
+        entry.attempts += 1;
+        entry.last_sent = SystemTime::now();
+    }
+
+    /// It was answered `202`.
+    pub(crate) fn accepted(&self, number: usize) {
+        self.pages().entries[number].accepted = Some(SystemTime::now());
+    }
+
+    /// It was answered otherwise, or not at all.
+    pub(crate) fn otherwise(&self, how: String) {
+        let mut pages = self.pages();
+        let round = pages.round;
+        *pages.otherwise.entry((round, how)).or_default() += 1;
+    }
+
+    /// Something that no client should see.
+    pub(crate) fn odd(&self, what: String) {
+        self.pages().odd.push(what);
+    }
+
+    /// A copy of all entries.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.pages().entries.clone()
+    }
+
+    /// How often orders were answered otherwise during each fault, and how.
+    pub(crate) fn answered_otherwise(&self) -> BTreeMap<(usize, String), usize> {
+        self.pages().otherwise.clone()
+    }
+
+    /// All that no client should see.
+    pub(crate) fn oddities(&self) -> Vec<String> {
+        self.pages().odd.clone()
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

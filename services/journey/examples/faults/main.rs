@@ -1,0 +1,51 @@
+//! The fault journey: customers place orders while things break at random, and then the books have to balance.
+//!
+//! `ORDERS` (20000), `FAULTS` (16), `SEED` (random; printed) and `FAULT` (one kind alone) say what is played.
+
+mod books;
+mod cause;
+mod customers;
+mod fault;
+mod ledger;
+mod log;
+mod rest;
+mod row;
+mod ruin;
+mod script;
+mod service;
+mod settings;
+mod shop;
+mod strikes;
+mod table;
+mod till;
+
+use std::process::ExitCode;
+
+use script::Script;
+use settings::Settings;
+use table::Table;
+
+/// A variable of the journey's own.
+#[allow(clippy::disallowed_methods, reason = "the journey is no service: it has no Config")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = match Settings::read(variable) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{}", faults.join("\n"));
+            return ExitCode::from(64);
+        }
+    };
+    println!("{settings}");
+    let mut table = Table::default();
+    for act in Script::write(&settings).acts {
+        table.add(act.play(settings.seed).await);
+    }
+    print!("{table}");
+    println!("{settings}");
+    if table.balances() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

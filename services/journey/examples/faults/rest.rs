@@ -1,0 +1,64 @@
+//! Waiting until nothing moves any more.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::shop::Shop;
+
+/// How often everything has to be seen at rest, one look after the other.
+const LOOKS: usize = 5;
+/// The time between two looks.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How long nothing may move before it counts as a hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What moves.
+#[derive(Debug, Default, PartialEq)]
+struct Motion {
+    waiting: u32,
+    in_hand: Option<u32>,
+    mails: usize,
+}
+
+impl Shop {
+    /// Waits until queues and hands are empty; whether they became so.
+    pub(crate) async fn rest(&self) -> bool {
+        let (mut last, mut moved, mut looks) = (Motion::default(), Instant::now(), 0);
+        while looks < LOOKS {
+            let motion = self.motion().await;
+            if motion != last {
+                moved = Instant::now();
+            }
+            looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
+            if moved.elapsed() > PATIENCE && looks == 0 {
+                println!("nothing moves, and it is not at rest: {motion:?}");
+                return false;
+            }
+            last = motion;
+            sleep(PAUSE).await;
+        }
+        true
+    }
+
+    async fn motion(&self) -> Motion {
+        let mut waiting = 0;
+        for queue in self.queues().await.iter().filter(|queue| !queue.ends_with(".dead")) {
+            waiting += self.broker().depth(queue).await.unwrap_or_default();
+        }
+        let mut in_hand = Some(0);
+        for service in [&self.order, &self.email, &self.analytics] {
+            let metrics = service.metrics().await;
+            let held = metrics.map(|metrics| metrics.sum("messaging_in_flight", &[]) as u32);
+            in_hand = in_hand.zip(held).map(|(all, held)| all + held);
+        }
+        Motion { waiting, in_hand, mails: self.smtp.mail_count() }
+    }
+
+    /// All queues there are.
+    pub(crate) async fn queues(&self) -> Vec<String> {
+        let queues = self.broker().management("queues/%2f?disable_stats=true&enable_queue_totals=true").await;
+        let names = queues.as_array().into_iter().flatten().filter_map(|queue| queue["name"].as_str());
+        names.map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! What one fault came to.
+
+use std::collections::BTreeMap;
+
+use crate::cause::Cause;
+use crate::fault::Fault;
+
+/// The orders that were begun during a fault, or during all faults of its kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) fault: Fault,
+    pub(crate) times: usize,
+    pub(crate) accepted: usize,
+    /// Answers that were no `202`, and answers that never came.
+    pub(crate) otherwise: BTreeMap<String, usize>,
+    pub(crate) emailed: usize,
+    pub(crate) counted: usize,
+    pub(crate) kept: usize,
+    pub(crate) destroyed: usize,
+    pub(crate) duplicates: BTreeMap<Cause, usize>,
+    /// Accepted, and neither emailed nor kept nor destroyed.
+    pub(crate) lost: usize,
+    /// Accepted, and neither counted nor kept nor destroyed.
+    pub(crate) uncounted: usize,
+    /// Handled, and sent by nobody.
+    pub(crate) invented: usize,
+    /// Whatever else must not be: a line each.
+    pub(crate) amiss: Vec<String>,
+}
+
+impl Row {
+    /// A fault that has come to nothing yet.
+    pub(crate) fn of(fault: Fault) -> Self {
+        Self {
+            fault,
+            times: 1,
+            accepted: 0,
+            otherwise: BTreeMap::new(),
+            emailed: 0,
+            counted: 0,
+            kept: 0,
+            destroyed: 0,
+            duplicates: BTreeMap::new(),
+            lost: 0,
+            uncounted: 0,
+            invented: 0,
+            amiss: Vec::new(),
+        }
+    }
+
+    /// Adds what another came to.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.times += other.times;
+        self.accepted += other.accepted;
+        self.emailed += other.emailed;
+        self.counted += other.counted;
+        self.kept += other.kept;
+        self.destroyed += other.destroyed;
+        self.lost += other.lost;
+        self.uncounted += other.uncounted;
+        self.invented += other.invented;
+        for (how, count) in &other.otherwise {
+            *self.otherwise.entry(how.clone()).or_default() += count;
+        }
+        for (cause, count) in &other.duplicates {
+            *self.duplicates.entry(*cause).or_default() += count;
+        }
+        self.amiss.extend(other.amiss.iter().cloned());
+    }
+
+    /// Whether its books balance.
+    pub(crate) fn balances(&self) -> bool {
+        let unexplained = self.duplicates.contains_key(&Cause::Unexplained);
+        self.lost == 0 && self.uncounted == 0 && self.invented == 0 && !unexplained && self.amiss.is_empty()
+    }
+}

@@ -1,0 +1,73 @@
+//! Which faults are played, and in which order: all of it follows from the seed.
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::books::Books;
+use crate::fault::{Fault, Stage};
+use crate::row::Row;
+use crate::settings::Settings;
+use crate::shop::Shop;
+use crate::strikes::strike;
+
+/// All acts of a round.
+pub(crate) struct Script {
+    /// At most one for each stage.
+    pub(crate) acts: Vec<Act>,
+}
+
+/// What is played on one stage.
+pub(crate) struct Act {
+    stage: Stage,
+    faults: Vec<Fault>,
+    orders: usize,
+}
+
+impl Script {
+    /// Draws the faults: each kind once before one comes again.
+    pub(crate) fn write(settings: &Settings) -> Self {
+        let mut dice = StdRng::seed_from_u64(settings.seed);
+        let kinds = settings.only.map_or(Fault::ALL.to_vec(), |only| vec![only]);
+        let mut drawn = Vec::new();
+        while drawn.len() < settings.faults {
+            let mut all = kinds.clone();
+            all.shuffle(&mut dice);
+            drawn.extend(all);
+        }
+        drawn.truncate(settings.faults);
+        let (mut acts, mut left) = (Vec::new(), settings.orders);
+        let (one, three): (Vec<_>, Vec<_>) = drawn.into_iter().partition(|fault| fault.stage() == Stage::OneNode);
+        for (stage, faults, last) in [(Stage::OneNode, one, three.is_empty()), (Stage::ThreeNodes, three, true)] {
+            if faults.is_empty() {
+                continue;
+            }
+            let orders = if last { left } else { settings.orders * faults.len() / settings.faults };
+            left -= orders;
+            acts.push(Act { stage, faults, orders });
+        }
+        Self { acts }
+    }
+}
+
+impl Act {
+    /// Plays it, and returns what each fault came to.
+    pub(crate) async fn play(self, seed: u64) -> Vec<Row> {
+        let mut shop = Shop::open(self.stage, seed).await;
+        let count = self.faults.len();
+        for (index, &fault) in self.faults.iter().enumerate() {
+            let share = self.orders * (index + 1) / count - self.orders * index / count;
+            shop.ledger.begin_round(index);
+            shop.customers.allow(share);
+            // Somewhere in the middle, so that there is something to lose and something to come.
+            let before = shop.dice.random_range(1..=share.div_ceil(2));
+            shop.customers.accepted_in_round(before).await;
+            println!("{} of {count}: {}", index + 1, fault.name());
+            strike(fault, &mut shop).await;
+            shop.well().await;
+            shop.customers.all_accepted().await;
+        }
+        let quiet = shop.rest().await;
+        Books::close(&mut shop, &self.faults, quiet).await
+    }
+}

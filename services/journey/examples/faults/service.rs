@@ -1,0 +1,113 @@
+//! One service over all its lives.
+
+use std::time::SystemTime;
+
+use journey::{Metrics, Plan, Process, Request, eventually, free_port};
+
+/// A service whose process may be replaced; it keeps its ports.
+pub(crate) struct Service {
+    name: &'static str,
+    plan: Plan,
+    ops_port: u16,
+    process: Option<Process>,
+    /// The lives before, oldest first; each process is kept for its log.
+    past: Vec<Life>,
+}
+
+/// A life that is over.
+pub(crate) struct Life {
+    /// What was it.
+    pub(crate) process: Process,
+    /// How it ended.
+    pub(crate) end: End,
+    /// When.
+    pub(crate) at: SystemTime,
+}
+
+/// How a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By `kill -9`.
+    Killed,
+    /// By SIGTERM.
+    Stopped,
+}
+
+impl Service {
+    /// Starts its first life and waits for nothing.
+    pub(crate) fn launch(name: &'static str, plan: Plan) -> Self {
+        let mut service = Self { name, plan, ops_port: free_port(), process: None, past: Vec::new() };
+        service.start();
+        service
+    }
+
+    /// Starts another life and waits for nothing.
+    pub(crate) fn start(&mut self) {
+        let addr = format!("127.0.0.1:{}", self.ops_port);
+        let life = self.past.len();
+        let plan = self.plan.clone();
+        let plan = match self.name {
+            "order" => plan.order("OPS_ADDR", addr),
+            // The sender says which life of it wrote a mail.
+            "email" => plan.email("OPS_ADDR", addr).email("EMAIL_FROM", format!("Warren <life-{life}@warren.test>")),
+            _ => plan.analytics("OPS_ADDR", addr),
+        };
+        self.process = Some(plan.launch(self.name));
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.kill();
+        self.past.push(Life { process, end: End::Killed, at: SystemTime::now() });
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) async fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.terminate();
+        process.exit_code().await;
+        self.past.push(Life { process, end: End::Stopped, at: SystemTime::now() });
+    }
+
+    /// The process that runs.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("it runs")
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// If it has ended or does not become so.
+    pub(crate) async fn ready(&mut self) {
+        let (port, process) = (self.ops_port, self.process.as_mut().expect("it runs"));
+        let ready = || async { Request::get(port, "/readyz").try_send().await };
+        let what = format!("{} is ready", self.name);
+        let holds = |answer: &Result<journey::Answer, String>| answer.as_ref().is_ok_and(|answer| answer.status == 200);
+        eventually(&what, ready, holds).await.expect("it was awaited");
+        assert!(process.is_running(), "{} has ended:\n{}", self.name, process.log());
+    }
+
+    /// All its metrics, if it answers.
+    pub(crate) async fn metrics(&self) -> Option<Metrics> {
+        let answer = Request::get(self.ops_port, "/metrics").try_send().await.ok()?;
+        Some(Metrics::parse(answer.text()))
+    }
+
+    /// Waits until none of its connections to the broker is open.
+    pub(crate) async fn disconnected(&self) {
+        let connections = || async { Some(self.metrics().await?.sum("messaging_connected", &[])) };
+        eventually(&format!("{} notices", self.name), connections, |open| *open == Some(0.0)).await;
+    }
+
+    /// How its lives ended so far.
+    pub(crate) fn past(&self) -> &[Life] {
+        &self.past
+    }
+
+    /// The logs of all its lives, oldest first.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = String> {
+        let past = self.past.iter().map(|life| &life.process);
+        past.chain(self.process.as_ref()).map(Process::log)
+    }
+}

@@ -1,0 +1,63 @@
+//! What is to be played: read from variables, all faults in them told at once.
+
+use std::fmt;
+
+use crate::fault::Fault;
+
+/// How a round is played.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// How many orders are placed.
+    pub(crate) orders: usize,
+    /// How often something breaks.
+    pub(crate) faults: usize,
+    /// What chance follows from.
+    pub(crate) seed: u64,
+    /// The only kind of fault; else all of them.
+    pub(crate) only: Option<Fault>,
+}
+
+impl Settings {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// A line for each that is no good.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut whole = |name: &str, least: u64, most: u64, default: u64| {
+            let Some(text) = variable(name) else { return default };
+            text.parse().ok().filter(|number| (least..=most).contains(number)).unwrap_or_else(|| {
+                wrong.push(format!("{name}={text:?}: expected a whole number from {least} to {most}"));
+                default
+            })
+        };
+        let orders = whole("ORDERS", 1, 100_000_000, 20_000);
+        let faults = whole("FAULTS", 1, 10_000, 16);
+        let seed = whole("SEED", 0, u64::MAX, rand::random_range(0..1_000_000));
+        let only = variable("FAULT").and_then(|name| {
+            let found = Fault::ALL.into_iter().find(|fault| fault.name() == name);
+            if found.is_none() {
+                let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+                wrong.push(format!("FAULT={name:?}: expected one of {}", names.join(", ")));
+            }
+            found
+        });
+        if faults > orders {
+            wrong.push(format!("FAULTS=\"{faults}\": expected no more than ORDERS, {orders}"));
+        }
+        let count = |number| usize::try_from(number).expect("the limits are small");
+        if wrong.is_empty() {
+            Ok(Self { orders: count(orders), faults: count(faults), seed, only })
+        } else {
+            Err(wrong)
+        }
+    }
+}
+
+/// As it is written before `make faults` to play the same again.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "make faults ORDERS={} FAULTS={} SEED={}", self.orders, self.faults, self.seed)?;
+        self.only.map_or(Ok(()), |only| write!(f, " FAULT={}", only.name()))
+    }
+}

@@ -1,0 +1,117 @@
+//! The stage: broker, wires, services, mail server and customers.
+
+use std::sync::Arc;
+
+use journey::{Broker, Cluster, Plan, Proxy, SmtpOptions, SmtpServer, free_port};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::customers::Customers;
+use crate::fault::Stage;
+use crate::ledger::Ledger;
+use crate::ruin::Ruin;
+use crate::service::Service;
+
+/// The delays before further attempts: short, or rest would be far.
+const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
+/// How many handled events a consumer remembers.
+pub(crate) const REMEMBERED: usize = 100_000;
+
+/// Everything that can break.
+pub(crate) struct Shop {
+    /// The broker's nodes: one, or three joined.
+    pub(crate) nodes: Vec<Broker>,
+    _cluster: Option<Cluster>,
+    pub(crate) wires: Wires,
+    pub(crate) smtp: SmtpServer,
+    pub(crate) order: Service,
+    pub(crate) email: Service,
+    pub(crate) analytics: Service,
+    pub(crate) customers: Customers,
+    pub(crate) ledger: Arc<Ledger>,
+    /// What faults destroyed by their nature.
+    pub(crate) ruins: Vec<Ruin>,
+    pub(crate) dice: StdRng,
+}
+
+/// What lies between the processes.
+pub(crate) struct Wires {
+    pub(crate) order: Proxy,
+    pub(crate) email: Proxy,
+    pub(crate) analytics: Proxy,
+    pub(crate) smtp: Proxy,
+}
+
+impl Shop {
+    /// Starts everything, and waits until it is ready.
+    pub(crate) async fn open(stage: Stage, seed: u64) -> Self {
+        let (nodes, cluster) = match stage {
+            Stage::OneNode => (vec![Broker::start().await], None),
+            Stage::ThreeNodes => {
+                let cluster = Cluster::start().await;
+                (cluster.nodes.to_vec(), Some(cluster))
+            }
+        };
+        let smtp = SmtpServer::start(SmtpOptions::new().brief());
+        let wires = Wires::lay(&nodes, smtp.port()).await;
+        let port = free_port();
+        let plan = plan(&nodes[0], &wires, port);
+        let [order, email, analytics] = ["order", "email", "analytics"].map(|name| Service::launch(name, plan.clone()));
+        let ledger = Arc::<Ledger>::default();
+        let customers = Customers::at(port, seed, &ledger);
+        let dice = StdRng::seed_from_u64(seed);
+        let ruins = Vec::new();
+        let mut shop =
+            Self { nodes, _cluster: cluster, wires, smtp, order, email, analytics, customers, ledger, ruins, dice };
+        shop.well().await;
+        shop
+    }
+
+    /// Waits until every service is ready.
+    pub(crate) async fn well(&mut self) {
+        for service in [&mut self.order, &mut self.email, &mut self.analytics] {
+            service.ready().await;
+        }
+    }
+
+    /// The node, or the first of three.
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.nodes[0]
+    }
+
+    /// Waits until no service has a connection to the broker.
+    pub(crate) async fn all_disconnected(&self) {
+        for service in [&self.order, &self.email, &self.analytics] {
+            service.disconnected().await;
+        }
+    }
+}
+
+impl Wires {
+    async fn lay(nodes: &[Broker], smtp: u16) -> Self {
+        let ports: Vec<_> = nodes.iter().map(Broker::port).collect();
+        Self {
+            order: Proxy::among(&ports).await,
+            email: Proxy::among(&ports).await,
+            analytics: Proxy::among(&ports).await,
+            smtp: Proxy::to(smtp).await,
+        }
+    }
+}
+
+fn plan(broker: &Broker, wires: &Wires, port: u16) -> Plan {
+    let url = |user, wire: &Proxy| broker.through(wire).url_as(user);
+    Plan::on(broker)
+        .order("AMQP_URL", url("order", &wires.order))
+        .order("HTTP_ADDR", format!("127.0.0.1:{port}"))
+        .email("AMQP_URL", url("email", &wires.email))
+        .email("SMTP_URL", format!("smtp://127.0.0.1:{}", wires.smtp.port()))
+        .email("RETRY_DELAYS", RETRY_DELAYS)
+        .email("HANDLE_TIMEOUT", "5s")
+        .email("DEDUPE_CAPACITY", REMEMBERED.to_string())
+        .email("LOG_LEVEL", "info,messaging=debug")
+        .analytics("AMQP_URL", url("analytics", &wires.analytics))
+        .analytics("RETRY_DELAYS", RETRY_DELAYS)
+        .analytics("DEDUPE_CAPACITY", REMEMBERED.to_string())
+        .analytics("LOG_LEVEL", "info,analytics=debug")
+}

@@ -1,0 +1,61 @@
+//! What happens to three joined nodes.
+
+use rand::RngExt;
+
+use super::last;
+use crate::ruin::EMAIL_QUEUE;
+use crate::shop::Shop;
+
+pub(super) async fn node_killed(shop: &mut Shop) {
+    let node = any_node(shop);
+    shop.nodes[node].kill().await;
+    last(shop).await;
+    shop.nodes[node].restart().await;
+}
+
+pub(super) async fn each_node_killed(shop: &mut Shop) {
+    for node in 0..shop.nodes.len() {
+        shop.nodes[node].kill().await;
+        last(shop).await;
+        shop.nodes[node].restart().await;
+    }
+}
+
+/// The queue gets another leader while it is written and read.
+pub(super) async fn leader_moved(shop: &mut Shop) {
+    let queue = format!("'%2F_{EMAIL_QUEUE}'");
+    let terms = format!(
+        "{{ok, Members, {{Q, Leader}}}} = ra:members({{{queue}, node()}}), \
+         [Other | _] = [Name || {{_, Name}} <- Members, Name =/= Leader], \
+         ra:transfer_leadership({{Q, Leader}}, {{Q, Other}})."
+    );
+    shop.broker().rabbitmqctl(&["eval", &terms]).await;
+}
+
+/// One of three is silent for a while.
+pub(super) async fn minority_lost(shop: &mut Shop) {
+    let node = any_node(shop);
+    shop.nodes[node].freeze();
+    last(shop).await;
+    shop.nodes[node].thaw();
+}
+
+/// Two of three die: nothing can be confirmed until one is back.
+pub(super) async fn majority_lost(shop: &mut Shop) {
+    let stays = any_node(shop);
+    let lost: Vec<_> = (0..shop.nodes.len()).filter(|node| *node != stays).collect();
+    for &node in &lost {
+        shop.nodes[node].kill().await;
+    }
+    last(shop).await;
+    for &node in &lost {
+        shop.nodes[node].restart_soon();
+    }
+    for &node in &lost {
+        shop.nodes[node].answers().await;
+    }
+}
+
+fn any_node(shop: &mut Shop) -> usize {
+    shop.dice.random_range(0..shop.nodes.len())
+}

@@ -1,0 +1,40 @@
+//! What happens to the wires between a service and the broker, and between email and the mail server.
+
+use std::time::Duration;
+
+use journey::{Proxy, Way};
+use rand::RngExt;
+
+use super::last;
+use crate::fault::Fault;
+use crate::shop::Shop;
+
+/// How often connections are reset, one time after the other.
+const RESETS: usize = 5;
+
+/// Each wire may be struck; at least one is.
+pub(super) async fn strike(fault: Fault, shop: &mut Shop) {
+    let certain = shop.dice.random_range(0..4);
+    let struck: [bool; 4] = std::array::from_fn(|wire| wire == certain || shop.dice.random());
+    let way = if shop.dice.random() { Way::ToServer } else { Way::ToClient };
+    let each = |shop: &Shop, act: &dyn Fn(&Proxy)| {
+        let wires = [&shop.wires.order, &shop.wires.email, &shop.wires.analytics, &shop.wires.smtp];
+        wires.into_iter().zip(struck).filter(|(_, struck)| *struck).for_each(|(wire, _)| act(wire));
+    };
+    match fault {
+        Fault::NetworkCut => each(shop, &Proxy::refuse),
+        Fault::NetworkOneWay => each(shop, &|wire| wire.freeze_way(way)),
+        Fault::NetworkHalfOpen => each(shop, &Proxy::forget),
+        Fault::NetworkSlow => each(shop, &|wire| wire.delay(Duration::from_millis(100))),
+        Fault::NetworkByteByByte => each(shop, &|wire| wire.thin(1)),
+        _ => {
+            for _ in 0..RESETS {
+                each(shop, &Proxy::reset);
+                let some = shop.dice.random_range(1..50);
+                shop.customers.accepted_more(some).await;
+            }
+        }
+    }
+    last(shop).await;
+    each(shop, &Proxy::pass);
+}

@@ -1,0 +1,86 @@
+//! What is printed in the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::row::Row;
+
+/// A row for each kind of fault.
+#[derive(Default)]
+pub(crate) struct Table(BTreeMap<Fault, Row>);
+
+const HEAD: [&str; 11] =
+    ["fault", "times", "accepted", "otherwise", "emailed", "counted", "kept", "destroyed", "twice", "lost", "invented"];
+
+impl Table {
+    /// Adds rows to those of the same kind.
+    pub(crate) fn add(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            match self.0.get_mut(&row.fault) {
+                Some(kind) => kind.add(&row),
+                None => drop(self.0.insert(row.fault, row)),
+            }
+        }
+    }
+
+    /// Whether all books balance.
+    pub(crate) fn balances(&self) -> bool {
+        self.0.values().all(Row::balances)
+    }
+
+    fn total(&self) -> Option<Row> {
+        let mut rows = self.0.values();
+        let mut total = rows.next()?.clone();
+        rows.for_each(|row| total.add(row));
+        Some(total)
+    }
+}
+
+fn cells(name: &str, row: &Row) -> [String; 11] {
+    let otherwise = row.otherwise.values().sum();
+    let twice = row.duplicates.values().sum();
+    let lost = row.lost + row.uncounted;
+    let figures = [
+        row.times,
+        row.accepted,
+        otherwise,
+        row.emailed,
+        row.counted,
+        row.kept,
+        row.destroyed,
+        twice,
+        lost,
+        row.invented,
+    ];
+    let mut cells = std::array::from_fn(|_| name.to_owned());
+    for (cell, figure) in cells[1..].iter_mut().zip(figures) {
+        *cell = figure.to_string();
+    }
+    cells
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(total) = self.total() else { return Ok(()) };
+        let mut rows = vec![HEAD.map(str::to_owned)];
+        rows.extend(self.0.values().map(|row| cells(row.fault.name(), row)));
+        rows.push(cells("all", &total));
+        for row in &rows {
+            write!(f, "\n{:<21}", row[0])?;
+            row[1..]
+                .iter()
+                .zip(&HEAD[1..])
+                .try_for_each(|(cell, head)| write!(f, "  {cell:>w$}", w = head.len().max(6)))?;
+        }
+        writeln!(f, "\n")?;
+        let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+        let otherwise = total.otherwise.iter().map(|(how, count)| format!("{count} {how}")).collect();
+        writeln!(f, "answered otherwise, and repeated: {}", list(otherwise))?;
+        let twice = total.duplicates.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
+        writeln!(f, "mailed once more: {}", list(twice))?;
+        writeln!(f, "accepted - emailed - kept - destroyed = {}; not counted: {}", total.lost, total.uncounted)?;
+        total.amiss.iter().try_for_each(|line| writeln!(f, "amiss: {line}"))?;
+        writeln!(f, "the books {}", if self.balances() { "balance" } else { "DO NOT BALANCE" })
+    }
+}

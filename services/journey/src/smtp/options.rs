@@ -1,0 +1,38 @@
+//! What kind of SMTP server it is.
+
+use crate::Identity;
+
+/// How a server wants to be spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct SmtpOptions {
+    pub(super) tls: Option<(&'static str, Identity)>,
+    pub(super) login: Option<(String, String)>,
+    pub(super) brief: bool,
+}
+
+impl SmtpOptions {
+    /// In the clear, for everybody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes no mail before STARTTLS.
+    pub fn starttls(self, identity: &Identity) -> Self {
+        Self { tls: Some(("start", identity.clone())), ..self }
+    }
+
+    /// Speaks TLS from the first byte.
+    pub fn tls(self, identity: &Identity) -> Self {
+        Self { tls: Some(("always", identity.clone())), ..self }
+    }
+
+    /// Of each mail it tells the envelope and the `Message-ID` alone, which makes it several times faster.
+    pub fn brief(self) -> Self {
+        Self { brief: true, ..self }
+    }
+
+    /// Takes mail from this user alone.
+    pub fn login(self, user: &str, password: &str) -> Self {
+        Self { login: Some((user.to_owned(), password.to_owned())), ..self }
+    }
+}

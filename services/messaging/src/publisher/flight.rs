@@ -102,11 +102,19 @@ impl<'b> Flight<'b> {
 impl Stage<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<()>> {
         loop {
-            *self = match self {
-                Self::Publishing(publishing) => Self::Confirming(ready!(publishing.as_mut().poll(cx))?),
-                Self::Confirming(confirm) => Self::landed(ready!(Pin::new(confirm).poll(cx))?),
+            let next = match self {
+                Self::Publishing(publishing) => ready!(publishing.as_mut().poll(cx)).map(Self::Confirming),
+                Self::Confirming(confirm) => ready!(Pin::new(confirm).poll(cx)).map(Self::landed),
                 Self::Landed(..) | Self::Lost => return Poll::Ready(Ok(())),
             };
+            match next {
+                Ok(stage) => *self = stage,
+                Err(error) => {
+                    // What has ended must not be polled again, and whoever gives up polls everything.
+                    *self = Self::Lost;
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
     }
 
@@ -117,5 +125,22 @@ impl Stage<'_> {
             // It cannot be: a lane's channel asks for confirms.
             Confirmation::NotRequested => Self::Lost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_whose_hand_over_failed_is_asked_no_second_time_and_the_others_keep_their_answers() {
+        let gone = async { Err(io::Error::from(io::ErrorKind::ConnectionReset).into()) };
+        let stages = vec![Stage::Landed(Fate::Acked, None), Stage::Publishing(Box::pin(gone))];
+        let mut flight = Flight { open: stages.len(), stages };
+        assert!(flight.landed().await.is_err());
+        flight.give_up();
+        assert!(matches!(flight.stages[..], [Stage::Landed(Fate::Acked, None), Stage::Lost]));
     }
 }

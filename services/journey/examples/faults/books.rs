@@ -90,11 +90,15 @@ impl Books {
         for event in twice {
             let entry = self.by_event.get(&event).map(|&number| &self.entries[number]);
             let row = &mut self.rows[entry.map_or(0, |entry| entry.round)];
-            for pair in self.mailed[&event].windows(2) {
-                let cause = evidence.judge(event, entry, pair[0], pair[1]);
+            let mails = &self.mailed[&event];
+            for at in 1..mails.len() {
+                let cause = evidence.judge(event, entry, mails, at);
                 *row.duplicates.entry(cause).or_default() += 1;
                 if cause == Cause::Unexplained {
-                    row.amiss.push(format!("mailed twice without a cause: {pair:?} {entry:?}"));
+                    row.amiss.push(format!(
+                        "mailed twice without a cause: {mails:?} {entry:?}\n    {}",
+                        evidence.told_of(event)
+                    ));
                 }
             }
         }

@@ -83,12 +83,14 @@ impl Evidence {
         Self { ends, lines, losses, order_losses }
     }
 
-    /// Why `second` followed on `first`.
-    pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, first: Sending, second: Sending) -> Cause {
+    /// Why the mail at this place followed on the one before it.
+    pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, mails: &[Sending], at: usize) -> Cause {
+        let (first, second) = (mails[at - 1], mails[at]);
         if second.number - first.number > REMEMBERED {
             return Cause::Evicted;
         }
-        if let Some(cause) = self.failed_attempt(event, first.life) {
+        let in_life = mails.iter().filter(|mail| mail.life == first.life).count();
+        if let Some(cause) = self.failed_attempt(event, first.life, in_life) {
             return cause;
         }
         if first.life == second.life {
@@ -112,22 +114,34 @@ impl Evidence {
         Cause::Unexplained
     }
 
-    /// What that life says of attempts that failed, though the mail server took the mail. Two mails that both succeeded in one life are none.
-    fn failed_attempt(&self, event: Uuid, life: usize) -> Option<Cause> {
+    /// All that email logged about an event: what there is to find a cause by.
+    pub(crate) fn told_of(&self, event: Uuid) -> String {
+        let mut told = Vec::new();
+        for (life, lines) in self.lines.iter().enumerate() {
+            let lines = lines.get(&event).into_iter().flatten();
+            told.extend(lines.map(|line| format!("life {life}: {line}")));
+            told.extend(self.ends.get(life).map(|(end, at)| format!("life {life}: {end:?} at {at:?}")));
+        }
+        told.join("\n    ")
+    }
+
+    /// What that life says of attempts that failed, though the mail server took the mail: of these it knows of fewer than the server took.
+    fn failed_attempt(&self, event: Uuid, life: usize, mails: usize) -> Option<Cause> {
         let lines = self.lines.get(life)?.get(&event).map_or(&[][..], Vec::as_slice);
         let count = |message: &str| lines.iter().filter(|line| line.message() == message).count();
         let failed = lines.iter().filter(|line| line.message().starts_with("event failed"));
         if failed.clone().any(|line| line.error().contains("not handled within")) {
             return Some(Cause::TimedOut);
         }
-        if count("email sent") == 0 {
-            let killed = self.ends.get(life).is_some_and(|(end, _)| *end == End::Killed);
-            return Some(if killed { Cause::Killed } else { Cause::Unanswered });
+        if count("email sent") >= mails {
+            return None;
         }
-        if count("event given back") > 0 || failed.count() > 0 {
-            let copied = lines.iter().any(|line| line.message() == "delivery has come back");
-            return Some(if copied { Cause::Copied } else { Cause::Unanswered });
-        }
-        None
+        let copied = count("event given back") + failed.count() > 0 && count("delivery has come back") > 0;
+        let killed = self.ends.get(life).is_some_and(|(end, _)| *end == End::Killed);
+        Some(match (copied, killed) {
+            (true, _) => Cause::Copied,
+            (false, true) => Cause::Killed,
+            (false, false) => Cause::Unanswered,
+        })
     }
 }

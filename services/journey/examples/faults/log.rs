@@ -1,6 +1,7 @@
 //! What the services' logs say, read line by line: they are long.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -29,6 +30,12 @@ impl Line {
 
     fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

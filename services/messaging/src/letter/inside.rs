@@ -35,7 +35,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     let queue = || "a-queue".to_owned();
     let retried = letter.to_retry(queue(), "why", now, &span);
     assert_eq!(delivered::<E>(&letter, &retried).attempts(), letter.attempts().saturating_add(1));
-    delivered::<E>(&letter, &letter.to_give_back(queue(), letter.returned().times()));
+    delivered::<E>(&letter, &letter.to_give_back(queue(), letter.returned().times(), now));
     delivered::<E>(&letter, &letter.to_dead_after_attempt(queue(), DeadReason::ForGood, "why", now));
     let dead = delivered::<E>(&letter, &letter.to_dead(queue(), DeadReason::Undecodable, "why", now));
     assert_eq!((dead.dead_reason(), dead.attempts()), (DeadReason::Undecodable, letter.attempts()));

@@ -52,7 +52,7 @@ pub(super) async fn policy_changed(shop: &mut Shop) {
     });
     shop.broker().put(&format!("policies/%2f/{EMAIL_QUEUE}"), &narrow).await;
     last(shop).await;
-    shop.broker().apply_policy(EMAIL_QUEUE).await;
+    shop.broker().apply_policy(EMAIL_QUEUE, 100).await;
 }
 
 /// The user's connections are closed, and its password is refused until it is changed back.

@@ -24,11 +24,12 @@ faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, 
 
 # Within CI the same faults each time, one for each part of the whole.
 .PHONY: ci
-ci: ## Checks formatting, lints and documentation, and runs all tests, the API test and a short round of faults.
+ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API and a round of faults.
 	cargo fmt --all --check
 	rustfmt --check --edition 2024 services/journey/fuzz/src/lib.rs services/journey/fuzz/targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	$(MAKE) chart-test
 	$(MAKE) test
 	$(MAKE) api-test
 	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=1
@@ -60,13 +61,26 @@ audit: ## Checks licences, duplicate versions and advisories of everything that 
 
 TAG ?= dev
 REGISTRY ?=
+RUST_IMAGE ?= rust:1
+REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 
 .PHONY: images
 images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
+	@docker info >/dev/null 2>&1 || { echo "images: Docker does not answer: install it, start it, and see to it that docker info works" >&2; exit 69; }
 	@for service in order email analytics redrive; do \
-		docker build --quiet --target $$service --tag $(if $(REGISTRY),$(REGISTRY)/)warren-$$service:$(TAG) \
-			--build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null) . || exit; \
+		image=$(if $(REGISTRY),$(REGISTRY)/)warren-$$service:$(TAG); \
+		docker build --quiet --target $$service --tag $$image --build-arg RUST_IMAGE=$(RUST_IMAGE) --build-arg VERSION=$(TAG) \
+			--build-arg REVISION=$(REVISION) . >/dev/null || exit; \
+		docker image ls --format '{{.Repository}}:{{.Tag}} {{.Size}}' $$image; \
 	done
+
+.PHONY: kind-up
+kind-up: ## Runs the shop in a kind cluster on this machine, places an order, and says where all is; again: upgrades it.
+	@deploy/kind up
+
+.PHONY: kind-down
+kind-down: ## Removes the kind cluster and all that is in it.
+	@deploy/kind down
 
 .PHONY: chart-test
 chart-test: ## Checks the chart, its dashboards and its alerts, without a cluster.

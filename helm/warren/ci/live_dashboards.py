@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Asks a running Prometheus every query of the dashboards: live_dashboards.py PROMETHEUS_URL [NAMESPACE [RELEASE]]
+
+A query is answered if it has had a number within the last five minutes, so place an order first."""
+import json
+import math
+import re
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+DASHBOARDS = sorted(Path(__file__).resolve().parent.parent.glob("charts/monitoring/dashboards/*.json"))
+
+
+def ask(url, query, minutes=5):
+    """The numbers that a query has had."""
+    now = time.time()
+    form = urllib.parse.urlencode({"query": query, "start": now - 60 * minutes, "end": now, "step": 5})
+    with urllib.request.urlopen(f"{url}/api/v1/query_range", form.encode(), timeout=30) as answer:
+        result = json.load(answer)["data"]["result"]
+    return [float(value) for series in result for _, value in series["values"] if not math.isnan(float(value))]
+
+
+def queries(namespace, release):
+    """(dashboard, panel, query) with the variables filled in as Grafana does."""
+    variables = {"namespace": namespace, "release": release, "__rate_interval": "20s"}
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                yield path.name, panel["title"], re.sub(r"\$(\w+)", lambda name: variables.get(name[1], ".+"), target["expr"])
+
+
+def main(url, namespace="shop", release="warren"):
+    asked, silent = 0, []
+    for dashboard, panel, query in queries(namespace, release):
+        asked += 1
+        try:
+            answered = ask(url.rstrip("/"), query)
+        except urllib.error.HTTPError as error:
+            answered = None
+            print(json.load(error)["error"], file=sys.stderr)
+        if not answered:
+            silent.append(f"{dashboard}, {panel}: {query}")
+    print(f"{asked - len(silent)} of {asked} queries have data", *silent, sep="\n")
+    return 1 if silent or not asked else 0
+
+
+if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 4:
+        sys.exit(__doc__)
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except urllib.error.URLError as error:
+        sys.exit(f"live_dashboards: {sys.argv[1]} does not answer: {error.reason}")

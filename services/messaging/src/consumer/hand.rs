@@ -25,6 +25,8 @@ pub(crate) enum Step<T> {
     Cancel,
     /// Hand this to the handler.
     Begin(T),
+    /// The same with a suspect: nothing else may be in hand for the broker either.
+    BeginAlone(T),
     /// Give this back, unhandled.
     GiveBack(T),
     /// Copy this to the dead letters, unhandled.
@@ -185,7 +187,7 @@ impl<T> Hand<T> {
         if !place || !self.suspect_is_alone() {
             return None;
         }
-        self.suspects.pop_front().map(|suspect| self.unsettle(Step::Begin(suspect)))
+        self.suspects.pop_front().map(|suspect| self.unsettle(Step::BeginAlone(suspect)))
     }
 
     fn unsettle(&mut self, step: Step<T>) -> Step<T> {

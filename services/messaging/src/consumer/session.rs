@@ -158,9 +158,11 @@ impl<'a, H: Handler> Session<'a, H> {
         match step {
             Step::Subscribe(width) => self.subscribe(width).await?,
             Step::Cancel => self.cancel().await?,
-            Step::Begin(letter) => {
-                let place = self.place.take().expect("a step begins only with a place");
-                tokio::spawn(work.begin(letter, place, desk));
+            Step::Begin(letter) => self.begin(letter),
+            Step::BeginAlone(letter) => {
+                // What waits to be acknowledged is still in hand for the broker: a suspect's crash would count it.
+                self.answer_all().await?;
+                self.begin(letter);
             }
             Step::GiveBack(letter) => drop(tokio::spawn(work.dismiss(letter, Outcome::Unbegun, desk))),
             Step::SetAside(letter) => {
@@ -173,13 +175,14 @@ impl<'a, H: Handler> Session<'a, H> {
         Ok(())
     }
 
+    fn begin(&mut self, letter: Box<Letter>) {
+        let place = self.place.take().expect("a step begins only with a place");
+        tokio::spawn(self.work.clone().begin(letter, place, self.desk.clone()));
+    }
+
     async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
         let prefetch = match width {
-            Width::Narrow => {
-                // What waits to be acknowledged is still in hand for the broker: a suspect's crash would count it.
-                self.answer_all().await?;
-                1
-            }
+            Width::Narrow => 1,
             // What is stuck is held as well, and this subscription does not count it.
             Width::Wide => self.work.options.prefetch.saturating_sub(self.hand.stuck_ones()).max(1),
         };

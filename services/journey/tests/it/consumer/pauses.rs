@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use journey::{Broker, Options, eventually};
+use lapin::types::{AMQPValue, FieldTable};
 use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
@@ -117,6 +118,29 @@ async fn a_pause_longer_than_the_consumer_timeout_harms_nothing() {
     drained(&broker).await;
     assert!(actor.seen().iter().all(|seen| seen.attempt == 1));
     assert_eq!(broker.depth(DEAD).await, Some(0));
+}
+
+#[tokio::test]
+async fn an_event_that_a_pause_gives_back_is_redriven_once() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let actor = dependent(&down);
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    let (properties, body) = message("a", "a");
+    let mut headers = FieldTable::default();
+    headers.insert("warren-redriven".into(), AMQPValue::LongLongInt(1));
+    assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await);
+    consumer.becomes("paused").await;
+    down.store(false, Ordering::Relaxed);
+    actor.recover();
+    drained(&broker).await;
+    actor
+        .eventually("it is handled after the pause", |seen| {
+            seen.len() >= 2 && seen.iter().all(|seen| seen.redriven == 1)
+        })
+        .await;
+    assert_eq!(consumer.gauge("messaging_redriven_total"), 1.0);
 }
 
 #[tokio::test]

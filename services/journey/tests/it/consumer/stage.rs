@@ -23,6 +23,9 @@ pub(crate) const EXCHANGE: &str = "order-exchange";
 pub(crate) const KEY: &str = "order.placed";
 const SUBSCRIPTION: Subscription = Subscription::queue(QUEUE).bound_to(EXCHANGE, &[KEY]);
 
+/// The decoder panics over a note that says this.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 /// The simplest event: a text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Note(pub String);
@@ -43,6 +46,7 @@ impl Event for Note {
     }
 
     fn from_data(_: &str, data: &RawValue) -> Result<Self, DecodeError> {
+        assert_ne!(data.get(), format!("{UNREADABLE:?}"), "a bug of the decoder");
         serde_json::from_str(data.get()).map(Self).map_err(|error| DecodeError::NotJson(error.to_string()))
     }
 

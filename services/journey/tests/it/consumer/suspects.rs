@@ -85,6 +85,18 @@ async fn one_killer_among_five_hundred_ends_with_exactly_one_dead_letter() {
     assert_eq!(handled.len(), 501);
 }
 
+#[tokio::test]
+async fn a_suspect_that_its_decoder_cannot_bear_is_a_dead_letter_and_ends_nothing() {
+    let broker = Broker::shared().await;
+    let actor = Actor::willing();
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish_suspects(&broker, &[UNREADABLE, "good"]).await;
+    eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
+    drained(&broker).await;
+    assert_eq!(actor.texts(), ["good"]);
+    assert!(!consumer.has_ended());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_classic_queue_a_killer_is_handled_alone_and_never_set_aside() {
     let broker = Broker::shared().await;

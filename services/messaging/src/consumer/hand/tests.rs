@@ -38,10 +38,10 @@ fn the_first_delivery_that_is_no_suspect_widens_the_subscription() {
 fn a_suspect_is_begun_alone_and_the_next_comes_after_it() {
     let mut hand = subscribed(Width::Narrow);
     hand.arrived(1, Suspect);
-    assert_eq!(steps(&mut hand), [Step::Begin(1)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(1)]);
     hand.settled();
     hand.arrived(2, Suspect);
-    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn suspects_among_others_wait_until_nothing_else_is_in_hand() {
     hand.settled();
     assert_eq!(steps(&mut hand), [], "one is still in hand");
     hand.settled();
-    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
     hand.settled();
     assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
 }
@@ -70,7 +70,7 @@ fn a_suspect_that_arrives_while_the_subscription_widens_is_still_alone() {
     hand.cancelled();
     assert_eq!(steps(&mut hand), []);
     hand.settled();
-    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
     hand.settled();
     assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
 }
@@ -90,7 +90,7 @@ fn what_has_to_be_recorded_is_given_back_at_once_and_changes_no_width() {
     assert_eq!(steps(&mut hand), [Step::GiveBack(1)]);
     hand.settled();
     hand.arrived(2, Suspect);
-    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
     let mut hand = subscribed(Width::Wide);
     hand.arrived(1, Plain);
     hand.arrived(2, Unrecorded);
@@ -117,11 +117,11 @@ fn leaving_gives_back_what_was_not_begun_and_ends_when_the_rest_is_settled() {
 fn what_is_stuck_takes_no_place_of_a_narrow_subscription_and_no_suspect_waits_for_it() {
     let mut hand = subscribed(Width::Narrow);
     hand.arrived(1, Suspect);
-    assert_eq!(steps(&mut hand), [Step::Begin(1)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(1)]);
     hand.stuck();
     assert_eq!(steps(&mut hand), [Step::Cancel, Step::Subscribe(Width::Narrow)]);
     hand.arrived(2, Suspect);
-    assert_eq!(steps(&mut hand), [Step::Begin(2)]);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
     hand.unstuck();
     assert_eq!(steps(&mut hand), []);
     hand.settled();
@@ -166,7 +166,7 @@ proptest::proptest! {
             }
             while let Some(step) = hand.next_step(true) {
                 match step {
-                    Step::Begin(suspicion) => {
+                    Step::Begin(suspicion) | Step::BeginAlone(suspicion) => {
                         assert!(!suspect_runs, "a suspect has company");
                         assert!(suspicion == Plain || hand.len() == 1, "a suspect among {}", hand.len());
                         suspect_runs = suspicion == Suspect;

@@ -115,7 +115,9 @@ impl<'a, H: Handler> Session<'a, H> {
     pub(super) async fn close(mut self) {
         self.work.in_flight.set(0);
         self.reports.close();
-        self.pardon();
+        if self.hand.len() > 0 {
+            self.pardon();
+        }
         self.feed.close().await;
     }
 
@@ -124,10 +126,10 @@ impl<'a, H: Handler> Session<'a, H> {
         self.desk.leave();
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
-        self.work.pardons.lose();
         self.pardon();
     }
 
+    /// The broker counts what this session had in hand as returned, and this process lives.
     fn pardon(&self) {
         self.work.pardons.grant(self.acks.outstanding().copied());
     }

@@ -85,15 +85,12 @@ impl Pardons {
         Self(Mutex::new(Memory { counts: Recent::new(PARDONS), lost: false, back: None }))
     }
 
-    /// Notes that each of these, held at this count, comes back with a higher one through no fault of its own.
+    /// Notes that a channel is gone and this process is not: each of these, held at this count, comes back with a higher one through no fault of
+    /// its own.
     pub(crate) fn grant(&self, held: impl Iterator<Item = (Fingerprint, u32)>) {
         let mut memory = self.memory();
+        memory.lost = true;
         held.for_each(|(delivery, times)| memory.counts.update(delivery, |count| *count = times.saturating_add(1)));
-    }
-
-    /// Notes that a connection is lost, and this process is not.
-    pub(crate) fn lose(&self) {
-        self.memory().lost = true;
     }
 
     /// Notes that this process consumes again.

@@ -16,7 +16,7 @@ use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;
 use crate::{Endpoint, PublishError};
 
-/// How long one try waits for the broker's confirm.
+/// How long one try waits for the broker's confirm, unless an alarm holds it back.
 const CONFIRM: Duration = Duration::from_secs(10);
 /// The wait after a copy that was not confirmed; each further wait is twice as long.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -96,6 +96,6 @@ impl<H: Handler> Work<H> {
     }
 
     async fn try_copy(&self, copy: &Copy) -> Result<(), PublishError> {
-        self.copies.lanes().send(copy.outgoing(), Instant::now() + CONFIRM).await
+        self.copies.lanes().send_through_alarms(copy.outgoing(), CONFIRM).await
     }
 }

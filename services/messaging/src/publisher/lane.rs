@@ -133,6 +133,8 @@ impl Lane {
     async fn overdue(&self, latest: Instant) {
         sleep_until(latest.max(Instant::now() + LEAST_WAIT)).await;
         while self.link.is_blocked() {
+            self.link.until_blocked(false).await;
+            // What the alarm held back is confirmed now.
             sleep(LEAST_WAIT).await;
         }
     }

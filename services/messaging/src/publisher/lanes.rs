@@ -86,11 +86,31 @@ impl Lanes {
     /// # If dropped
     /// A message that still waits in line is never sent. One that was handed to the broker is: whether it arrived is then unknown.
     pub(crate) async fn send(&self, outgoing: Outgoing, deadline: Instant) -> Answer {
-        let unsent = || match *self.state.borrow() {
+        self.outbox.send(outgoing, deadline, || self.unsent()).await
+    }
+
+    /// What to say of a message that was never handed over.
+    fn unsent(&self) -> PublishError {
+        match *self.state.borrow() {
             State::Blocked => PublishError::Blocked,
             _ => PublishError::Unavailable,
+        }
+    }
+
+    /// The same, but whatever `within` says waits while an alarm lasts, and so long again after it: what was handed over as it began arrives when it is
+    /// over, and sent again it would arrive twice.
+    pub(crate) async fn send_through_alarms(&self, outgoing: Outgoing, within: Duration) -> Answer {
+        let over = async {
+            let mut state = self.state.clone();
+            sleep(within).await;
+            while *state.borrow() == State::Blocked {
+                if state.wait_for(|state| *state != State::Blocked).await.is_err() {
+                    return;
+                }
+                sleep(within).await;
+            }
         };
-        self.outbox.send(outgoing, deadline, unsent).await
+        self.outbox.send_until(over, outgoing, Instant::now() + within, || self.unsent()).await
     }
 
     /// Takes in nothing more, finishes what is under way, and ends; at the deadline it ends at once.

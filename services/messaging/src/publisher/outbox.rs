@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, Outgoing, PublishError};
 
@@ -67,9 +67,22 @@ impl Outbox {
         deadline: Instant,
         unsent: impl FnOnce() -> PublishError,
     ) -> Answer {
+        self.send_until(sleep_until(deadline), outgoing, deadline, unsent).await
+    }
+
+    /// The same, but waits until `over` resolves. A lane waits for its confirm until the deadline at least.
+    pub(super) async fn send_until(
+        &self,
+        over: impl Future<Output = ()>,
+        outgoing: Outgoing,
+        deadline: Instant,
+        unsent: impl FnOnce() -> PublishError,
+    ) -> Answer {
         let mut place = self.enter(outgoing, deadline)?;
-        if let Ok(Ok(answer)) = timeout_at(deadline, &mut place.answer).await {
-            return answer;
+        tokio::select! {
+            biased;
+            Ok(answer) = &mut place.answer => return answer,
+            () = over => {}
         }
         match self.withdraw(place.number) {
             Some(ticket) if !ticket.sent => Err(unsent()),

@@ -141,6 +141,31 @@ async fn neither_a_pause_nor_a_stop_waits_for_a_copy_that_an_alarm_holds_back() 
     drained(&broker).await;
 }
 
+#[tokio::test]
+async fn a_copy_that_waits_out_an_alarm_is_made_once() {
+    let broker = Broker::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let actor = Actor::new(move |_| {
+        let gate = waiting.clone();
+        async move {
+            let _open = gate.acquire().await.unwrap();
+            Err(Failure::for_good("never"))
+        }
+    });
+    let _consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["fails"]).await;
+    actor.eventually("it is begun", |seen| seen.len() == 1).await;
+    broker.set_alarm(Alarm::Memory).await;
+    gate.add_permits(1);
+    // Longer than a try would wait without an alarm: only time itself can show that there is no second one.
+    let begun = std::time::Instant::now();
+    eventually("two tries could be over", async || begun.elapsed(), |past| *past > Duration::from_secs(12)).await;
+    broker.clear_alarm(Alarm::Memory).await;
+    drained(&broker).await;
+    assert_eq!(broker.depth(DEAD).await, Some(1));
+}
+
 /// Deletes the dead letters' queue; the consumer may not make it again, so every copy for it is returned.
 async fn forbid_dead_letters(broker: &Broker) {
     let service = r"^(order-exchange|email-queue(\..+)?)$";

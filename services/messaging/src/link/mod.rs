@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -254,6 +255,17 @@ async fn observe(
         metrics.blocked(blocked);
         condition.send_modify(|condition| condition.blocked = blocked);
     }
+    metrics.closed();
+    let words = farewell(events, latest, &heard).await;
+    condition.send_modify(|condition| condition.lost = Some(words));
+}
+
+/// Why a connection was lost: the broker's own words before lapin's, and those before none.
+async fn farewell(
+    mut events: Pin<&mut impl Stream<Item = Event>>,
+    latest: Option<(Instant, lapin::Error)>,
+    heard: &Heard,
+) -> String {
     let mut reason = latest.filter(|(at, _)| at.elapsed() < STEP).map(|(_, error)| Error::lost(error));
     if reason.is_none() && heard.farewell.get().is_none() {
         // The socket goes first; lapin says why a moment later, if it knows.
@@ -263,11 +275,9 @@ async fn observe(
             _ => None,
         });
     }
-    let words = match (heard.farewell.get(), reason) {
+    match (heard.farewell.get(), reason) {
         (Some(words), _) => words.clone(),
         (None, Some(Error::Lost { reason })) => reason,
         (None, _) => "the broker hung up".to_owned(),
-    };
-    metrics.closed();
-    condition.send_modify(|condition| condition.lost = Some(words));
+    }
 }

@@ -1,5 +1,4 @@
 //! Queue to totals: how many orders were placed and cancelled, and what they amount to in each currency.
-#![forbid(unsafe_code)]
 
 mod config;
 pub use config::Config;

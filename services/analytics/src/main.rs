@@ -1,5 +1,4 @@
 //! Queue to totals.
-#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -2,7 +2,6 @@
 //!
 //! A service's `main` is one call of [`run()`]: it reads the [`Env`], starts the logs, hands a [`Process`] to the service, and turns
 //! how that ended into an exit code.
-#![forbid(unsafe_code)]
 
 mod env;
 pub use env::{Env, Fault, Secret, Variable};

@@ -3,7 +3,6 @@
 //! The way of an order: a body is parsed ([`NewOrder::parse`]), placed ([`NewOrder::place`]), encoded
 //! ([`CloudEvent::encode`]), and decoded by each consumer ([`decode()`]). What has one of these types is valid; what is
 //! not is refused with a [`Fault`] for each field. `asyncapi.yaml` beside this crate describes the same to others.
-#![forbid(unsafe_code)]
 
 pub mod limits;
 

@@ -1,5 +1,4 @@
 //! Queue to email: one mail for each order that was placed, by SMTP or to the log.
-#![forbid(unsafe_code)]
 
 mod app;
 pub use app::App;

@@ -35,7 +35,6 @@
 //! | | `x-dead-letter-exchange: ""`, `x-dead-letter-routing-key: <queue>` | expired, it goes back to its own queue and to no other |
 //! | | `x-queue-type: quorum`, `x-dead-letter-strategy`, `x-overflow` | as above: a delayed event is as safe as any |
 //! | `<queue>.dead` | `x-queue-type: quorum`, `x-delivery-limit: -1` | however often letters are looked at and put back, they stay; their number is not limited |
-#![forbid(unsafe_code)]
 
 mod setting;
 pub use setting::Setting;

@@ -1,7 +1,6 @@
 //! HTTP request to order to confirmed event: what is answered `202` is held by a queue.
 //!
 //! The service keeps no state. Its answers, and what each says of the order, are in `openapi.json` beside this crate.
-#![forbid(unsafe_code)]
 
 mod config;
 pub use config::Config;

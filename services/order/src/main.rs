@@ -1,5 +1,4 @@
 //! HTTP request to confirmed event.
-#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

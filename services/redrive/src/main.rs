@@ -1,5 +1,4 @@
 //! Dead letters back to their queue: runs, says what it did, and ends.
-#![forbid(unsafe_code)]
 
 mod config;
 mod exit;

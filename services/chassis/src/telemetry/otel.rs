@@ -67,16 +67,41 @@ impl Export {
                 .otherwise("none");
             env.setting(headers.secret(), |text| pairs(text, is_header));
         }
-        let timeout =
-            Variable::new("OTEL_EXPORTER_OTLP_TIMEOUT", "how long one request may take, in milliseconds").or("10000");
-        let timeout = Duration::from_millis(env.number(timeout, 1..=600_000));
-        let roots = Variable::new("OTEL_EXPORTER_OTLP_CERTIFICATE", "who may vouch for an `https` endpoint")
-            .expecting("a readable PEM file with certificates")
-            .otherwise("the system's roots");
-        let roots = env.read(roots, tls::read_roots);
+        for name in ["OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] {
+            let compression = Variable::new(name, "how spans are compressed").expecting("none, nothing is").or("none");
+            env.setting(compression, |text| text == "none");
+        }
+        let (timeout, roots) = (timeout(env), roots(env));
         let endpoint = traces.or(base).filter(|_| exporter.as_deref() == Some("otlp"))?;
         Some(Self { endpoint, timeout, roots })
     }
+}
+
+/// The one of traces goes before the one of all signals, here and below.
+fn timeout(env: &mut Env) -> Duration {
+    let variable = |name| {
+        Variable::new(name, "how long one request may take, in milliseconds")
+            .expecting("a whole number from 1 to 600000")
+    };
+    let all = env.read(variable("OTEL_EXPORTER_OTLP_TIMEOUT").or("10000"), milliseconds);
+    let traces = variable("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT").otherwise("OTEL_EXPORTER_OTLP_TIMEOUT");
+    env.read(traces, milliseconds).or(all).expect("the default is a number")
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
+    (1..=600_000).contains(&number).then(|| Duration::from_millis(number))
+}
+
+fn roots(env: &mut Env) -> Option<Roots> {
+    let variable = |name, otherwise| {
+        Variable::new(name, "who may vouch for an `https` endpoint")
+            .expecting("a readable PEM file with certificates")
+            .otherwise(otherwise)
+    };
+    let all = env.read(variable("OTEL_EXPORTER_OTLP_CERTIFICATE", "the system's roots"), tls::read_roots);
+    let traces = variable("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
+    env.read(traces, tls::read_roots).or(all)
 }
 
 /// It may hold a password by mistake, and then is refused: it is never printed.

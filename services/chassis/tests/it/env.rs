@@ -146,7 +146,11 @@ fn the_standard_variables_of_traces_are_held_to_what_is_built_in() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "+10"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/nowhere.pem"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team"),
@@ -158,6 +162,18 @@ fn the_standard_variables_of_traces_are_held_to_what_is_built_in() {
         assert!(faults.len() == 1 && faults[0].starts_with(name), "{name}: {faults:?}");
         assert!(!faults[0].contains("hunter2"), "{faults:?}");
     }
+}
+
+#[test]
+fn what_is_said_of_traces_goes_before_what_is_said_of_all_signals() {
+    let timeout = |variables: &[(&str, &str)]| {
+        let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")];
+        let mut env = Env::from_map(variables.iter().chain(&endpoint).copied());
+        Settings::from_env(&mut env).trace.export.unwrap().timeout.as_millis()
+    };
+    let (all, traces) = (("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"), ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "3000"));
+    let timeouts = [&[][..], &[all], &[traces], &[all, traces]].map(timeout);
+    assert_eq!(timeouts, [10_000, 2000, 3000, 3000]);
 }
 
 #[test]

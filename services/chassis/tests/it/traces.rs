@@ -66,6 +66,8 @@ fn spans_are_sent_when_the_process_stops_with_the_trace_of_the_log() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=opens%20it"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team=orders"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
     ]);
     process.signal(Signal::SIGTERM);
     let (code, lines) = process.end();
@@ -153,9 +155,10 @@ fn an_https_collector_is_verified() {
     let (address, received) = collector_behind(OK, secure);
 
     let certificate = file.path().to_str().unwrap();
-    for endpoint in [format!("https://{address}"), format!("https://localhost:{}", address.port())] {
-        let variables =
-            [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate)];
+    let trusted = ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"];
+    let endpoints = [format!("https://{address}"), format!("https://localhost:{}", address.port())];
+    for (endpoint, trusted) in endpoints.iter().zip(trusted) {
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), (trusted, certificate)];
         let (mut process, _) = Fixture::start(&variables);
         process.signal(Signal::SIGTERM);
         let (_, lines) = process.end();

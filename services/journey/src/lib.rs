@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # use journey::{Alarm, Broker, Collector, Options, Plan, Process, Proxy, SmtpOptions, SmtpServer, World};
-//! # use journey::{At, Trouble, an_order, eventually};
+//! # use journey::{At, Trouble, an_order, eventually, in_time};
 //! # async fn example() {
 //! let broker = Broker::shared().await;                  // one node for all; a vhost, and so all names, of the test's own
 //! let broker = Broker::start().await;                   // a node to break: about five seconds
@@ -15,6 +15,7 @@
 //! broker.set_alarm(Alarm::Memory).await;                // and `clear_alarm`
 //! broker.delete_binding("email-queue", "order-exchange", "order.placed").await;
 //! let dead = broker.take("email-queue.dead").await;     // and `depth`, `consumers`, `peek`, `publish`, `declare`
+//! in_time("it ends", async {}).await;                    // what has to end by itself
 //! eventually("it is empty", || broker.depth("email-queue"), |&depth| depth == Some(0)).await;
 //!
 //! let world = World::start().await;                     // order, email and analytics on the shared broker, ready
@@ -29,6 +30,7 @@
 //! assert_eq!(email.exit_code().await, 0);
 //!
 //! let proxy = Proxy::to(broker.port()).await;           // `broker.through(&proxy)`; `cut`, `reset`, `refuse`, `freeze`, `delay`, `thin`, `pass`
+//! let newer = broker.posing_as_4_3().await;             // a proxy that makes it a RabbitMQ 4.3 to `broker.through(&newer)`
 //! let collector = Collector::start().await;             // OTLP: `endpoint()`, `spans()`
 //!
 //! let mut smtp = SmtpServer::start(SmtpOptions::new()); // `url()` is SMTP_URL; `mails`, `sessions`, `stop`, `start_again`, `freeze`

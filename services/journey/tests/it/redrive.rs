@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{pending, ready};
 
 use contract::CONTENT_TYPE;
-use journey::{Broker, Process, eventually};
+use journey::{Broker, Process, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::redrive::{self, RedriveOptions, Summary};
@@ -27,7 +27,7 @@ pub(crate) fn options() -> RedriveOptions {
 pub(crate) async fn redrive(broker: &Broker, options: RedriveOptions) -> Result<Summary, Error> {
     let url = broker.url_as("redrive").parse().unwrap();
     let endpoint = Endpoint { url, ca_file: None, name: "redrive".to_owned() };
-    redrive::run(endpoint, options, &Registry::new(), pending()).await
+    in_time("redrive ends", redrive::run(endpoint, options, &Registry::new(), pending())).await
 }
 
 /// A queue and its dead letters, each with a reason. A consumer has declared both, and is gone.

@@ -189,7 +189,7 @@ impl Running {
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<(), Error> {
         self.ask_to_stop();
-        (&mut self.task).await.unwrap()
+        in_time("the consumer stops", &mut self.task).await.unwrap()
     }
 
     pub(crate) fn ask_to_stop(&mut self) {

@@ -28,7 +28,7 @@ pub(crate) struct Acks<T> {
     /// How many at the front are finished.
     prefix: usize,
     prefix_since: Option<Instant>,
-    /// How many are finished behind one that is not.
+    /// How many that cannot wait are finished behind one that is not.
     behind: usize,
     requeued: Vec<u64>,
     batch: usize,
@@ -39,6 +39,8 @@ struct Entry<T> {
     tag: u64,
     note: T,
     finished: Option<Instant>,
+    /// It waits for those before it, however long they take.
+    patient: bool,
 }
 
 impl<T> Acks<T> {
@@ -56,14 +58,26 @@ impl<T> Acks<T> {
 
     pub(crate) fn delivered(&mut self, tag: u64, note: T) {
         debug_assert!(self.outstanding.back().is_none_or(|last| last.tag < tag), "delivery tags rise");
-        self.outstanding.push_back(Entry { tag, note, finished: None });
+        self.outstanding.push_back(Entry { tag, note, finished: None, patient: false });
     }
 
     /// Marks a delivery as handled or copied elsewhere. An unknown tag is ignored.
     pub(crate) fn finished(&mut self, tag: u64, now: Instant) {
+        self.finish(tag, now, false);
+    }
+
+    /// Marks a delivery as given back by a copy, which is never acknowledged singly: a stopping consumer gives back all at once, and of more than
+    /// 32 acknowledgements that a quorum queue has not applied RabbitMQ forgets the rest with their channel.
+    pub(crate) fn given_back(&mut self, tag: u64, now: Instant) {
+        self.finish(tag, now, true);
+    }
+
+    fn finish(&mut self, tag: u64, now: Instant, patient: bool) {
         let Some(at) = self.position(tag) else { return };
-        if self.outstanding[at].finished.replace(now).is_none() {
-            self.behind += 1;
+        let entry = &mut self.outstanding[at];
+        if entry.finished.replace(now).is_none() {
+            entry.patient = patient;
+            self.behind += usize::from(!patient);
             self.extend_prefix(now);
         }
     }
@@ -90,15 +104,15 @@ impl<T> Acks<T> {
         }
         // A batch of finished ones behind a gap would fill the prefetch and starve the handlers, so it does not wait.
         let crowded = self.behind >= self.batch;
-        if self.behind > 0 {
+        if self.behind > 0 || all {
             let mut at = 0;
             self.outstanding.retain(|entry| {
                 at += 1;
-                let is_due = |finished| all || crowded || now >= finished + BEHIND_GAP;
+                let is_due = |finished| all || !entry.patient && (crowded || now >= finished + BEHIND_GAP);
                 let due = at > self.prefix && entry.finished.is_some_and(is_due);
                 if due {
                     replies.push(Reply::Ack(entry.tag));
-                    self.behind -= 1;
+                    self.behind -= usize::from(!entry.patient);
                 }
                 !due
             });
@@ -113,7 +127,10 @@ impl<T> Acks<T> {
         }
         let company = self.prefix_since.map(|since| since + COMPANY);
         let gap = (self.behind > 0)
-            .then(|| self.outstanding.iter().skip(self.prefix).filter_map(|entry| entry.finished).min())
+            .then(|| {
+                let impatient = self.outstanding.iter().skip(self.prefix).filter(|entry| !entry.patient);
+                impatient.filter_map(|entry| entry.finished).min()
+            })
             .flatten()
             .map(|oldest| oldest + BEHIND_GAP);
         [company, gap].into_iter().flatten().min()
@@ -130,9 +147,10 @@ impl<T> Acks<T> {
     }
 
     fn extend_prefix(&mut self, now: Instant) {
-        let longer = self.outstanding.iter().skip(self.prefix).take_while(|entry| entry.finished.is_some()).count();
-        self.prefix += longer;
-        self.behind -= longer;
+        for entry in self.outstanding.iter().skip(self.prefix).take_while(|entry| entry.finished.is_some()) {
+            self.prefix += 1;
+            self.behind -= usize::from(!entry.patient);
+        }
         if self.prefix > 0 && self.prefix_since.is_none() {
             self.prefix_since = Some(now);
         }
@@ -193,6 +211,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_back_by_a_copy_is_acknowledged_with_those_before_it_in_one() {
+        let (mut acks, now) = (acks(1..=128), Instant::now());
+        (2..=128).for_each(|tag| acks.given_back(tag, now));
+        assert_eq!((acks.take_due(now + BEHIND_GAP, false), acks.next_due(now + BEHIND_GAP)), (vec![], None));
+        acks.finished(1, now);
+        assert_eq!(acks.take_due(now, true), [Reply::AckThrough(128)]);
+    }
+
+    #[test]
     fn what_goes_back_leaves_no_gap_and_is_never_acknowledged() {
         let (mut acks, now) = (acks(1..=3), Instant::now());
         acks.finished(1, now);
@@ -221,7 +248,7 @@ mod tests {
     proptest::proptest! {
         /// A broker's view: each reply must name an outstanding tag, and in the end everything is answered once.
         #[test]
-        fn every_delivery_is_answered_exactly_once(steps in proptest::collection::vec((0u8..4, 0u64..40, 0u64..60), 1..200)) {
+        fn every_delivery_is_answered_exactly_once(steps in proptest::collection::vec((0u8..5, 0u64..40, 0u64..60), 1..200)) {
             let (mut acks, start) = (Acks::new(20), Instant::now());
             let (mut next, mut clock) = (1, start);
             let mut broker = std::collections::BTreeSet::new();
@@ -239,6 +266,7 @@ mod tests {
                     0 | 1 => { acks.delivered(next, ()); broker.insert(next); open.push(next); next += 1; }
                     _ if open.is_empty() => {}
                     2 => acks.finished(open.swap_remove(which as usize % open.len()), clock),
+                    3 => acks.given_back(open.swap_remove(which as usize % open.len()), clock),
                     _ => acks.requeue(open.swap_remove(which as usize % open.len()), clock),
                 }
                 answer(acks.take_due(clock, false), &mut broker);

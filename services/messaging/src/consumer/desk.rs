@@ -18,6 +18,8 @@ pub(super) struct Desk {
 pub(super) enum Report {
     /// Handled, or copied elsewhere: acknowledge it.
     Done(u64),
+    /// Given back by a copy: acknowledge it with those before it.
+    Copied(u64),
     /// Unchanged: requeue it.
     Back(u64),
     /// What the handler depends on is down. The delivery is settled later.

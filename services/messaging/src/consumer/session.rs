@@ -239,6 +239,7 @@ impl<'a, H: Handler> Session<'a, H> {
     fn take_report(&mut self, report: Report, now: Instant) {
         match report {
             Report::Done(tag) => self.acks.finished(tag, now),
+            Report::Copied(tag) => self.acks.given_back(tag, now),
             Report::Back(tag) => self.acks.requeue(tag, now),
             Report::Outage(reason) => return self.pause(reason),
             Report::Stuck => return self.hand.stuck(),

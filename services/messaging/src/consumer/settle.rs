@@ -78,7 +78,7 @@ impl<H: Handler> Work<H> {
             if !self.copied(&copy, desk).await {
                 return;
             }
-            Report::Done(letter.tag())
+            Report::Copied(letter.tag())
         } else {
             Report::Back(letter.tag())
         };

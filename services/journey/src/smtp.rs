@@ -161,9 +161,9 @@ impl SmtpServer {
         self.seen.events().mails.clone()
     }
 
-    /// How many mails it took.
-    pub fn mail_count(&self) -> usize {
-        self.seen.events().mails.len()
+    /// Looks at the mails it took, which may be too many to copy.
+    pub fn look<T>(&self, look: impl FnOnce(&[Delivered]) -> T) -> T {
+        look(&self.seen.events().mails)
     }
 
     /// How many connections it took.

@@ -35,7 +35,7 @@ impl Books {
         }
         let counted = shop.analytics.logs().flat_map(|log| log::counted(&log).collect::<Vec<_>>()).collect();
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
-        let mut books = Self { entries, by_event, mailed: mailed(&shop.smtp.mails()), counted, kept, rows };
+        let mut books = Self { entries, by_event, mailed: shop.smtp.look(mailed), counted, kept, rows };
         books.strike(&shop.ruins);
         books.seek_inventions();
         books.explain_duplicates(shop);
@@ -65,7 +65,9 @@ impl Books {
             }
             if self.counted.contains(&entry.event) {
                 row.counted += 1;
-            } else if !self.kept[ANALYTICS_QUEUE].contains(&entry.event) && !ruined(ANALYTICS_QUEUE) {
+            } else if ruined(ANALYTICS_QUEUE) {
+                row.count_destroyed += 1;
+            } else if !self.kept[ANALYTICS_QUEUE].contains(&entry.event) {
                 row.uncounted += 1;
                 row.amiss.push(format!("not counted: {entry:?}"));
             }

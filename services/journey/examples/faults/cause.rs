@@ -96,6 +96,9 @@ impl Evidence {
         if first.life == second.life {
             return Cause::Unexplained;
         }
+        if self.came_back_beside_its_copy(event, second.at) {
+            return Cause::Copied;
+        }
         let lives = first.life.min(second.life)..first.life.max(second.life);
         if self.ends[lives].iter().any(|(end, _)| *end == End::Killed) {
             return Cause::Killed;
@@ -108,10 +111,27 @@ impl Evidence {
             return Cause::Resent;
         }
         let (_, ended) = self.ends[first.life];
-        if log::between(&self.losses[first.life], first.at, ended) {
+        let lost = log::between(&self.losses[first.life], first.at, ended);
+        if lost || self.says(event, second.life, "delivery has come back") {
             return Cause::Reconnected;
         }
         Cause::Unexplained
+    }
+
+    /// Whether it was copied before that moment, and its original was delivered again all the same.
+    fn came_back_beside_its_copy(&self, event: Uuid, until: SystemTime) -> bool {
+        let mut copied = false;
+        let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
+        lines.take_while(|line| line.time() <= until).any(|line| {
+            let came_back = copied && line.message() == "delivery has come back";
+            copied |= line.message() == "event given back" || line.message().starts_with("event failed");
+            came_back
+        })
+    }
+
+    fn says(&self, event: Uuid, life: usize, message: &str) -> bool {
+        let lines = self.lines.get(life).and_then(|lines| lines.get(&event));
+        lines.is_some_and(|lines| lines.iter().any(|line| line.message() == message))
     }
 
     /// All that email logged about an event: what there is to find a cause by.

@@ -9,6 +9,16 @@ pub(crate) enum Stage {
     ThreeNodes,
 }
 
+impl Stage {
+    /// Its name in what is printed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OneNode => "one node",
+            Self::ThreeNodes => "three nodes",
+        }
+    }
+}
+
 macro_rules! faults {
     ($($fault:ident $name:literal $stage:ident),* $(,)?) => {
         /// A kind of fault.

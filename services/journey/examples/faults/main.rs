@@ -40,12 +40,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    println!("{settings}");
+    let script = Script::write(&settings);
+    print!("{settings}\n{script}");
     let mut table = Table::default();
-    for act in Script::write(&settings).acts {
+    for act in script.acts {
         table.add(act.play(settings.seed).await);
     }
-    print!("{table}");
-    println!("{settings}");
+    println!("{table}{settings}");
     if table.balances() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -52,7 +52,7 @@ impl Shop {
             let held = metrics.map(|metrics| metrics.sum("messaging_in_flight", &[]) as u32);
             in_hand = in_hand.zip(held).map(|(all, held)| all + held);
         }
-        Motion { waiting, in_hand, mails: self.smtp.mail_count() }
+        Motion { waiting, in_hand, mails: self.smtp.look(<[_]>::len) }
     }
 
     /// All queues there are.

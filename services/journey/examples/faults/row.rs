@@ -16,7 +16,10 @@ pub(crate) struct Row {
     pub(crate) emailed: usize,
     pub(crate) counted: usize,
     pub(crate) kept: usize,
+    /// By the fault's nature, before they were emailed.
     pub(crate) destroyed: usize,
+    /// By the fault's nature, before they were counted.
+    pub(crate) count_destroyed: usize,
     pub(crate) duplicates: BTreeMap<Cause, usize>,
     /// Accepted, and neither emailed nor kept nor destroyed.
     pub(crate) lost: usize,
@@ -40,6 +43,7 @@ impl Row {
             counted: 0,
             kept: 0,
             destroyed: 0,
+            count_destroyed: 0,
             duplicates: BTreeMap::new(),
             lost: 0,
             uncounted: 0,
@@ -56,6 +60,7 @@ impl Row {
         self.counted += other.counted;
         self.kept += other.kept;
         self.destroyed += other.destroyed;
+        self.count_destroyed += other.count_destroyed;
         self.lost += other.lost;
         self.uncounted += other.uncounted;
         self.invented += other.invented;

@@ -1,5 +1,7 @@
 //! Which faults are played, and in which order: all of it follows from the seed.
 
+use std::fmt;
+
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -47,6 +49,16 @@ impl Script {
             acts.push(Act { stage, faults, orders });
         }
         Self { acts }
+    }
+}
+
+/// What will break, and where.
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.acts.iter().try_for_each(|act| {
+            let names: Vec<_> = act.faults.iter().map(|fault| fault.name()).collect();
+            writeln!(f, "{}, {} orders: {}", act.stage.name(), act.orders, names.join(", "))
+        })
     }
 }
 

@@ -38,26 +38,22 @@ impl Table {
 }
 
 fn cells(name: &str, row: &Row) -> [String; 11] {
-    let otherwise = row.otherwise.values().sum();
-    let twice = row.duplicates.values().sum();
-    let lost = row.lost + row.uncounted;
-    let figures = [
-        row.times,
-        row.accepted,
-        otherwise,
-        row.emailed,
-        row.counted,
-        row.kept,
-        row.destroyed,
-        twice,
-        lost,
-        row.invented,
-    ];
-    let mut cells = std::array::from_fn(|_| name.to_owned());
-    for (cell, figure) in cells[1..].iter_mut().zip(figures) {
-        *cell = figure.to_string();
-    }
-    cells
+    let otherwise: usize = row.otherwise.values().sum();
+    let twice: usize = row.duplicates.values().sum();
+    let pair = |mails: usize, counts: usize| if counts == 0 { mails.to_string() } else { format!("{mails}+{counts}") };
+    [
+        name.to_owned(),
+        row.times.to_string(),
+        row.accepted.to_string(),
+        otherwise.to_string(),
+        row.emailed.to_string(),
+        row.counted.to_string(),
+        row.kept.to_string(),
+        pair(row.destroyed, row.count_destroyed),
+        twice.to_string(),
+        pair(row.lost, row.uncounted),
+        row.invented.to_string(),
+    ]
 }
 
 impl fmt::Display for Table {
@@ -79,6 +75,11 @@ impl fmt::Display for Table {
         writeln!(f, "answered otherwise, and repeated: {}", list(otherwise))?;
         let twice = total.duplicates.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
         writeln!(f, "mailed once more: {}", list(twice))?;
+        let (mails, counts) = (total.destroyed, total.count_destroyed);
+        writeln!(
+            f,
+            "destroyed with a queue that was deleted, or not heard until it was back: {mails} mails, {counts} counts"
+        )?;
         writeln!(f, "accepted - emailed - kept - destroyed = {}; not counted: {}", total.lost, total.uncounted)?;
         total.amiss.iter().try_for_each(|line| writeln!(f, "amiss: {line}"))?;
         writeln!(f, "the books {}", if self.balances() { "balance" } else { "DO NOT BALANCE" })

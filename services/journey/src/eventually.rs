@@ -24,17 +24,30 @@ pub async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
 /// After a minute, with `what` was awaited and the last answer.
 pub async fn eventually<T: Debug, F: Future<Output = T>>(
     what: &str,
+    observe: impl FnMut() -> F,
+    holds: impl Fn(&T) -> bool,
+) -> T {
+    eventually_within(PATIENCE, what, observe, holds).await
+}
+
+/// The same with more patience, for what is slow by its nature or under a load of the test's own.
+///
+/// # Panics
+/// When it is at its end.
+pub async fn eventually_within<T: Debug, F: Future<Output = T>>(
+    patience: Duration,
+    what: &str,
     mut observe: impl FnMut() -> F,
     holds: impl Fn(&T) -> bool,
 ) -> T {
     let begun = Instant::now();
     loop {
-        let seen = tokio::time::timeout(PATIENCE, observe()).await;
-        let seen = seen.unwrap_or_else(|_| panic!("{what}: nobody could look within {PATIENCE:?}"));
+        let seen = tokio::time::timeout(patience, observe()).await;
+        let seen = seen.unwrap_or_else(|_| panic!("{what}: nobody could look within {patience:?}"));
         if holds(&seen) {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; last seen: {seen:?}");
+        assert!(begun.elapsed() < patience, "{what}: not within {patience:?}; last seen: {seen:?}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

@@ -61,7 +61,7 @@ pub use broker::{Alarm, Broker, Client, Cluster, Message, Options};
 pub use certificates::{Authority, Identity};
 pub use child::Child;
 pub use collector::{Collector, Span};
-pub use eventually::{eventually, in_time};
+pub use eventually::{eventually, eventually_within, in_time};
 pub use folder::Folder;
 pub use http::{Answer, Request, raw};
 pub use metrics::Metrics;

@@ -18,7 +18,7 @@ const CUSTOMERS: usize = 64;
 /// What a customer waits before it repeats an order.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long it may take until one more order is accepted, on the slowest machine and through the slowest fault.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Customers at work.
 pub(crate) struct Customers {

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use journey::{Broker, eventually};
+use journey::{Broker, eventually_within};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ledger::Entry;
+use crate::service::PATIENCE;
 
 /// The queue that email reads.
 pub(crate) const EMAIL_QUEUE: &str = "email-queue";
@@ -39,7 +40,7 @@ impl Ruin {
                     .any(|binding: &Value| binding["source"] == EXCHANGE && binding["routing_key"] == "order.placed")
             })
         };
-        eventually(&format!("{queue} is bound again"), bound, |bound| *bound).await;
+        eventually_within(PATIENCE, &format!("{queue} is bound again"), bound, |bound| *bound).await;
         Self { queue, content, from, until: SystemTime::now() }
     }
 

@@ -1,8 +1,11 @@
 //! One service over all its lives.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use journey::{Metrics, Plan, Process, Request, eventually, free_port};
+use journey::{Metrics, Plan, Process, Request, eventually_within, free_port};
+
+/// How long a service may take to recover, back-off and a loaded machine included.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A service whose process may be replaced; it keeps its ports.
 pub(crate) struct Service {
@@ -84,7 +87,7 @@ impl Service {
         let ready = || async { Request::get(port, "/readyz").try_send().await };
         let what = format!("{} is ready", self.name);
         let holds = |answer: &Result<journey::Answer, String>| answer.as_ref().is_ok_and(|answer| answer.status == 200);
-        eventually(&what, ready, holds).await.expect("it was awaited");
+        eventually_within(PATIENCE, &what, ready, holds).await.expect("it was awaited");
         assert!(process.is_running(), "{} has ended:\n{}", self.name, process.log());
     }
 
@@ -97,7 +100,7 @@ impl Service {
     /// Waits until none of its connections to the broker is open.
     pub(crate) async fn disconnected(&self) {
         let connections = || async { Some(self.metrics().await?.sum("messaging_connected", &[])) };
-        eventually(&format!("{} notices", self.name), connections, |open| *open == Some(0.0)).await;
+        eventually_within(PATIENCE, &format!("{} notices", self.name), connections, |open| *open == Some(0.0)).await;
     }
 
     /// How its lives ended so far.

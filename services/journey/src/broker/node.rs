@@ -8,12 +8,14 @@ use std::{
 };
 
 use super::{Options, definitions::definitions};
-use crate::{Child, Folder, Request, eventually, free_port};
+use crate::{Child, Folder, Request, eventually, eventually_within, free_port};
 use nix::sys::signal::Signal;
 use tokio::time::timeout;
 
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/broker");
 
+/// How long a node may take to boot where everything else wants the processors too.
+const BOOT: Duration = Duration::from_secs(300);
 /// How long one try to reach a node may take.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -99,7 +101,9 @@ impl Node {
     // AMQP is served last at boot, but by another process than the management API.
     pub(super) async fn answers(&self) {
         let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp);
-        eventually("the broker answers", || self.answers_at(&url), Result::is_ok).await.expect("it was awaited");
+        eventually_within(BOOT, "the broker answers", || self.answers_at(&url), Result::is_ok)
+            .await
+            .expect("it was awaited");
     }
 
     async fn answers_at(&self, url: &str) -> Result<(), String> {

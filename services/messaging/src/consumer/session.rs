@@ -143,7 +143,6 @@ impl<'a, H: Handler> Session<'a, H> {
 
     async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
         let due = self.acks.next_due(Instant::now()).filter(|_| self.answering.is_none());
-        let needs_place = self.place.is_none() && self.hand.wants_place();
         tokio::select! {
             biased;
             () = stopped(stop), if !self.hand.is_leaving() => Event::Stop,

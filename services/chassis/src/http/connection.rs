@@ -13,7 +13,6 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -36,12 +35,12 @@ enum End {
 /// Answers requests until the client goes, waits too long, or the server has drained.
 ///
 /// If dropped, the connection is cut.
-pub(super) async fn drive<S, F>(stream: TcpStream, limits: Limits, service: S, mut phase: watch::Receiver<Phase>)
+pub(super) async fn drive<S, F>(socket: Paced, limits: Limits, service: S, mut phase: watch::Receiver<Phase>)
 where
     S: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
-    let pace = Pace::new();
+    let pace = socket.pace.clone();
     let closing = phase.clone();
     let answer = service_fn(|request| {
         pace.request_began();
@@ -56,12 +55,11 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let socket = TokioIo::new(Paced { stream, pace: pace.clone() });
     let mut connection = http1::Builder::new()
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(MINIMUM_BUFFER))
         .header_read_timeout(None)
-        .serve_connection(socket, answer);
+        .serve_connection(TokioIo::new(socket), answer);
     let end = end(&mut connection, &pace, &limits, &mut phase).await;
     if let End::Late = end
         && pace.stage() == Stage::Headers

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds on connections, sizes and waits. A body's size and time are the service's to bound: only it knows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; more wait in the kernel's queue until one closes.
+    /// Connections at a time; more wait in the kernel's queue until one closes, or has to.
     pub connections: usize,
     /// Bytes of a request's line and headers; more is answered 431.
     pub header_bytes: usize,
@@ -17,6 +17,9 @@ pub struct Limits {
     /// What is left of both times once the server drains: nobody holds up its end by sending half a request, or by not
     /// reading an answer.
     pub leave_time: Duration,
+    /// How long a client may keep a full server waiting, with or without a beginning of a request, while others wait for
+    /// its place; then close. Silent clients would keep everybody else out for as long as the times above.
+    pub crowded_time: Duration,
 }
 
 impl Limits {
@@ -27,6 +30,7 @@ impl Limits {
         header_time: Duration::from_secs(10),
         idle_time: Duration::from_secs(75),
         leave_time: Duration::from_secs(3),
+        crowded_time: Duration::from_secs(1),
     };
 }
 

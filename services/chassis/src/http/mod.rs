@@ -2,6 +2,8 @@
 
 mod connection;
 
+mod guests;
+
 mod limits;
 pub use limits::Limits;
 

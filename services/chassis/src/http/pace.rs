@@ -48,6 +48,12 @@ impl Pace {
         Some(since + if leaving { time.min(limits.leave_time) } else { time })
     }
 
+    /// Since when it waits for its client, if it does.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        let (stage, since) = *self.lock();
+        (stage != Stage::Service).then_some(since)
+    }
+
     pub(super) fn request_began(&self) {
         self.lock().0 = Stage::Service;
     }

@@ -12,14 +12,19 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::guests::Guests;
+use super::pace::{Pace, Paced};
 use super::{Limits, connection};
 
 /// The pause after a refused accept: descriptors come back as connections end, and a busy loop would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Until a full server looks again whom it can send away.
+const CROWDED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Between two lines about refused accepts: at the limit of descriptors, accepting fails and succeeds by turns.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
@@ -58,7 +63,7 @@ impl Server {
         let address = listener.local_addr().expect("a listener has an address");
         info!(name, addr = %address, "listening");
         let (phase, heard) = watch::channel(Phase::Open);
-        let doorman = Doorman { name, limits, service, phase: heard, connections: JoinSet::new(), complained: None };
+        let doorman = Doorman { name, limits, service, phase: heard, guests: Guests::default(), complained: None };
         Self { address, phase, task: tokio::spawn(doorman.serve(listener)) }
     }
 
@@ -95,7 +100,7 @@ struct Doorman<S> {
     limits: Limits,
     service: S,
     phase: watch::Receiver<Phase>,
-    connections: JoinSet<()>,
+    guests: Guests,
     complained: Option<Instant>,
 }
 
@@ -106,32 +111,46 @@ where
 {
     async fn serve(mut self, listener: TcpListener) {
         let mut phase = self.phase.clone();
+        let mut at_the_door = None;
         loop {
-            let room = self.connections.len() < self.limits.connections;
+            if self.has_room()
+                && let Some(stream) = at_the_door.take()
+            {
+                self.admit(stream);
+            }
+            let busy = at_the_door.is_some() && !self.guests.send_away(self.limits.crowded_time);
             tokio::select! {
                 () = draining(&mut phase) => break,
-                Some(_) = self.connections.join_next() => {}
-                accepted = listener.accept(), if room => match accepted {
-                    Ok((stream, _)) => self.admit(stream),
+                () = self.guests.gone() => {}
+                () = sleep(CROWDED_PAUSE), if busy => {}
+                accepted = listener.accept(), if at_the_door.is_none() => match accepted {
+                    Ok((stream, _)) => at_the_door = Some(stream),
                     Err(error) => self.refused(&error).await,
                 },
             }
         }
+        at_the_door.into_iter().for_each(|stream| self.admit(stream));
         self.admit_waiting(&listener);
         drop(listener);
-        while self.connections.join_next().await.is_some() {}
+        self.guests.all_gone().await;
     }
 
     fn admit(&mut self, stream: TcpStream) {
         // An answer is one write: waiting for more bytes would only delay it.
         let _ = stream.set_nodelay(true);
-        self.connections.spawn(connection::drive(stream, self.limits, self.service.clone(), self.phase.clone()));
+        let pace = Pace::new();
+        let socket = Paced { stream, pace: pace.clone() };
+        self.guests.admit(pace, connection::drive(socket, self.limits, self.service.clone(), self.phase.clone()));
+    }
+
+    fn has_room(&self) -> bool {
+        self.guests.count() < self.limits.connections
     }
 
     /// Clients that the kernel took in already: closing the listener would reset them.
     fn admit_waiting(&mut self, listener: &TcpListener) {
         let mut context = Context::from_waker(Waker::noop());
-        while self.connections.len() < self.limits.connections {
+        while self.has_room() {
             let Poll::Ready(Ok((stream, _))) = listener.poll_accept(&mut context) else { return };
             self.admit(stream);
         }

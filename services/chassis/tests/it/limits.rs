@@ -108,6 +108,28 @@ async fn a_full_server_admits_nobody_before_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_full_server_sends_those_away_that_keep_it_waiting() {
+    let never = Limits { connections: 3, header_time: NEVER, idle_time: NEVER, ..Limits::DEFAULT };
+    let (server, gate) = start(Limits { crowded_time: SHORT, ..never }).await;
+    let mut served = connect(server.address()).await;
+    send(&mut served, "GET /held HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    gate.entered().await;
+    let mut idle = connect(server.address()).await;
+    send(&mut idle, GET).await;
+    answer(&mut idle).await;
+    let mut slow = connect(server.address()).await;
+    send(&mut slow, "GET /").await;
+    for _ in 0..3 {
+        let mut next = connect(server.address()).await;
+        send(&mut next, GET).await;
+        assert!(answer(&mut next).await.starts_with("HTTP/1.1 200 "));
+    }
+    assert_eq!((rest(&mut idle).await, rest(&mut slow).await), (String::new(), String::new()));
+    gate.open.add_permits(1);
+    assert!(answer(&mut served).await.starts_with("HTTP/1.1 200 "), "whoever waits for an answer stays");
+}
+
+#[tokio::test]
 async fn headers_that_are_too_large_are_answered_431() {
     let (server, _gate) = start(Limits { header_bytes: 1024, ..Limits::DEFAULT }).await;
     let mut large = connect(server.address()).await;

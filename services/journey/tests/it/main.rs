@@ -5,6 +5,7 @@ mod broker;
 mod configuration;
 mod consumer;
 mod counts;
+mod crowds;
 mod customers;
 mod decoders;
 mod documentation;

@@ -20,6 +20,7 @@ mod redrive;
 mod run;
 mod startup;
 mod stopping;
+mod stranger;
 mod trace;
 mod uploads;
 mod variables;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use journey::{Broker, Client, Plan, Request, World, an_order};
-use lapin::BasicProperties;
+use journey::{Broker, Client, Plan, Request, World, an_order, in_time};
 use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Channel};
 
 use crate::customers::{Customers, mailed};
 
@@ -39,12 +39,13 @@ async fn publish_garbage(client: Client) {
         let mut confirms = Vec::with_capacity(IN_FLIGHT);
         for (properties, body) in (first..first + IN_FLIGHT).map(garbage) {
             let options = BasicPublishOptions::default();
-            let published =
-                client.basic_publish("order-exchange".into(), "order.placed".into(), options, &body, properties);
-            confirms.push(published.await.unwrap());
+            let publish = async |channel: &Channel| {
+                channel.basic_publish("order-exchange".into(), "order.placed".into(), options, &body, properties).await
+            };
+            confirms.push(client.ask(publish).await.unwrap());
         }
         for confirm in confirms {
-            assert!(confirm.await.unwrap().is_ack());
+            assert!(in_time("the garbage is confirmed", confirm).await.unwrap().is_ack());
         }
     }
 }

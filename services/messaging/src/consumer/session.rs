@@ -149,7 +149,7 @@ impl<'a, H: Handler> Session<'a, H> {
             Some(report) = self.reports.recv() => Event::Reported(report),
             Some(answered) = OptionFuture::from(self.answering.as_mut()) => Event::Answered(answered),
             delivery = self.feed.next() => Event::Delivered(delivery),
-            place = self.work.place(), if needs_place => Event::PlaceFree(place),
+            place = self.work.place(), if self.place.is_none() && self.hand.wants_place() => Event::PlaceFree(place),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Event::AnswersDue,
         }
     }
@@ -237,8 +237,9 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn take_report(&mut self, report: Report, now: Instant) {
         match report {
-            Report::Done(tag) => self.acks.finished(tag, now),
-            Report::Copied(tag) => self.acks.given_back(tag, now),
+            // Nothing new comes then, so that nothing waits for what waits.
+            Report::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
+            Report::Done(tag) | Report::Copied(tag) => self.acks.finished(tag, now),
             Report::Back(tag) => self.acks.requeue(tag, now),
             Report::Outage(reason) => return self.pause(reason),
             Report::Stuck => return self.hand.stuck(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{pending, ready};
 
 use contract::CONTENT_TYPE;
-use journey::{Broker, Process, eventually, in_time};
+use journey::{Broker, Message, Process, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::redrive::{self, RedriveOptions, Summary};
@@ -45,9 +45,17 @@ async fn dead_letters(broker: &Broker, letters: &[(&str, DeadReason)]) {
     }
 }
 
+/// What a queue holds, and holds again: the broker takes it back some time after the connection is closed.
+pub(crate) async fn look(broker: &Broker, queue: &str) -> Vec<Message> {
+    let messages = broker.peek(queue).await;
+    let back = |depth: &Option<u32>| depth.is_some_and(|depth| depth as usize == messages.len());
+    eventually("what was looked at is back", || broker.depth(queue), back).await;
+    messages
+}
+
 /// The ids of what a queue holds, sorted: what was given back need not come in the order in which it was published.
 async fn ids(broker: &Broker, queue: &str) -> Vec<String> {
-    let messages = broker.peek(queue).await;
+    let messages = look(broker, queue).await;
     let mut ids: Vec<_> =
         messages.iter().map(|message| message.properties.message_id().as_ref().unwrap().to_string()).collect();
     ids.sort();
@@ -88,7 +96,7 @@ async fn a_letter_that_dies_again_keeps_its_trace_and_its_first_failure() {
     let mut deaths = Vec::new();
     for death in 1..=2 {
         eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
-        let letter = broker.peek(DEAD).await.remove(0);
+        let letter = look(&broker, DEAD).await.remove(0);
         deaths.push(lasting.map(|name| letter.header(name).unwrap_or_else(|| panic!("no {name} at death {death}"))));
         assert_eq!(redrive(&broker, options()).await.unwrap().moved, 1);
     }

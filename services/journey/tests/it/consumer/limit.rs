@@ -5,7 +5,7 @@ use messaging::DeadReason;
 use messaging::redrive::RedriveOptions;
 
 use super::stage::*;
-use crate::redrive::{options, redrive};
+use crate::redrive::{look, options, redrive};
 
 #[tokio::test]
 async fn what_the_broker_itself_sets_aside_is_found_by_its_reason_and_comes_back_under_its_key() {
@@ -19,7 +19,7 @@ async fn what_the_broker_itself_sets_aside_is_found_by_its_reason_and_comes_back
         broker.depth(DEAD).await
     };
     eventually("the broker sets it aside", give_back, |&depth| depth == Some(1)).await;
-    let dead = broker.peek(DEAD).await.remove(0);
+    let dead = look(&broker, DEAD).await.remove(0);
     assert_eq!(dead.header("x-last-death-reason").as_deref(), Some("delivery_limit"));
     assert_eq!(dead.header("warren-reason"), None, "nobody but the broker had it in hand");
 

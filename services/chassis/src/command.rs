@@ -16,50 +16,67 @@ pub struct Command {
     pub run: fn(&[String]) -> ExitCode,
 }
 
-/// Runs the command that the arguments name. `None`: there is none, the service should run.
-pub(crate) fn dispatch(
-    service: &str,
-    commands: &[Command],
-    arguments: &[String],
-    variables: impl FnOnce(&mut Env),
-) -> Option<ExitCode> {
-    let (name, rest) = arguments.split_first()?;
-    if let Some(command) = commands.iter().find(|command| command.name == name) {
-        return Some((command.run)(rest));
-    }
-    match (name.as_str(), rest) {
-        ("healthcheck", []) => Some(healthcheck::ask()),
-        ("-h" | "--help" | "help", []) => Some(help(service, commands, variables)),
-        ("-V" | "--version", []) => Some(say(&format!("{service} {}\n", env!("CARGO_PKG_VERSION")))),
-        _ => Some(refuse(service, commands, arguments)),
-    }
+/// How a binary can be called.
+pub(crate) struct Usage<'c> {
+    /// The binary's name.
+    pub(crate) name: &'static str,
+    /// What it knows besides running, and besides what every binary knows.
+    pub(crate) commands: &'c [Command],
+    /// Reads what the chassis is told by the environment.
+    pub(crate) settings: fn(&mut Env) -> Settings,
+    /// Whether it ends by itself; else there is a `healthcheck`.
+    pub(crate) is_task: bool,
 }
 
-fn refuse(service: &str, commands: &[Command], arguments: &[String]) -> ExitCode {
-    let known: Vec<_> =
-        commands.iter().map(|command| command.name).chain(["healthcheck", "--help", "--version"]).collect();
-    let reason =
-        format!("unknown argument {:?}: {service} takes none, or one of {}", arguments.join(" "), known.join(", "));
-    eprintln!("{service}: {reason}");
-    Exit::Misconfigured(reason).code().into()
-}
+impl Usage<'_> {
+    /// Runs the command that the arguments name. `None`: there is none, the service should run.
+    pub(crate) fn dispatch(&self, arguments: &[String], variables: impl FnOnce(&mut Env)) -> Option<ExitCode> {
+        let (name, rest) = arguments.split_first()?;
+        if let Some(command) = self.commands.iter().find(|command| command.name == name) {
+            return Some((command.run)(rest));
+        }
+        match (name.as_str(), rest) {
+            ("healthcheck", []) if !self.is_task => Some(healthcheck::ask()),
+            ("-h" | "--help" | "help", []) => Some(self.help(variables)),
+            ("-V" | "--version", []) => Some(say(&format!("{} {}\n", self.name, env!("CARGO_PKG_VERSION")))),
+            _ => Some(self.refuse(arguments)),
+        }
+    }
 
-fn help(service: &str, commands: &[Command], variables: impl FnOnce(&mut Env)) -> ExitCode {
-    let healthcheck = ("healthcheck", "asks /readyz on OPS_ADDR and exits with 0 if it is ready, else with 1");
-    let commands = commands.iter().map(|command| (command.name, command.about)).chain([healthcheck]);
-    let commands: String = commands.map(|(name, about)| format!("  {name:12} {about}\n")).collect();
-    let mut env = Env::from_map::<String, String>([]);
-    Settings::from_env(&mut env);
-    variables(&mut env);
-    let described = env.variables().iter().map(|variable| {
-        let default = variable.shown_default().unwrap_or("none");
-        format!("  {}\n      {}: {} (default: {default})\n", variable.name, variable.meaning, variable.expected)
-    });
-    let described: String = described.collect();
-    say(&format!(
-        "Usage: {service} [COMMAND]\n\nWithout a command it runs until SIGTERM or SIGINT.\n\n\
-         Commands:\n{commands}\nEnvironment:\n{described}"
-    ))
+    fn refuse(&self, arguments: &[String]) -> ExitCode {
+        let known: Vec<_> = self.described().map(|(name, _)| name).chain(["--help", "--version"]).collect();
+        let (name, argument, known) = (self.name, arguments.join(" "), known.join(", "));
+        let reason = format!("unknown argument {argument:?}: {name} takes none, or one of {known}");
+        eprintln!("{name}: {reason}");
+        Exit::Misconfigured(reason).code().into()
+    }
+
+    /// The commands, each with what it does.
+    fn described(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let healthcheck = ("healthcheck", "asks /readyz on OPS_ADDR and exits with 0 if it is ready, else with 1");
+        let own = self.commands.iter().map(|command| (command.name, command.about));
+        own.chain((!self.is_task).then_some(healthcheck))
+    }
+
+    fn help(&self, variables: impl FnOnce(&mut Env)) -> ExitCode {
+        let commands: String = self.described().map(|(name, about)| format!("  {name:12} {about}\n")).collect();
+        let usage = match self.is_task {
+            true => format!("Usage: {}\n\nIt runs until it is done, or SIGTERM or SIGINT.\n", self.name),
+            false => format!(
+                "Usage: {} [COMMAND]\n\nWithout a command it runs until SIGTERM or SIGINT.\n\nCommands:\n{commands}",
+                self.name
+            ),
+        };
+        let mut env = Env::from_map::<String, String>([]);
+        (self.settings)(&mut env);
+        variables(&mut env);
+        let described = env.variables().iter().map(|variable| {
+            let default = variable.shown_default().unwrap_or("none");
+            format!("  {}\n      {}: {} (default: {default})\n", variable.name, variable.meaning, variable.expected)
+        });
+        let described: String = described.collect();
+        say(&format!("{usage}\nEnvironment:\n{described}"))
+    }
 }
 
 /// A reader that has seen enough, such as `head`, is no failure, as it would be to `println!`.

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::{Env, Settings, run};
+use crate::settings::ops_address;
+use crate::{Env, run};
 
 /// A process that does not answer its own machine in this time is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -16,7 +17,7 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// Asks and prints the answer: 0 for ready, 1 for anything else, 64 for a wrong environment.
 pub(crate) fn ask() -> ExitCode {
     let mut env = Env::from_process();
-    let address = reachable(Settings::from_env(&mut env).ops_address);
+    let address = reachable(ops_address(&mut env));
     if let Some(refusal) = run::refuse_faults("healthcheck", &env) {
         return refusal;
     }

@@ -10,7 +10,7 @@ mod settings;
 pub use settings::Settings;
 
 mod run;
-pub use run::{run, run_with, runtime};
+pub use run::{run, run_task, run_with, runtime};
 
 mod command;
 pub use command::Command;

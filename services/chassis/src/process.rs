@@ -46,8 +46,12 @@ impl Process {
     ///
     /// # Errors
     /// [`Error::AddressTaken`] and [`Error::Listen`], naming `OPS_ADDR`.
+    ///
+    /// # Panics
+    /// In a task, which has no `OPS_ADDR`.
     pub async fn serve_ops(&self, health: impl Fn() -> Health + Send + Sync + 'static) -> Result<Server, Error> {
-        let listener = http::listen("OPS_ADDR", self.settings.ops_address).await?;
+        let address = self.settings.ops_address.expect("a service has OPS_ADDR");
+        let listener = http::listen("OPS_ADDR", address).await?;
         let pages = Arc::new(ops::Pages::new(self.registry.clone(), self.shutdown.clone(), health));
         Ok(Server::start("ops", listener, ops::LIMITS, move |request| {
             let answer = pages.answer(&request);

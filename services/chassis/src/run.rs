@@ -8,9 +8,10 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info};
 
+use crate::command::Usage;
 use crate::signals::Signals;
 use crate::telemetry::Telemetry;
-use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, command, descriptors};
+use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, descriptors};
 
 /// More workers cost memory and wake each other; a service that needs more cores has more replicas.
 const MOST_WORKERS: usize = 4;
@@ -30,6 +31,15 @@ pub fn run<C, E: Into<Exit>>(
     run_with(name, &[], configure, service)
 }
 
+/// Like [`run`], for a task: it ends by itself, and serves nothing, so that it has neither `OPS_ADDR` nor `healthcheck`.
+pub fn run_task<C, E: Into<Exit>>(
+    name: &'static str,
+    configure: impl FnOnce(&mut Env) -> C,
+    task: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> ExitCode {
+    start(Usage { name, commands: &[], settings: Settings::of_task, is_task: true }, configure, task)
+}
+
 /// Like [`run`], for a service with commands of its own.
 pub fn run_with<C, E: Into<Exit>>(
     name: &'static str,
@@ -37,18 +47,26 @@ pub fn run_with<C, E: Into<Exit>>(
     configure: impl FnOnce(&mut Env) -> C,
     service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
 ) -> ExitCode {
+    start(Usage { name, commands, settings: Settings::from_env, is_task: false }, configure, service)
+}
+
+fn start<C, E: Into<Exit>>(
+    usage: Usage<'_>,
+    configure: impl FnOnce(&mut Env) -> C,
+    service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
+) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
     if !arguments.is_empty() {
         let variables = |env: &mut Env| drop(configure(env));
-        return command::dispatch(name, commands, &arguments, variables).expect("there is an argument");
+        return usage.dispatch(&arguments, variables).expect("there is an argument");
     }
     let mut env = Env::from_process();
-    let settings = Settings::from_env(&mut env);
+    let settings = (usage.settings)(&mut env);
     let config = configure(&mut env);
-    if let Some(refusal) = refuse_faults(name, &env) {
+    if let Some(refusal) = refuse_faults(usage.name, &env) {
         return refusal;
     }
-    match serve(name, settings, config, service) {
+    match serve(usage.name, settings, config, service) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.code().into(),
     }

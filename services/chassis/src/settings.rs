@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::{Env, LogSettings, TraceSettings, Variable};
 
-/// The settings that every service has.
+/// The settings that every service has, and every task.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where `/livez`, `/readyz` and `/metrics` are served (`OPS_ADDR`).
-    pub ops_address: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are served (`OPS_ADDR`). `None` for a task: it serves nothing.
+    pub ops_address: Option<SocketAddr>,
     /// How long stopping may take in all (`SHUTDOWN_TIMEOUT`).
     pub shutdown_timeout: Duration,
     /// What is logged and how (`LOG_LEVEL`, `LOG_FORMAT`).
@@ -19,15 +19,24 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads them. Reading them again is harmless: a variable and its fault are noted once.
+    /// Reads those of a service. Reading them again is harmless: a variable and its fault are noted once.
     pub fn from_env(env: &mut Env) -> Self {
-        let ops = Variable::new("OPS_ADDR", "where `/livez`, `/readyz` and `/metrics` are served").or("0.0.0.0:9090");
+        let ops_address = Some(ops_address(env));
+        Self { ops_address, ..Self::of_task(env) }
+    }
+
+    /// Reads those of a task.
+    pub(crate) fn of_task(env: &mut Env) -> Self {
         let timeout = Variable::new("SHUTDOWN_TIMEOUT", "how long stopping may take in all").or("25s");
         Self {
-            ops_address: env.address(ops),
+            ops_address: None,
             log: LogSettings::from_env(env),
             shutdown_timeout: env.duration(timeout, Duration::from_secs(1)..=Duration::from_secs(60 * 60)),
             trace: TraceSettings::from_env(env),
         }
     }
+}
+
+pub(crate) fn ops_address(env: &mut Env) -> SocketAddr {
+    env.address(Variable::new("OPS_ADDR", "where `/livez`, `/readyz` and `/metrics` are served").or("0.0.0.0:9090"))
 }

@@ -46,7 +46,7 @@ impl Config {
                 format!("a duration above DRAIN_DELAY, PUBLISH_TIMEOUT and {seconds}s for a request, all together");
             env.fault("SHUTDOWN_TIMEOUT", expected);
         }
-        if self.http_address == chassis.ops_address && self.http_address.port() != 0 {
+        if Some(self.http_address) == chassis.ops_address && self.http_address.port() != 0 {
             env.fault("HTTP_ADDR", "another address than OPS_ADDR");
         }
     }

@@ -11,7 +11,7 @@ use tracing::info;
 use config::Config;
 
 fn main() -> ExitCode {
-    chassis::run("redrive", Config::from_env, redrive)
+    chassis::run_task("redrive", Config::from_env, redrive)
 }
 
 /// Moves the letters that are asked for, until none is left or it should stop.

@@ -21,12 +21,19 @@ pub(super) async fn consumer_cancelled(shop: &mut Shop) {
     shop.ruins.push(ruin);
 }
 
-/// A queue is deleted with a backlog that is known to the last event: its consumer was stopped, and nobody orders.
+/// How many orders a queue holds at least when it is deleted, if so many are still to come.
+const BACKLOG: usize = 100;
+
+/// A queue is deleted with a backlog that is known to the last event: its consumer was stopped, and nobody orders. What earlier faults left
+/// is through before, so that they keep their own account.
 pub(super) async fn queue_deleted(shop: &mut Shop) {
     let queue = either_queue(shop);
+    let held = shop.customers.hold().await;
+    shop.rest().await;
     let consumer = if queue == EMAIL_QUEUE { &mut shop.email } else { &mut shop.analytics };
     consumer.stop().await;
-    shop.customers.accepted_more(1000).await;
+    shop.customers.grant(held);
+    shop.customers.accepted_more(BACKLOG).await;
     let held = shop.customers.hold().await;
     let from = SystemTime::now();
     let content = shop.broker().peek(queue).await.iter().map(event).collect();

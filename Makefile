@@ -4,7 +4,7 @@ SHELL := bash
 
 .PHONY: help
 help: ## Lists the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Runs a broker and the services, places an order, and goes on until Ctrl-C.
@@ -23,7 +23,7 @@ faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, 
 	@deploy/test faults
 
 .PHONY: ci
-ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API and a round of faults.
+ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API, faults, instructions.
 	cargo fmt --all --check
 	rustfmt --check --edition 2024 services/journey/fuzz/src/lib.rs services/journey/fuzz/targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -33,10 +33,16 @@ ci: ## Checks all that a change has to pass: formatting, lints, documentation, c
 	$(MAKE) api-test
 	@# The same each time, and one of each kind: the mail server, the queues, the processes, the broker.
 	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=274
+	$(MAKE) instructions
 
 .PHONY: api-test
 api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.
 	@services/journey/api/test
+
+.PHONY: instructions
+instructions: ## Counts the instructions of the hot paths, and refuses more than there were.
+	@command -v valgrind >/dev/null || { echo "instructions: valgrind is missing: install it, on Debian with apt-get install valgrind" >&2; exit 69; }
+	cargo run --quiet --locked --release --package instructions --features inside
 
 .PHONY: fuzz
 fuzz: ## Fuzzes every decoder of outside bytes: FUZZ_SECONDS (60) or FUZZ_RUNS each.

@@ -31,6 +31,8 @@ pub use received::Received;
 mod failure;
 pub use failure::Failure;
 mod handler;
+#[cfg(feature = "inside")]
+pub(crate) mod inside;
 pub use handler::Handler;
 
 mod queues;

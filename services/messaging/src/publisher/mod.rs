@@ -25,6 +25,8 @@ pub(crate) use outgoing::Outgoing;
 mod outbox;
 pub(crate) use outbox::Limits;
 mod flight;
+#[cfg(feature = "inside")]
+pub(crate) mod inside;
 mod lane;
 mod lanes;
 mod verdict;

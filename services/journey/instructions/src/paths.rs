@@ -1,0 +1,70 @@
+//! The hot paths, each with what it took when somebody last looked.
+
+use std::hint::black_box;
+
+use contract::{CONTENT_TYPE, CloudEvent, Encoded, NewOrder, OrderEvent, Raw, decode};
+use jiff::Timestamp;
+use messaging::inside::{acknowledge_all, confirm_all, count_all, recognise_all};
+use tokio::runtime::Builder;
+
+/// Something that every order goes through.
+pub(crate) struct Path {
+    pub(crate) name: &'static str,
+    /// Does it so often.
+    pub(crate) run: fn(usize),
+    /// Instructions a time. Where it moves, the reason stands beside it.
+    pub(crate) count: usize,
+}
+
+/// All of them, in the order of an order's way.
+pub(crate) const PATHS: [Path; 7] = [
+    Path { name: "validating a body", run: validate, count: 10_500 },
+    Path { name: "placing an order and encoding its event", run: encode, count: 10_100 },
+    Path { name: "a message's place in line, its batch and its verdict", run: confirm, count: 4_400 },
+    Path { name: "decoding an event", run: read, count: 24_000 },
+    Path { name: "recognising an event and its copy", run: recognise_all, count: 4_900 },
+    Path { name: "acknowledging a delivery", run: acknowledge_all, count: 370 },
+    Path { name: "counting a delivery", run: count_all, count: 150 },
+];
+
+const BODY: &[u8] = br#"{"customer":{"name":"Ada Lovelace","email":"ada@example.com"},"currency":"EUR","items":[{"sku":"TEA-1","name":"Earl Grey","quantity":2,"unit_price":450}]}"#;
+
+fn order() -> NewOrder {
+    NewOrder::parse(BODY).expect("it is an order")
+}
+
+fn placed() -> CloudEvent<OrderEvent> {
+    order().place(None, Timestamp::UNIX_EPOCH)
+}
+
+fn validate(times: usize) {
+    for _ in 0..times {
+        let _ = black_box(NewOrder::parse(black_box(BODY)));
+    }
+}
+
+fn encode(times: usize) {
+    let order = order();
+    for _ in 0..times {
+        black_box(black_box(&order).clone().place(None, Timestamp::UNIX_EPOCH).encode());
+    }
+}
+
+fn read(times: usize) {
+    let Encoded { id, event_type, body, .. } = placed().encode();
+    let raw = Raw {
+        content_type: Some(CONTENT_TYPE),
+        routing_key: event_type,
+        message_id: Some(&id),
+        timestamp: None,
+        body: &body,
+    };
+    for _ in 0..times {
+        let _ = black_box(decode::<OrderEvent>(black_box(&raw)));
+    }
+}
+
+fn confirm(messages: usize) {
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can be a runtime");
+    runtime.block_on(confirm_all(messages));
+}

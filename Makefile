@@ -29,11 +29,11 @@ ci: ## Checks all that a change has to pass: formatting, lints, documentation, c
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(MAKE) chart-test
-	$(MAKE) test
+	$(MAKE) instructions
 	$(MAKE) api-test
 	@# The same each time, and one of each kind: the mail server, the queues, the processes, the broker.
 	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=274
-	$(MAKE) instructions
+	$(MAKE) test
 
 .PHONY: api-test
 api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.

@@ -36,8 +36,8 @@ pub(super) struct Session<'a, H: Handler> {
     feed: Feed<'a>,
     subscribed: bool,
     hand: Hand<Box<Letter>>,
-    /// What each outstanding delivery is, and how often it had come back.
-    acks: Acks<(Fingerprint, u32)>,
+    /// What each outstanding delivery is.
+    acks: Acks<Fingerprint>,
     desk: Arc<Desk>,
     reports: mpsc::UnboundedReceiver<Report>,
     place: Option<OwnedSemaphorePermit>,
@@ -222,7 +222,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn arrive(&mut self, letter: Box<Letter>) {
         let (fingerprint, suspicion) = self.work.examine(&letter);
-        self.acks.delivered(letter.tag(), (fingerprint, letter.returned().times()));
+        self.acks.delivered(letter.tag(), fingerprint);
         self.hand.arrived(letter, suspicion);
     }
 

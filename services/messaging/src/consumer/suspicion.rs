@@ -36,8 +36,8 @@ pub(crate) struct Evidence {
     pub(crate) returned: Returned,
     /// How many returns were held against the copies before it.
     pub(crate) carried: u32,
-    /// Up to which count this copy's returns say nothing against it.
-    pub(crate) pardoned: u32,
+    /// This process had it in hand when a connection ended, and lives: however often it comes back, it is no suspect here.
+    pub(crate) pardoned: bool,
     /// This process has outlived a connection since the copy was made, so whoever had the copy may have as well.
     pub(crate) excused: bool,
 }
@@ -48,7 +48,7 @@ impl Evidence {
     pub(crate) fn held(self) -> u32 {
         let times = self.returned.times();
         if self.carried < SUSPECT_AT {
-            let unpardoned = times.saturating_sub(self.pardoned);
+            let unpardoned = if self.pardoned { 0 } else { times };
             return self.carried.saturating_add(unpardoned).min(SUSPECT_AT);
         }
         let accused = times > 0 && !self.excused;
@@ -57,7 +57,7 @@ impl Evidence {
 
     pub(crate) fn judge(self, max_deliveries: u32) -> Suspicion {
         if self.returned == Returned::Sometime {
-            return if self.pardoned > 0 { Suspicion::None } else { Suspicion::Suspect };
+            return if self.pardoned { Suspicion::None } else { Suspicion::Suspect };
         }
         match self.held() {
             held if held < SUSPECT_AT => Suspicion::None,
@@ -68,29 +68,28 @@ impl Evidence {
     }
 }
 
-/// What lost connections explain: what this process had in hand when one ended and it did not, each with the count up to which it is pardoned
-/// (the broker counts them all, once or, when it was killed itself, twice); and since when it is connected again.
+/// What lost connections explain: what this process had in hand when one ended and it did not, and since when it is connected again. A killer that is
+/// pardoned takes the pardon with it.
 #[derive(Debug)]
 pub(crate) struct Pardons(Mutex<Memory>);
 
 #[derive(Debug)]
 struct Memory {
-    counts: Recent<u32>,
+    held: Recent<()>,
     lost: bool,
     back: Option<Timestamp>,
 }
 
 impl Pardons {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Memory { counts: Recent::new(PARDONS), lost: false, back: None }))
+        Self(Mutex::new(Memory { held: Recent::new(PARDONS), lost: false, back: None }))
     }
 
-    /// Notes that a channel is gone and this process is not: each of these, held at this count, comes back with a higher one through no fault of
-    /// its own.
-    pub(crate) fn grant(&self, held: impl Iterator<Item = (Fingerprint, u32)>) {
+    /// Notes that a channel is gone and this process is not: each of these, held on it, comes back through no fault of its own.
+    pub(crate) fn grant(&self, held: impl Iterator<Item = Fingerprint>) {
         let mut memory = self.memory();
         memory.lost = true;
-        held.for_each(|(delivery, times)| memory.counts.update(delivery, |count| *count = times.saturating_add(1)));
+        held.for_each(|delivery| memory.held.update(delivery, |()| ()));
     }
 
     /// Notes that this process consumes again.
@@ -101,9 +100,9 @@ impl Pardons {
         }
     }
 
-    /// Up to which count it is pardoned.
-    pub(crate) fn of(&self, delivery: Fingerprint) -> u32 {
-        self.memory().counts.get(delivery).copied().unwrap_or(0)
+    /// Whether it is pardoned.
+    pub(crate) fn has(&self, delivery: Fingerprint) -> bool {
+        self.memory().held.get(delivery).is_some()
     }
 
     /// Whether a connection was lost, and outlived, since a copy was made. A process that is new has outlived nothing: it may be there because the

@@ -158,7 +158,7 @@ impl<H: Handler> Work<H> {
         Evidence {
             returned: letter.returned(),
             carried: letter.carried_returns(),
-            pardoned: self.pardons.of(fingerprint),
+            pardoned: self.pardons.has(fingerprint),
             excused: self.pardons.excuse(letter.given_back()),
         }
     }

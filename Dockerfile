@@ -12,18 +12,18 @@ RUN find services -type f ! -name Cargo.toml ! -name '*.rs' -delete \
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
-ENV CARGO_TERM_COLOR=never CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_STRIP=symbols
+ENV CARGO_TERM_COLOR=never
 # Linked statically: the final image holds nothing else. Named, the target keeps these flags away from build scripts.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN rustc -vV | sed -n 's/^host: //p' > /target
 COPY --from=manifests /src ./
-RUN cargo build --release --locked --target "$(cat /target)" -p order -p email -p analytics -p redrive
+RUN cargo build --profile dist --locked --target "$(cat /target)" -p order -p email -p analytics -p redrive
 COPY services services
 ARG REVISION=
 # Their sources are older than what was built from the empty ones.
 RUN find services -name '*.rs' -exec touch {} + \
- && WARREN_REVISION="$REVISION" cargo build --release --locked --target "$(cat /target)" -p order -p email -p analytics -p redrive \
- && mkdir /out && for service in order email analytics redrive; do cp "target/$(cat /target)/release/$service" /out/; done
+ && WARREN_REVISION="$REVISION" cargo build --profile dist --locked --target "$(cat /target)" -p order -p email -p analytics -p redrive \
+ && mkdir /out && for service in order email analytics redrive; do cp "target/$(cat /target)/dist/$service" /out/; done
 
 FROM scratch AS runtime
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks a running Prometheus every query of the dashboards: live_dashboards.py PROMETHEUS_URL [NAMESPACE [RELEASE]]
 
-A query is answered if it has had a number within the last five minutes, so place an order first."""
+A query is answered if it has had a number within the last five minutes: place an order first. It waits a minute for that."""
 import json
 import math
 import re
@@ -33,17 +33,20 @@ def queries(namespace, release):
                 yield path.name, panel["title"], re.sub(r"\$(\w+)", lambda name: variables.get(name[1], ".+"), target["expr"])
 
 
-def main(url, namespace="shop", release="warren"):
-    asked, silent = 0, []
+def unanswered(url, namespace, release):
     for dashboard, panel, query in queries(namespace, release):
-        asked += 1
         try:
             answered = ask(url.rstrip("/"), query)
         except urllib.error.HTTPError as error:
-            answered = None
-            print(json.load(error)["error"], file=sys.stderr)
+            answered, panel = None, f"{panel}: {json.load(error)['error']}"
         if not answered:
-            silent.append(f"{dashboard}, {panel}: {query}")
+            yield f"{dashboard}, {panel}: {query}"
+
+
+def main(url, namespace="shop", release="warren"):
+    asked, until = len(list(queries(namespace, release))), time.time() + 60
+    while (silent := list(unanswered(url, namespace, release))) and time.time() < until:
+        time.sleep(5)
     print(f"{asked - len(silent)} of {asked} queries have data", *silent, sep="\n")
     return 1 if silent or not asked else 0
 

@@ -142,6 +142,11 @@ class Scraping(unittest.TestCase):
                  for found in job["dns_sd_configs"] for name in found["names"]}
         self.assertEqual(asked, headless)
 
+    def test_an_upgrade_of_the_services_does_not_make_prometheus_forget(self):
+        pod = lambda *values: Manifests("monitoring.prometheus.enabled=true", *values).get("Deployment", "warren-prometheus")["spec"]["template"]
+        self.assertEqual(pod(), pod("global.image.tag=1.0.0", "global.settings.LOG_LEVEL=debug"))
+        self.assertNotEqual(pod(), pod("rabbitmq.enabled=false", "global.broker.existingSecret=urls"))
+
     def test_both_ways_of_scraping_give_the_same_labels(self):
         manifests = Manifests("monitoring.prometheus.enabled=true", "monitoring.serviceMonitor.enabled=true")
         config = yaml.safe_load(manifests.get("ConfigMap", "warren-prometheus")["data"]["prometheus.yml"])

@@ -84,6 +84,10 @@ images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
 kind-up: ## Runs the shop in a kind cluster on this machine, places an order, and says where all is; again: upgrades it.
 	@deploy/kind up
 
+.PHONY: kind-test
+kind-test: ## Installs, upgrades, scales and breaks the shop in that cluster while orders flow; TESTS names some alone.
+	@deploy/kind test $(TESTS)
+
 .PHONY: kind-down
 kind-down: ## Removes the kind cluster and all that is in it.
 	@deploy/kind down

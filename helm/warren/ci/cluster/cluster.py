@@ -1,0 +1,55 @@
+"""The cluster, as an operator handles it: kubectl, helm, docker."""
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+CHART = Path(__file__).resolve().parent.parent.parent
+CONTEXT = os.environ["KUBE_CONTEXT"]
+NODE = os.environ["KIND_NODE"]
+TAG = os.environ["TAG"]
+JOURNEY_IMAGE = os.environ["JOURNEY_IMAGE"]
+PATIENCE = 300
+
+
+def run(*command, stdin=None, check=True):
+    """What a command printed; where it fails, what it said."""
+    done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=900)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout if check else done
+
+
+def kubectl(*arguments, **options):
+    return run("kubectl", "--context", CONTEXT, *arguments, **options)
+
+
+def helm(*arguments, **options):
+    return run("helm", "--kube-context", CONTEXT, *arguments, **options)
+
+
+def eventually(what, look, holds=bool):
+    """Looks until what is seen holds, and returns it."""
+    begun = time.monotonic()
+    while True:
+        try:
+            seen = look()
+        except (AssertionError, ValueError) as error:
+            seen, well = error, False
+        else:
+            well = holds(seen)
+        if well:
+            return seen
+        if time.monotonic() - begun > PATIENCE:
+            raise AssertionError(f"{what}: not within {PATIENCE} s; last seen: {str(seen)[-2000:]}")
+        time.sleep(1)
+
+
+def say(text):
+    print(f"kind-test: {time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def said(text):
+    """The lines of JSON in a log."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]

@@ -1,0 +1,91 @@
+"""One release in a namespace of its own that enforces Pod Security "restricted", and what an operator does to it."""
+import json
+
+from cluster import CHART, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
+
+RELEASE = "warren"
+QUEUES = ["email-queue", "analytics-queue"]
+# Enough for a laptop that runs two shops at once.
+SMALL = {"rabbitmq.persistence.size": "4Gi", "rabbitmq.resources.requests.cpu": "50m"}
+
+
+class Shop:
+    def __init__(self, namespace, values=None):
+        self.namespace, self.values = namespace, {**SMALL, "global.image.tag": TAG, **(values or {})}
+        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+        kubectl("create", "namespace", namespace)
+        kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+
+    def kubectl(self, *arguments, **options):
+        return kubectl("--namespace", self.namespace, *arguments, **options)
+
+    def upgrade(self, values=None, **options):
+        """Installs the release, or changes these values of it, and waits until all is ready."""
+        self.values.update(values or {})
+        settings = []
+        for name, value in self.values.items():
+            settings += ["--set-string" if isinstance(value, str) else "--set", f"{name}={json.dumps(value).strip(chr(34))}"]
+        return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, "--wait", "--timeout", "10m", **options)
+
+    def uninstall(self):
+        helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", "5m")
+
+    def test(self):
+        return helm("test", RELEASE, "--namespace", self.namespace, "--logs", "--timeout", "5m")
+
+    def delete(self):
+        kubectl("delete", "namespace", self.namespace, "--wait")
+
+    # -- what runs beside it --
+
+    def run_beside(self, name, *command):
+        """A pod of the journey's own image, as restricted as any."""
+        security = {"allowPrivilegeEscalation": False, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
+        container = {"name": name, "image": JOURNEY_IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["python3", *command], "securityContext": security}
+        spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 5, "automountServiceAccountToken": False, "containers": [container]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+
+    def start_mail_server(self):
+        self.run_beside("mail", "/mail_server.py")
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mail"}, "spec": {"selector": {"app": "mail"}, "ports": [{"port": 2525}]}}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(service))
+        self.kubectl("wait", "pod/mail", "--for=condition=Ready", "--timeout=120s")
+        self.values["email.settings.SMTP_URL"] = "smtp://mail:2525"
+
+    def mails(self):
+        """The id of each mailed order, as often as it was mailed."""
+        return [event["subject"].split()[-1] for event in said(self.kubectl("logs", "mail"))]
+
+    # -- what is seen of it --
+
+    def object(self, *arguments):
+        return json.loads(self.kubectl("get", *arguments, "--output=json"))
+
+    def pods(self, component):
+        return [pod["metadata"]["name"] for pod in self.object("pods", "--selector", f"app.kubernetes.io/name={component}")["items"]]
+
+    def rabbitmq(self, *command, pod=f"{RELEASE}-rabbitmq-0"):
+        return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command)
+
+    def queues(self, *columns):
+        """A row for each queue of the shop: its name, and these columns of rabbitmqctl's list."""
+        listed = json.loads(self.rabbitmq("rabbitmqctl", "--quiet", "list_queues", "name", *columns, "--formatter=json"))
+        return {row.pop("name"): row for row in listed}
+
+    def wait_for_members(self, count):
+        whole = lambda queues: all(len(queues[queue]["members"]) == len(queues[queue]["online"]) == count for queue in QUEUES)
+        eventually(f"every queue has {count} members online", lambda: self.queues("members", "online"), whole)
+
+    def roll_out(self, kind, component):
+        self.kubectl("rollout", "status", f"{kind}/{RELEASE}-{component}", "--timeout=10m")
+
+    def scale(self, component, replicas):
+        self.kubectl("scale", f"deployment/{RELEASE}-{component}", f"--replicas={replicas}")
+        self.roll_out("deployment", component)
+        eventually(f"there are {replicas} pods of {component}", lambda: len(self.pods(component)), lambda count: count == replicas)
+
+    def ask_prometheus(self, query):
+        """The values of a query, which Prometheus's own promtool asks."""
+        answer = self.kubectl("exec", f"deployment/{RELEASE}-prometheus", "--", "promtool", "query", "instant", "--format=json", "http://127.0.0.1:9090", query)
+        return json.loads(answer)

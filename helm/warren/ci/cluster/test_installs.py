@@ -1,0 +1,67 @@
+"""What an operator installs, upgrades, removes and gets wrong."""
+import json
+import unittest
+
+from cluster import NODE, eventually, run, said
+from shop import Shop
+
+
+class Installs(unittest.TestCase):
+    def shop(self, namespace, values=None):
+        shop = Shop(namespace, values)
+        self.addCleanup(shop.delete)
+        return shop
+
+    def test_two_releases_of_the_same_name_live_in_two_namespaces(self):
+        shops = [self.shop("installs-one"), self.shop("installs-two")]
+        for shop in shops:
+            shop.upgrade()
+        for shop in shops:
+            self.assertIn("counted", shop.test())
+
+    def test_three_nodes_are_installed_at_once(self):
+        shop = self.shop("installs-three", {"rabbitmq.replicas": 3})
+        shop.upgrade()
+        shop.test()
+        shop.wait_for_members(3)
+        self.assert_restricted(shop)
+
+    def test_what_was_ordered_before_an_uninstall_is_mailed_after_the_next_install(self):
+        shop = self.shop("installs-again")
+        shop.start_mail_server()
+        shop.upgrade()
+        shop.scale("email", 0)
+        shop.run_beside("customer", "/customers.py", "http://warren-order/orders", "ada@example.com")
+        [order] = eventually("an order is accepted", lambda: [event["accepted"] for event in said(shop.kubectl("logs", "customer")) if "accepted" in event])
+        self.assertEqual(shop.mails(), [])
+        shop.uninstall()
+        shop.upgrade()
+        eventually("the order is mailed", shop.mails, lambda mails: mails == [order])
+
+    def test_wrong_values_are_refused_in_one_line_that_names_them(self):
+        shop = self.shop("installs-wrong")
+        for value, wrong in {"email.replicass": 2, "order.replicas": "many", "rabbitmq.replicas": 2}.items():
+            with self.subTest(value=value):
+                refused = shop.upgrade({value: wrong}, check=False)
+                del shop.values[value]
+                self.assertNotEqual(refused.returncode, 0)
+                component, _, key = value.partition(".")
+                [line] = [line for line in refused.stderr.splitlines() if key in line]
+                self.assertIn(component, refused.stderr)
+        self.assertEqual(shop.object("pods")["items"], [])
+
+    def assert_restricted(self, shop):
+        """What runs has neither root nor a capability, and cannot write where its image lies."""
+        for pod in shop.object("pods")["items"]:
+            for container in pod["status"]["containerStatuses"]:
+                inspected = json.loads(run("docker", "exec", NODE, "crictl", "inspect", container["containerID"].removeprefix("containerd://")))
+                status = run("docker", "exec", NODE, "cat", f"/proc/{inspected['info']['pid']}/status")
+                fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+                with self.subTest(container=container["name"]):
+                    self.assertNotIn("0", fields["Uid"].split())
+                    self.assertEqual(int(fields["CapEff"], 16), 0)
+                    self.assertIs(inspected["info"]["runtimeSpec"]["root"]["readonly"], True)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -65,7 +65,8 @@ def shown(key, default):
     if inner == key:
         return text
     for service, value in overridden(inner):
-        text += f"; {service}: `{value}`"
+        if value:
+            text += f"; {service}: `{value}`"
     return text
 
 

@@ -54,13 +54,24 @@ class Installs(unittest.TestCase):
         """What runs has neither root nor a capability, and cannot write where its image lies."""
         for pod in shop.object("pods")["items"]:
             for container in pod["status"]["containerStatuses"]:
-                inspected = json.loads(run("docker", "exec", NODE, "crictl", "inspect", container["containerID"].removeprefix("containerd://")))
-                status = run("docker", "exec", NODE, "cat", f"/proc/{inspected['info']['pid']}/status")
-                fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-                with self.subTest(container=container["name"]):
-                    self.assertNotIn("0", fields["Uid"].split())
-                    self.assertEqual(int(fields["CapEff"], 16), 0)
-                    self.assertIs(inspected["info"]["runtimeSpec"]["root"]["readonly"], True)
+                if "running" not in container["state"]:
+                    continue
+                with self.subTest(pod=pod["metadata"]["name"]):
+                    process = self.process(container["containerID"].removeprefix("containerd://"))
+                    status = dict(line.split(":\t", 1) for line in self.node("cat", f"{process}/status").splitlines() if ":\t" in line)
+                    self.assertNotIn("0", status["Uid"].split())
+                    self.assertEqual(int(status["CapEff"], 16), 0)
+                    mounts = [line.split() for line in self.node("cat", f"{process}/mountinfo").splitlines()]
+                    self.assertEqual([fields[5].split(",")[0] for fields in mounts if fields[4] == "/"], ["ro"])
+
+    def node(self, *command):
+        return run("docker", "exec", NODE, *command)
+
+    def process(self, container):
+        """The folder in the node's /proc of a process in this container."""
+        found = self.node("sh", "-c", f"grep -ls {container} /proc/[0-9]*/cgroup | head -n 1")
+        self.assertTrue(found, f"{container} runs on {NODE}")
+        return found.strip().removesuffix("/cgroup")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 const CROWD: usize = 10_000;
 /// How many of them arrive at once: fewer than the kernel keeps waiting.
 const AT_ONCE: usize = 200;
-/// What the process may hold meanwhile, in bytes: for each of the 5,120 connections that it lets in, the largest headers
+/// What the process may hold meanwhile, in bytes: for each of the 4,352 connections that it lets in, the largest headers
 /// that it reads, and its task, which is large where nothing is optimised. A crowd twice as large must not need more.
-const MOST_MEMORY: f64 = 5_120.0 * 48.0 * 1024.0;
+const MOST_MEMORY: f64 = 4_352.0 * 48.0 * 1024.0;
 
 /// One crowd at a time: there are not descriptors for more.
 async fn turn() -> MutexGuard<'static, ()> {

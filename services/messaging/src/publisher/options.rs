@@ -18,7 +18,7 @@ const PUBLISH_TIMEOUT: Setting = Setting {
 const PUBLISH_MAX_PENDING: Setting = Setting {
     name: "PUBLISH_MAX_PENDING",
     expected: "a whole number from 1 to 65536",
-    default: Some("1024"),
+    default: Some("4096"),
     otherwise: None,
     secret: false,
     meaning: "how many events may wait for their confirm; more are refused at once, and so is what exceeds 8 MiB of bodies",
@@ -77,7 +77,7 @@ impl PublisherOptions {
 
 impl Default for PublisherOptions {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), max_pending: 1024, lanes: 4, required_queues: Vec::new() }
+        Self { timeout: Duration::from_secs(5), max_pending: 4096, lanes: 4, required_queues: Vec::new() }
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 use std::{fs, thread};
 
-use journey::{Child, Folder, Request, an_order, eventually, free_port};
+use journey::{Child, Folder, Request, an_order, eventually, eventually_within, free_port};
 use nix::sys::signal::Signal;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
@@ -42,7 +43,10 @@ impl Script {
 
     async fn says(&self, words: &str, times: usize) {
         let log = async || self.log();
-        eventually(&format!("it says {words:?}"), log, |log| log.matches(words).count() >= times).await;
+        // It may have to build the services first.
+        let patience = Duration::from_secs(600);
+        let said = |log: &String| log.matches(words).count() >= times;
+        eventually_within(patience, &format!("it says {words:?}"), log, said).await;
     }
 
     /// What it wrote, when it has ended with this code.

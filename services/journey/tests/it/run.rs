@@ -51,8 +51,8 @@ impl Script {
 
     /// What it wrote, when it has ended with this code.
     async fn ends(mut self, code: i32) -> String {
-        let status = self.child.ended().await;
-        assert_eq!(status.code(), Some(code), "{}", self.log());
+        let status = self.child.ended_within(Duration::from_secs(50)).await;
+        assert_eq!(status.and_then(|status| status.code()), Some(code), "{}", self.log());
         self.log()
     }
 }
@@ -75,7 +75,9 @@ async fn one_command_shows_an_order_and_its_email_and_leaves_nothing_behind() {
     eventually("an order is accepted again", placed, |status| *status == 202).await;
     run.says(email, 2).await;
     run.child.signal(Signal::SIGINT);
-    run.child.ended().await;
+    run.says("run: stopping", 1).await;
+    let ended = run.child.ended_within(Duration::from_secs(50)).await;
+    assert!(ended.is_some(), "it does not stop\n{}", run.log());
     for port in run.ports {
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "somebody listens on {port}\n{}", run.log());
     }

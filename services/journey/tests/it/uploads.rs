@@ -39,14 +39,16 @@ async fn many_slow_uploads_are_told_they_are_too_many_and_take_neither_memory_no
         accepted += u32::from(answer.status == 202);
     }
     assert!(accepted > 0, "slow clients keep out the others");
-    let (mut overloaded, mut slow) = (0, 0);
+    let (mut overloaded, mut slow, mut reset) = (0, 0, 0);
     for upload in uploads {
         let answer = upload.await.unwrap();
-        assert!(answer.contains("connection: close"), "{answer}");
+        // On a busy machine a body may not have been read when its time is over, and its client's connection is reset.
+        assert!(answer.is_empty() || answer.contains("connection: close"), "{answer}");
+        reset += usize::from(answer.is_empty());
         overloaded += usize::from(answer.starts_with("HTTP/1.1 503 ") && answer.contains("problem:overloaded"));
         slow += usize::from(answer.starts_with("HTTP/1.1 408 ") && answer.contains("problem:slow-body"));
     }
-    assert_eq!(overloaded + slow, 800);
+    assert_eq!(overloaded + slow + reset, 800);
     assert!(overloaded > slow, "{overloaded} are refused, {slow} only too slow");
     assert!(peak(order.id()) < LIMIT, "{} KiB", peak(order.id()));
 }

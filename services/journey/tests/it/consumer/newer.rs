@@ -35,6 +35,7 @@ async fn a_pause_gives_back_without_a_copy_and_loses_nothing() {
     assert!(consumer.count("given-back") > 0);
     down.store(false, Ordering::Relaxed);
     actor.recover();
+    eventually("all are handled", async || consumer.count("handled"), |&handled| handled == 300).await;
     drained(&broker).await;
     assert!(actor.seen().iter().all(|seen| seen.attempt == 1), "giving back is no attempt");
     assert_eq!(actor.texts().into_iter().collect::<BTreeSet<_>>(), texts);

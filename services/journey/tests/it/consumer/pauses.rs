@@ -36,6 +36,7 @@ async fn an_outage_pauses_and_counts_no_attempt_and_loses_nothing() {
     eventually("all are back in the queue", || broker.depth(QUEUE), |&depth| depth == Some(300)).await;
     down.store(false, Ordering::Relaxed);
     actor.recover();
+    eventually("all are handled", async || consumer.count("handled"), |&handled| handled == 300).await;
     drained(&broker).await;
     let mut handled: Vec<_> = actor.seen().into_iter().map(|seen| (seen.text, seen.attempt)).collect();
     handled.sort();

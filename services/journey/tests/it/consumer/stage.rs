@@ -282,6 +282,8 @@ pub(crate) async fn publish_suspects(broker: &Broker, texts: &[&str]) {
 
 /// Waits until the queue is empty and nothing of it is unacknowledged.
 pub(crate) async fn drained(broker: &Broker) {
+    // What waits is counted now; what is delivered and not acknowledged, some seconds ago.
+    eventually("nothing waits in the queue", || broker.depth(QUEUE), |&depth| depth == Some(0)).await;
     eventually("the queue is empty", || unsettled(broker), |&left| left == 0).await;
 }
 

@@ -1,5 +1,6 @@
 //! What can be set, so that a service can read it from its environment and tables can be made of it.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// One thing that can be set by a text.
@@ -31,6 +32,11 @@ impl Setting {
         let text = text(self).or_else(|| self.default.map(str::to_owned))?;
         parse(&text)
     }
+}
+
+/// A whole number in digits: `str::parse` alone would take `+5`.
+pub(crate) fn whole<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// A duration above zero, as `500ms`, `5s`, `2m`, `1h`. humantime knows many more forms, `M` for months among them; the

@@ -52,3 +52,5 @@ class Books:
         say(f"{self.shop.namespace}: {figures}; {len(self.events('put_off'))} answers were 503, {len(self.events('unanswered'))} did not come, {len(self.events('refused'))} connections were refused")
         if invented:
             raise AssertionError(f"mailed, and ordered by nobody: {invented}")
+        if self.events("unexpected"):
+            raise AssertionError(f"answers that no customer understands: {self.events('unexpected')}")

@@ -1,6 +1,7 @@
 """The cluster, as an operator handles it: kubectl, helm, docker."""
 import json
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ CONTEXT = os.environ["KUBE_CONTEXT"]
 NODE = os.environ["KIND_NODE"]
 TAG = os.environ["TAG"]
 JOURNEY_IMAGE = os.environ["JOURNEY_IMAGE"]
+HELM_ARGS = shlex.split(os.environ.get("HELM_ARGS", ""))
 PATIENCE = 300
 
 
@@ -35,12 +37,11 @@ def eventually(what, look, holds=bool):
     while True:
         try:
             seen = look()
-        except (AssertionError, ValueError) as error:
-            seen, well = error, False
-        else:
-            well = holds(seen)
-        if well:
-            return seen
+            if holds(seen):
+                return seen
+        # What is looked for may not be there yet, or not answer.
+        except (AssertionError, LookupError, ValueError) as error:
+            seen = repr(error)
         if time.monotonic() - begun > PATIENCE:
             raise AssertionError(f"{what}: not within {PATIENCE} s; last seen: {str(seen)[-2000:]}")
         time.sleep(1)

@@ -52,7 +52,8 @@ def place(url, address):
                 tell(accepted=answer["id"])
                 return
             if status != 503:
-                raise AssertionError(f"{status}: {answer}")
+                tell(unexpected=status, answer=answer)
+                return
             tell(put_off=key, type=answer["type"])
         time.sleep(PAUSE)
 

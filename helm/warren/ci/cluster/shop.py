@@ -1,7 +1,7 @@
 """One release in a namespace of its own that enforces Pod Security "restricted", and what an operator does to it."""
 import json
 
-from cluster import CHART, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
+from cluster import CHART, HELM_ARGS, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
 
 RELEASE = "warren"
 QUEUES = ["email-queue", "analytics-queue"]
@@ -25,7 +25,7 @@ class Shop:
         settings = []
         for name, value in self.values.items():
             settings += ["--set-string" if isinstance(value, str) else "--set", f"{name}={json.dumps(value).strip(chr(34))}"]
-        return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, "--wait", "--timeout", "10m", **options)
+        return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, *HELM_ARGS, "--wait", "--timeout", "10m", **options)
 
     def uninstall(self):
         helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", "5m")
@@ -65,8 +65,8 @@ class Shop:
     def pods(self, component):
         return [pod["metadata"]["name"] for pod in self.object("pods", "--selector", f"app.kubernetes.io/name={component}")["items"]]
 
-    def rabbitmq(self, *command, pod=f"{RELEASE}-rabbitmq-0"):
-        return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command)
+    def rabbitmq(self, *command, pod=f"{RELEASE}-rabbitmq-0", **options):
+        return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command, **options)
 
     def queues(self, *columns):
         """A row for each queue of the shop: its name, and these columns of rabbitmqctl's list."""

@@ -29,12 +29,12 @@ class Faults(unittest.TestCase):
 class OneNode(Faults):
     namespace = "faults-one"
 
-    def test_the_broker_is_deleted(self):
+    def test_a_broker_of_one_node_is_deleted(self):
         with self.books.while_orders_flow("the broker's only pod deleted"):
             self.shop.kubectl("delete", "pod", "warren-rabbitmq-0", "--wait")
             self.shop.roll_out("statefulset", "rabbitmq")
 
-    def test_the_broker_grows_to_three_nodes_and_loses_the_first(self):
+    def test_one_node_grows_to_three_nodes_and_loses_the_first(self):
         with self.books.while_orders_flow("one node made three"):
             self.shop.upgrade({"rabbitmq.replicas": 3})
             self.shop.wait_for_members(3)

@@ -40,6 +40,10 @@ impl Guests {
 
     /// Cuts those that have kept the server waiting the longest, and longer than `patience`. Whether there are any.
     pub(super) fn send_away(&mut self, patience: Duration) -> bool {
+        // Those that were sent away before are still on their way out.
+        if self.connections.len() > self.paces.len() {
+            return true;
+        }
         let Some(before) = Instant::now().checked_sub(patience) else { return false };
         let waiting = self.paces.iter().filter_map(|(id, (pace, _))| Some((pace.waiting_since()?, *id)));
         let mut waiting: Vec<_> = waiting.filter(|(since, _)| *since <= before).collect();

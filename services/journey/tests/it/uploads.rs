@@ -8,7 +8,7 @@ use journey::{Broker, Plan, Request, an_order, raw};
 /// Longer than the service lets any of them take.
 const SILENCE: Duration = Duration::from_secs(40);
 
-/// The memory limit of the chart, in KiB.
+/// What the room for bodies, and 800 connections with what they sent, may take together, in KiB.
 const LIMIT: u64 = 64 * 1024;
 
 /// The most memory that a process had so far, in KiB.

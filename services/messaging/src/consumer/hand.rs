@@ -53,6 +53,8 @@ pub(crate) struct Hand<T> {
     stuck: usize,
     /// One of these takes the place of a narrow subscription.
     crowded: bool,
+    /// The subscription is wide, but for those that were stuck when it began.
+    reduced: bool,
     leaving: bool,
 }
 
@@ -67,6 +69,7 @@ impl<T> Hand<T> {
             unsettled: 0,
             stuck: 0,
             crowded: false,
+            reduced: false,
             leaving: false,
         }
     }
@@ -97,12 +100,13 @@ impl<T> Hand<T> {
     /// One of them is stuck. A subscription of one that has brought it would bring no other: a new one will.
     pub(crate) fn stuck(&mut self) {
         self.stuck += 1;
-        self.crowded = self.subscription == Some(Width::Narrow);
+        self.crowded |= self.subscription == Some(Width::Narrow);
     }
 
-    /// One of them is stuck no more, and settled next.
+    /// One of them is stuck no more, and settled next. A subscription that left room for it would go on with less than it may.
     pub(crate) fn unstuck(&mut self) {
         self.stuck -= 1;
+        self.crowded |= self.stuck == 0 && self.reduced;
     }
 
     /// How many are stuck.
@@ -114,6 +118,7 @@ impl<T> Hand<T> {
     pub(crate) fn cancelled(&mut self) {
         self.subscription = None;
         self.crowded = false;
+        self.reduced = false;
     }
 
     /// From here on nothing is begun: cancel, let what runs end, give back the rest.
@@ -175,6 +180,7 @@ impl<T> Hand<T> {
             None if self.wanted == Width::Narrow && self.sound() > 0 => None,
             None => {
                 self.subscription = Some(self.wanted);
+                self.reduced = self.wanted == Width::Wide && self.stuck > 0;
                 Some(Step::Subscribe(self.wanted))
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Setting;
-use crate::setting::duration;
+use crate::setting::{duration, whole};
 
 /// How a consumer works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,11 +111,11 @@ impl Default for ConsumerOptions {
 }
 
 fn concurrency(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|n| (1..=4096).contains(n))
+    whole(text).filter(|n| (1..=4096).contains(n))
 }
 
 fn prefetch(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|n| *n > 0)
+    whole(text).filter(|n| *n > 0)
 }
 
 fn retry_delays(text: &str) -> Option<Vec<Duration>> {
@@ -126,12 +126,12 @@ fn retry_delays(text: &str) -> Option<Vec<Duration>> {
 }
 
 fn dedupe_capacity(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|n| *n <= 10_000_000)
+    whole(text).filter(|n| *n <= 10_000_000)
 }
 
 // Alone from the second return on, a culprit is found at the third at the earliest.
 fn max_deliveries(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|n| (3..=10).contains(n))
+    whole(text).filter(|n| (3..=10).contains(n))
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ impl Evidence {
     /// How many returns are held against it. The broker counts whatever was prefetched, and counts its own death twice, so the count alone
     /// makes no more than a suspect. A suspect's copy begins at zero and is handled alone: that it came back, however often, is one more.
     pub(crate) fn held(self) -> u32 {
+        // A queue that counts nothing: its copy has to carry that it is a suspect, or it would be none.
+        if self.returned == Returned::Sometime && !self.pardoned {
+            return self.carried.max(SUSPECT_AT);
+        }
         let times = self.returned.times();
         if self.carried < SUSPECT_AT {
             let unpardoned = if self.pardoned { 0 } else { times };

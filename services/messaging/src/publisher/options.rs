@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::RequiredQueue;
-use crate::{Setting, setting::duration};
+use crate::Setting;
+use crate::setting::{self, duration};
 
 const PUBLISH_TIMEOUT: Setting = Setting {
     name: "PUBLISH_TIMEOUT",
@@ -86,7 +87,7 @@ fn timeout(text: &str) -> Option<Duration> {
 }
 
 fn whole(text: &str, most: usize) -> Option<usize> {
-    text.parse().ok().filter(|number| (1..=most).contains(number))
+    setting::whole(text).filter(|number| (1..=most).contains(number))
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
     fn each_setting_has_its_limits() {
         let refused = [
             (&PUBLISH_TIMEOUT, &["", "5", "0s", "99ms", "61s", "soon"][..]),
-            (&PUBLISH_MAX_PENDING, &["", "0", "-1", "65537", "1e3", "many"]),
+            (&PUBLISH_MAX_PENDING, &["", "0", "-1", "+5", "65537", "1e3", "many"]),
             (&PUBLISH_LANES, &["", "0", "33", "4.5"]),
         ];
         for (setting, texts) in refused {

@@ -1,5 +1,6 @@
 //! Which dead letters are moved.
 
+use crate::setting::whole;
 use crate::{DeadReason, Setting};
 
 /// Which dead letters [`run`](super::run) moves back to their queue.
@@ -111,11 +112,11 @@ fn event_id(text: &str) -> Option<String> {
 }
 
 fn limit(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|limit| *limit > 0)
+    whole(text).filter(|limit| *limit > 0)
 }
 
 fn max_redrives(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|most| (1..=1000).contains(most))
+    whole(text).filter(|most| (1..=1000).contains(most))
 }
 
 #[cfg(test)]

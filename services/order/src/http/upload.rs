@@ -19,6 +19,9 @@ use super::room::Room;
 /// From a request's headers to the last byte of its body.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// How long the rest of a body may take that there is no room for.
+const UNWANTED_TIME: Duration = Duration::from_secs(1);
+
 /// Bytes of a body that nobody wants which are read all the same: a client that is still sending when its connection
 /// closes often never sees the answer.
 const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
@@ -90,7 +93,10 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
             if whole.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(too_large());
             }
-            share.grow(chunk.len())?;
+            if let Err(problem) = share.grow(chunk.len()) {
+                self.deadline = self.deadline.min(Instant::now() + UNWANTED_TIME);
+                return Err(problem);
+            }
             whole.extend_from_slice(&chunk);
             next = self.chunk().await?;
         }

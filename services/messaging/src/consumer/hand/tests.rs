@@ -130,6 +130,23 @@ fn what_is_stuck_takes_no_place_of_a_narrow_subscription_and_no_suspect_waits_fo
 }
 
 #[test]
+fn a_wide_subscription_that_left_room_for_the_stuck_is_renewed_when_none_is() {
+    let mut hand = subscribed(Width::Wide);
+    hand.arrived(1, Plain);
+    hand.arrived(2, Suspect);
+    assert_eq!(steps(&mut hand), [Step::Begin(1), Step::Cancel]);
+    hand.stuck();
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
+    hand.settled();
+    assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
+    hand.arrived(3, Plain);
+    assert_eq!(steps(&mut hand), [Step::Begin(3), Step::Cancel, Step::Subscribe(Width::Wide)]);
+    hand.unstuck();
+    hand.settled();
+    assert_eq!(steps(&mut hand), [Step::Cancel, Step::Subscribe(Width::Wide)]);
+}
+
+#[test]
 fn leaving_waits_for_nothing_that_is_stuck() {
     let mut hand = subscribed(Width::Wide);
     for delivery in [1, 2] {

@@ -21,6 +21,14 @@ fn a_count_makes_a_suspect_and_never_a_culprit() {
 }
 
 #[test]
+fn the_copy_of_what_came_back_to_a_queue_that_counts_nothing_is_still_a_suspect() {
+    let returned = Evidence { returned: Returned::Sometime, ..copy(0, 0) };
+    assert_eq!(returned.judge(MAX), Suspect);
+    assert_eq!(copy(returned.held(), 0).judge(MAX), Suspect);
+    assert_eq!(Evidence { pardoned: true, ..returned }.held(), 0);
+}
+
+#[test]
 fn a_suspect_that_never_comes_out_is_a_culprit_after_as_many_returns_as_are_allowed() {
     let (mut carried, mut died) = (0, 0);
     loop {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Outgoing, PublishError};
 
@@ -67,7 +67,11 @@ impl Outbox {
         deadline: Instant,
         unsent: impl FnOnce() -> PublishError,
     ) -> Answer {
-        self.send_until(sleep_until(deadline), outgoing, deadline, unsent).await
+        let mut place = self.enter(outgoing, deadline)?;
+        match timeout_at(deadline, &mut place.answer).await {
+            Ok(Ok(answer)) => answer,
+            _ => self.give_up(place, unsent),
+        }
     }
 
     /// The same, but waits until `over` resolves. A lane waits for its confirm until the deadline at least.
@@ -81,9 +85,13 @@ impl Outbox {
         let mut place = self.enter(outgoing, deadline)?;
         tokio::select! {
             biased;
-            Ok(answer) = &mut place.answer => return answer,
-            () = over => {}
+            Ok(answer) = &mut place.answer => answer,
+            () = over => self.give_up(place, unsent),
         }
+    }
+
+    /// What is known of a message that nobody waits for any longer.
+    fn give_up(&self, mut place: Place<'_>, unsent: impl FnOnce() -> PublishError) -> Answer {
         match self.withdraw(place.number) {
             Some(ticket) if !ticket.sent => Err(unsent()),
             Some(_) => Err(PublishError::Unconfirmed),

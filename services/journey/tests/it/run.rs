@@ -27,8 +27,9 @@ impl Script {
         let (folder, ports) = (Folder::fresh(), PORTS.map(|_| free_port()));
         fs::create_dir(folder.path().join("tmp")).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
-        let mut command = Child::command("/bin/bash");
-        command.arg(format!("{DEPLOY}/{name}")).args(arguments);
+        // Whoever runs the tests in the background ignores Ctrl-C, and a shell that is started like that cannot hear it.
+        let mut command = Child::command("/usr/bin/env");
+        command.args(["--default-signal=INT", "/bin/bash", &format!("{DEPLOY}/{name}")]).args(arguments);
         command.env_remove("AMQP_URL").env_remove("SMTP_URL").env_remove("LOG_LEVEL");
         command.env("TMPDIR", folder.path().join("tmp"));
         command.envs(PORTS.into_iter().zip(ports.map(|port| port.to_string())));

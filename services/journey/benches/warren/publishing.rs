@@ -27,6 +27,7 @@ struct Row {
 
 /// Measures and prints every row, `rounds` times, and gives back the median rate of `messaging` at each number in flight.
 pub(crate) async fn measure(broker: &Broker, rounds: usize) -> Vec<(usize, f64)> {
+    sample::fresh_queue(broker, sample::QUEUE).await;
     let mut rows: Vec<(usize, Row)> = IN_FLIGHT.iter().map(|n| (*n, Row::default())).collect();
     for _ in 0..rounds {
         for (in_flight, row) in &mut rows {

@@ -63,6 +63,11 @@ class Services(unittest.TestCase):
         self.assertEqual(trigger["metadata"]["protocol"], "http")
         self.assertEqual(trigger["authenticationRef"]["name"], manifests.get("TriggerAuthentication", "warren-email")["metadata"]["name"])
 
+    def test_a_rollout_keeps_every_place_of_order_and_lets_a_consumer_make_room(self):
+        strategy = lambda name: Manifests().get("Deployment", name)["spec"]["strategy"]["rollingUpdate"]
+        self.assertEqual(strategy("warren-order"), {"maxSurge": 1, "maxUnavailable": 0})
+        self.assertEqual(strategy("warren-email"), {"maxSurge": 1, "maxUnavailable": 1})
+
     def test_a_redrive_never_runs_by_itself_and_knows_its_queue(self):
         manifests = Manifests()
         for queue in ("email-queue", "analytics-queue"):

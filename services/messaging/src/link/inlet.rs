@@ -9,6 +9,9 @@ use std::ops::Range;
 const DEEPEST: usize = 32;
 /// Kind, channel and size.
 const FRAME_HEAD: usize = 7;
+/// The kind of the frame that holds a method, and what one that returns a message begins with: `basic.return`.
+const METHOD: u8 = 1;
+const RETURN: [u8; 4] = [0, 60, 0, 50];
 /// The kind of the frame that holds a message's properties.
 const HEADER: u8 = 2;
 /// No frame is longer; what says so is passed on as it is, for lapin to refuse.
@@ -21,6 +24,8 @@ pub(super) struct Inlet {
     ready: usize,
     /// How many bytes of the frame under way are still to come that need no look.
     passing: usize,
+    /// How many messages came back.
+    returns: u64,
 }
 
 impl Inlet {
@@ -39,6 +44,11 @@ impl Inlet {
         length
     }
 
+    /// How many messages came back so far, those not yet handed on included.
+    pub(super) fn returns(&self) -> u64 {
+        self.returns
+    }
+
     /// Nothing more will come: what is there is all there is.
     pub(super) fn end(&mut self) {
         self.ready = self.bytes.len();
@@ -53,6 +63,11 @@ impl Inlet {
             let Some(head) = self.bytes.get(self.ready..self.ready + FRAME_HEAD) else { return };
             let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
             let frame = FRAME_HEAD + size + 1;
+            if head[0] == METHOD && size >= RETURN.len() {
+                let start = self.ready + FRAME_HEAD;
+                let Some(method) = self.bytes.get(start..start + RETURN.len()) else { return };
+                self.returns += u64::from(*method == RETURN);
+            }
             if head[0] == HEADER && size <= LONGEST {
                 let payload = self.ready + FRAME_HEAD..self.ready + frame - 1;
                 // Only a whole payload can be judged.
@@ -241,6 +256,21 @@ mod tests {
     fn names_that_are_no_utf8_become_question_marks() {
         let clean = passed(&header(b"\x03a\xff\xfet\x01", b"\xc3"), 1000);
         assert_eq!(clean, header(b"\x03a??t\x01", b"?"));
+    }
+
+    #[test]
+    fn returns_are_counted_before_they_are_handed_on_however_they_are_cut() {
+        let returned = frame(METHOD, &[0, 60, 0, 50, 1, 56]);
+        let read = [frame(METHOD, b"no"), returned.clone(), frame(METHOD, &[0, 60, 0, 80]), returned].concat();
+        for chunk in [1, 7, 8, 1000] {
+            let (mut inlet, mut handed_on, mut room) = (Inlet::default(), 0, [0; 64]);
+            for read in read.chunks(chunk) {
+                inlet.take(read);
+                handed_on += inlet.hand_on(&mut room);
+                assert!(inlet.returns() > 0 || handed_on <= 10, "in chunks of {chunk}");
+            }
+            assert_eq!(inlet.returns(), 2, "in chunks of {chunk}");
+        }
     }
 
     #[test]

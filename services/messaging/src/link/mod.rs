@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,11 @@ impl Link {
     /// The broker's version; none if it said none.
     pub(crate) fn server_version(&self) -> Option<Version> {
         self.heard.version.get().copied()
+    }
+
+    /// How many messages came back so far. The return of a message counts before its confirm is heard.
+    pub(crate) fn returns(&self) -> u64 {
+        self.heard.returns.load(Ordering::Acquire)
     }
 
     /// Whether an alarm holds back whatever is written. The broker tells it only after a publish on this connection.

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(super) enum Io {
 pub(super) struct Heard {
     pub(super) version: OnceLock<Version>,
     pub(super) farewell: OnceLock<String>,
+    /// How many messages came back: counted before lapin hears of it.
+    pub(super) returns: AtomicU64,
 }
 
 impl Wire {
@@ -73,6 +76,7 @@ impl AsyncRead for Wire {
             }
             self.overhear(read.filled());
             self.inlet.take(read.filled());
+            self.heard.returns.store(self.inlet.returns(), Ordering::Release);
         }
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::flight::Flight;
-use super::outbox::{Batch, Outbox};
-use super::{Answer, PublishError};
+use super::outbox::Outbox;
 use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
@@ -20,7 +20,7 @@ use crate::topology::Topology;
 /// How long confirms are waited for at least, though nobody should wait for them any more: a new channel costs more than that.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
-/// Takes what waits, a batch at a time: publishes it, awaits every confirm, and only then answers. A message alone waits for no company.
+/// Takes its share of what waits, publishes it, and answers each publisher as its confirm comes. A message alone waits for no company.
 pub(super) struct Lane {
     pub(super) outbox: Arc<Outbox>,
     pub(super) link: Arc<Link>,
@@ -68,24 +68,49 @@ impl Lane {
     }
 
     async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
-        let lost = self.link.lost();
-        tokio::pin!(lost);
-        loop {
+        let mut flight = Flight::new(&self.link, &self.outbox, channel);
+        let (lost, overdue) = (self.link.lost(), self.overdue(Instant::now()));
+        tokio::pin!(lost, overdue);
+        // Until when somebody waits for what is on its way, and until when `overdue` sleeps.
+        let (mut latest, mut asleep) = (Instant::now(), Instant::now());
+        // Whether this lane has its share of what waits.
+        let mut full = false;
+        let gone = loop {
             tokio::select! {
                 biased;
-                error = &mut lost => return Gone::Link(error),
-                () = self.work() => {}
+                error = &mut lost => break Gone::Link(error),
+                landed = flight.landed(), if flight.len() > 0 => match landed {
+                    Ok(()) => {
+                        backoff.reset();
+                        (*told, full) = (None, false);
+                    }
+                    Err(error) => break self.gone(error),
+                },
+                () = self.work(), if !full && flight.has_room() => {
+                    // Whoever is about to publish has his message in line when this goes on: they share a write.
+                    yield_now().await;
+                    let tickets = self.outbox.take(self.lanes, flight.len());
+                    full = tickets.is_empty() && !self.outbox.is_empty();
+                    latest = tickets.iter().map(|ticket| ticket.deadline).fold(latest, Instant::max);
+                    if let Err(error) = flight.launch(tickets) {
+                        break self.gone(error);
+                    }
+                }
+                () = &mut overdue, if flight.len() > 0 => {
+                    if asleep == latest {
+                        break Gone::Overdue;
+                    }
+                    // Others were launched since.
+                    asleep = latest;
+                    overdue.set(self.overdue(latest));
+                }
             }
-            let batch = self.outbox.take(self.lanes);
-            if batch.tickets.is_empty() {
-                continue;
-            }
-            if let Err(gone) = self.confirm(channel, batch, lost.as_mut()).await {
-                return gone;
-            }
-            backoff.reset();
-            *told = None;
-        }
+        };
+        flight.end(match &gone {
+            Gone::Closed(Some((code, _))) => Some(*code),
+            _ => None,
+        });
+        gone
     }
 
     /// Resolves when something waits, and the broker takes it.
@@ -97,36 +122,6 @@ impl Lane {
             }
             self.link.until_blocked(false).await;
         }
-    }
-
-    async fn confirm(
-        &self,
-        channel: &Channel,
-        mut batch: Batch<'_>,
-        lost: impl Future<Output = Error>,
-    ) -> Result<(), Gone> {
-        let Some(latest) = batch.tickets.iter().map(|ticket| ticket.deadline).max() else { return Ok(()) };
-        let count = batch.tickets.len();
-        let (mut flight, launched) = Flight::launch(channel, &mut batch.tickets);
-        let outcome = match launched {
-            Err(error) => Err(self.gone(error)),
-            Ok(()) => tokio::select! {
-                biased;
-                landed = flight.landed() => landed.map_err(|error| self.gone(error)),
-                error = lost => Err(Gone::Link(error)),
-                () = self.overdue(latest) => Err(Gone::Overdue),
-            },
-        };
-        if outcome.is_err() {
-            flight.give_up();
-        }
-        let verdict = flight.judge(count);
-        let mut answers = verdict.answers(batch.tickets.iter().map(|ticket| &*ticket.outgoing));
-        if let Err(Gone::Closed(Some((code, _)))) = &outcome {
-            find_offender(*code, &mut batch, &mut answers);
-        }
-        batch.answer(answers);
-        outcome
     }
 
     /// Resolves when the last one who waited has given up. While an alarm lasts no other channel could do better.
@@ -160,18 +155,5 @@ impl Lane {
         let again = Error::Lost { reason: words };
         sleep(backoff.next_delay(&again)).await;
         if code == 404 { self.topology.assert(&self.link).await } else { Ok(()) }
-    }
-}
-
-/// A message that offends the broker, being too large or forbidden, closes the channel for its whole batch. So those without an answer are
-/// sent again each on its own, and the one that offends on its own is rejected.
-fn find_offender(code: u16, batch: &mut Batch<'_>, answers: &mut [Option<Answer>]) {
-    // A missing exchange is no message's fault.
-    if code == 404 {
-        return;
-    }
-    match answers {
-        [only] => *only = only.or(Some(Err(PublishError::Rejected))),
-        _ => batch.tickets.iter_mut().for_each(|ticket| ticket.alone = true),
     }
 }

@@ -29,7 +29,7 @@ const PUBLISH_MAX_PENDING: Setting = Setting {
 const PUBLISH_LANES: Setting = Setting {
     name: "PUBLISH_LANES",
     expected: "a whole number from 1 to 32",
-    default: Some("4"),
+    default: Some("8"),
     otherwise: None,
     secret: false,
     meaning: "how many channels publish side by side",
@@ -78,7 +78,7 @@ impl PublisherOptions {
 
 impl Default for PublisherOptions {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), max_pending: 4096, lanes: 4, required_queues: Vec::new() }
+        Self { timeout: Duration::from_secs(5), max_pending: 4096, lanes: 8, required_queues: Vec::new() }
     }
 }
 

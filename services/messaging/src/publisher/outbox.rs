@@ -9,10 +9,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Outgoing, PublishError};
 
-/// The most messages of one batch.
-const LARGEST_BATCH: usize = 256;
-/// The most bytes of bodies in one batch, unless its first message alone has more.
-const HEAVIEST_BATCH: usize = 1024 * 1024;
+/// With so few in flight one lane has them all.
+const LEAST_SHARE: usize = 32;
+/// The most messages that a lane has on their way.
+const MOST_ALOFT: usize = 256;
+/// The most bytes of bodies that a lane takes at once, unless the first message alone has more.
+const HEAVIEST_SHARE: usize = 1024 * 1024;
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +33,17 @@ pub(super) struct Ticket {
     pub(super) deadline: Instant,
     /// Whether it was ever handed to the broker: then nobody can say that no queue holds it.
     pub(super) sent: bool,
-    /// Whether it has to be the only one of its batch, since one of its last batch offended the broker.
+    /// Whether it has to be the only one on its channel, since it or its company offended the broker.
     pub(super) alone: bool,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Ticket {
+    /// Answers its publisher.
+    pub(super) fn answer(self, answer: Answer) {
+        // Nobody may be waiting any more; then nobody needs to know.
+        let _ = self.answer.send(answer);
+    }
 }
 
 /// Where messages wait for a lane, first come, first served.
@@ -130,16 +140,21 @@ impl Outbox {
 
     /// Resolves once somebody waits in line.
     pub(super) async fn arrival(&self) {
-        while self.line().waiting.is_empty() {
+        while self.is_empty() {
             self.arrival.notified().await;
         }
     }
 
-    /// One lane's share of what waits. It goes back in line where it is dropped without an answer.
-    pub(super) fn take(&self, lanes: usize) -> Batch<'_> {
+    /// Whether nobody waits in line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.line().waiting.is_empty()
+    }
+
+    /// One lane's share of what waits, of which it has so many on their way already. It has to be answered or given back.
+    pub(super) fn take(&self, lanes: usize, aloft: usize) -> Vec<Ticket> {
         let mut line = self.line();
-        // With little in flight small batches keep all lanes busy; a lane that took everything would leave the others idle.
-        let most = line.places.div_ceil(lanes).clamp(1, LARGEST_BATCH);
+        // Equal shares keep all lanes busy, but what shares a write costs the broker least.
+        let most = line.places.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft);
         let mut tickets = Vec::with_capacity(most.min(line.waiting.len()));
         let mut bytes = 0;
         while tickets.len() < most
@@ -147,7 +162,8 @@ impl Outbox {
         {
             bytes += first.get().outgoing.body.len();
             let alone = first.get().alone;
-            if !tickets.is_empty() && (alone || bytes > HEAVIEST_BATCH) {
+            let company = aloft > 0 || !tickets.is_empty();
+            if company && (alone || bytes > HEAVIEST_SHARE) {
                 break;
             }
             tickets.push(first.remove());
@@ -158,10 +174,14 @@ impl Outbox {
         if !line.waiting.is_empty() {
             self.arrival.notify_one();
         }
-        Batch { outbox: self, tickets }
+        tickets
     }
 
-    fn give_back(&self, tickets: impl Iterator<Item = Ticket>) {
+    /// Takes back what could not be answered.
+    pub(super) fn give_back(&self, tickets: Vec<Ticket>) {
+        if tickets.is_empty() {
+            return;
+        }
         let mut line = self.line();
         for ticket in tickets {
             // Under the lock, so that a publisher that leaves now finds its ticket in line, or closed before.
@@ -207,35 +227,6 @@ impl Drop for Place<'_> {
         drop(line);
         if let Some(in_flight) = &self.outbox.in_flight {
             in_flight.dec();
-        }
-    }
-}
-
-/// What a lane has taken. Dropped unanswered, it goes back in line: nothing is forgotten, however a lane ends.
-pub(super) struct Batch<'o> {
-    outbox: &'o Outbox,
-    pub(super) tickets: Vec<Ticket>,
-}
-
-impl Batch<'_> {
-    /// Answers each publisher; what has no answer goes back in line.
-    pub(super) fn answer(mut self, answers: impl IntoIterator<Item = Option<Answer>>) {
-        let mut unanswered = Vec::new();
-        for (ticket, answer) in self.tickets.drain(..).zip(answers) {
-            match answer {
-                // Nobody may be waiting any more; then nobody needs to know.
-                Some(answer) => drop(ticket.answer.send(answer)),
-                None => unanswered.push(ticket),
-            }
-        }
-        self.tickets = unanswered;
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        if !self.tickets.is_empty() {
-            self.outbox.give_back(self.tickets.drain(..));
         }
     }
 }

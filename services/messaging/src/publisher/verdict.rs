@@ -76,7 +76,8 @@ impl Verdict {
 }
 
 impl Fate {
-    fn answer(self, routed: Answer) -> Option<Answer> {
+    /// The answer to one whose routing was this; none for a message to send again.
+    pub(super) fn answer(self, routed: Answer) -> Option<Answer> {
         match self {
             Self::Acked => Some(routed),
             Self::Nacked => Some(Err(PublishError::Rejected)),

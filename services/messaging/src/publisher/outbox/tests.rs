@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::*;
 
-const LIMITS: Limits = Limits { messages: 8, bytes: 4 * HEAVIEST_BATCH };
+const LIMITS: Limits = Limits { messages: 200, bytes: 4 * HEAVIEST_SHARE };
 
 fn outbox() -> Outbox {
     Outbox::new(LIMITS, None)
@@ -17,41 +17,48 @@ fn enter(outbox: &Outbox, size: usize) -> Place<'_> {
     outbox.enter(message(size), Instant::now()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn numbers(batch: &Batch<'_>) -> Vec<u64> {
-    batch.tickets.iter().map(|ticket| ticket.number).collect()
+fn numbers(tickets: &[Ticket]) -> Vec<u64> {
+    tickets.iter().map(|ticket| ticket.number).collect()
 }
 
 #[test]
-fn each_lane_takes_its_share_in_order() {
+fn each_lane_takes_its_share_in_order_and_no_more_before_some_have_landed() {
     let outbox = outbox();
-    let _places: Vec<_> = (0..6).map(|_| enter(&outbox, 1)).collect();
-    let batches = [outbox.take(4), outbox.take(4), outbox.take(4), outbox.take(4)];
-    assert_eq!(batches.each_ref().map(numbers), [vec![0, 1], vec![2, 3], vec![4, 5], vec![]]);
+    let _places: Vec<_> = (0..120).map(|_| enter(&outbox, 1)).collect();
+    let shares = [0, 0, 20, 40].map(|aloft| numbers(&outbox.take(3, aloft)));
+    assert_eq!(shares, [(0..40).collect(), (40..80).collect(), (80..100).collect(), Vec::<u64>::new()]);
 }
 
 #[test]
-fn a_batch_without_answers_goes_back_to_the_head_of_the_line() {
+fn of_little_one_lane_takes_all() {
     let outbox = outbox();
-    let _places: Vec<_> = (0..4).map(|_| enter(&outbox, 1)).collect();
-    drop(outbox.take(2));
-    assert_eq!(numbers(&outbox.take(1)), [0, 1, 2, 3]);
+    let _places: Vec<_> = (0..LEAST_SHARE).map(|_| enter(&outbox, 1)).collect();
+    assert_eq!(outbox.take(8, 0).len(), LEAST_SHARE);
+}
+
+#[test]
+fn what_is_given_back_goes_to_the_head_of_the_line() {
+    let outbox = outbox();
+    let _places: Vec<_> = (0..80).map(|_| enter(&outbox, 1)).collect();
+    outbox.give_back(outbox.take(2, 0));
+    assert_eq!(numbers(&outbox.take(1, 0)), (0..80).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_nobody_waits_for_any_more_is_not_sent() {
     let outbox = outbox();
     let (first, second) = (enter(&outbox, 1), enter(&outbox, 1));
-    let batch = outbox.take(2);
+    let taken = outbox.take(1, MOST_ALOFT - 1);
     drop((first, second));
-    assert_eq!(numbers(&outbox.take(1)), Vec::<u64>::new(), "it left the line");
-    drop(batch);
-    assert_eq!(numbers(&outbox.take(1)), Vec::<u64>::new(), "it did not go back in line");
+    assert_eq!(numbers(&outbox.take(1, 0)), Vec::<u64>::new(), "it left the line");
+    outbox.give_back(taken);
+    assert_eq!(numbers(&outbox.take(1, 0)), Vec::<u64>::new(), "it did not go back in line");
 }
 
 #[test]
 fn places_and_bytes_are_limited_and_come_free() {
     let outbox = outbox();
-    let places: Vec<_> = (0..8).map(|_| enter(&outbox, 1)).collect();
+    let places: Vec<_> = (0..LIMITS.messages).map(|_| enter(&outbox, 1)).collect();
     assert!(matches!(outbox.enter(message(1), Instant::now()), Err(PublishError::Overloaded)));
     drop(places);
     let heavy = enter(&outbox, LIMITS.bytes);
@@ -61,23 +68,23 @@ fn places_and_bytes_are_limited_and_come_free() {
 }
 
 #[test]
-fn a_batch_is_no_heavier_than_a_mebibyte_unless_its_first_message_is() {
+fn a_share_is_no_heavier_than_a_mebibyte_unless_its_first_message_is() {
     let outbox = outbox();
-    let sizes = [HEAVIEST_BATCH / 2, HEAVIEST_BATCH / 2, 1, HEAVIEST_BATCH + 1];
+    let sizes = [HEAVIEST_SHARE / 2, HEAVIEST_SHARE / 2, 1, HEAVIEST_SHARE + 1];
     let _places = sizes.map(|size| enter(&outbox, size));
-    let batches = [outbox.take(1), outbox.take(1), outbox.take(1)];
-    assert_eq!(batches.each_ref().map(numbers), [vec![0, 1], vec![2], vec![3]]);
+    let shares = [0, 0, 0].map(|aloft| numbers(&outbox.take(1, aloft)));
+    assert_eq!(shares, [vec![0, 1], vec![2], vec![3]]);
 }
 
 #[test]
-fn a_suspect_has_its_batch_to_itself() {
+fn a_suspect_has_its_channel_to_itself() {
     let outbox = outbox();
     let _places: Vec<_> = (0..4).map(|_| enter(&outbox, 1)).collect();
-    let mut batch = outbox.take(1);
-    batch.tickets[1].alone = true;
-    drop(batch);
-    let batches = [outbox.take(1), outbox.take(1), outbox.take(1)];
-    assert_eq!(batches.each_ref().map(numbers), [vec![0], vec![1], vec![2, 3]]);
+    let mut tickets = outbox.take(1, 0);
+    tickets[1].alone = true;
+    outbox.give_back(tickets);
+    let shares = [0, 1, 0, 0].map(|aloft| numbers(&outbox.take(1, aloft)));
+    assert_eq!(shares, [vec![0], vec![], vec![1], vec![2, 3]]);
 }
 
 #[tokio::test]
@@ -89,7 +96,7 @@ async fn at_the_deadline_only_what_was_never_sent_is_called_unsent() {
     let sent = outbox.send(message(1), now + std::time::Duration::from_millis(50), || PublishError::Blocked);
     let lane = async {
         outbox.arrival().await;
-        outbox.take(1).tickets[0].sent = true;
+        outbox.take(1, 0)[0].sent = true;
     };
     assert_eq!(tokio::join!(sent, lane).0, Err(PublishError::Unconfirmed));
 }

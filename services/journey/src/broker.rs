@@ -42,7 +42,7 @@ impl Broker {
         let (node, ()) = tokio::join!(SHARED.get_or_init(start), built());
         let vhost = format!("test-{}", uuid::Uuid::now_v7().simple());
         let broker = Self { node: node.clone(), vhost, shared: true, front: None };
-        broker.make_vhost().await;
+        broker.make_vhost("quorum").await;
         broker
     }
 

@@ -54,10 +54,17 @@ fn permission(user: &str, vhost: &str, [configure, write, read]: [&str; 3]) -> V
 }
 
 impl Broker {
-    /// Gives a new vhost what definitions give to `/`.
-    pub(super) async fn make_vhost(&self) {
+    /// The same node, in a vhost whose queues are classic where nobody says otherwise, as in a broker that nobody set up.
+    pub async fn with_classic_queues(&self) -> Self {
+        let broker = Self { vhost: "classic".to_owned(), ..self.clone() };
+        broker.make_vhost("classic").await;
+        broker
+    }
+
+    /// Gives a new vhost what definitions give to `/`, with this type for queues that name none.
+    pub(super) async fn make_vhost(&self, default_queue_type: &str) {
         let vhost = self.vhost();
-        self.put(&format!("vhosts/{vhost}"), &json!({"default_queue_type": "quorum"})).await;
+        self.put(&format!("vhosts/{vhost}"), &json!({"default_queue_type": default_queue_type})).await;
         self.put(&format!("permissions/{vhost}/guest"), &permission("guest", vhost, [".*"; 3])).await;
         for (user, rights) in USERS {
             self.put(&format!("permissions/{vhost}/{user}"), &permission(user, vhost, rights)).await;

@@ -1,4 +1,4 @@
-//! Draining a backlog from a quorum queue: `messaging` with decoding and dedupe, bare lapin, the official Go client.
+//! Draining a backlog from a queue: `messaging` with decoding and dedupe, bare lapin, the official Go client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,17 @@ use messaging::{Consumer, ConsumerOptions, Failure, Handler, Received, Subscript
 use tokio::sync::Notify;
 use tracing::debug;
 
-use crate::rounds::{self, Figures};
-use crate::{bare, golang, publishing, sample};
+use crate::cost::Contender;
+use crate::queues::Queues;
+use crate::{bare, golang, publishing, rounds, sample};
 
 /// The backlog of each measurement.
 const BACKLOG: usize = 60_000;
 /// What the yardsticks prefetch: as much as `messaging` does by default.
 const PREFETCH: u16 = 128;
-const SUBSCRIPTION: Subscription = Subscription::queue(sample::QUEUE).bound_to(sample::EXCHANGE, &["order.placed"]);
+/// What is drained, and where it comes from.
+pub(crate) const SUBSCRIPTION: Subscription =
+    Subscription::queue(sample::QUEUE).bound_to(sample::EXCHANGE, &["order.placed"]);
 
 /// Does what a log-only handler does.
 struct LogOnly {
@@ -37,44 +40,49 @@ impl Handler for LogOnly {
     }
 }
 
-/// Measures and prints the rates, `rounds` times.
-pub(crate) async fn measure(broker: &Broker, rounds: usize) {
-    let [mut messaging, mut lapin, mut go] = [(); 3].map(|()| Figures::default());
-    let url = broker.url();
-    for _ in 0..rounds {
-        backlog(broker).await;
-        messaging.push(drain(broker).await);
-        backlog(broker).await;
-        lapin.push(bare::drain_acknowledging_each(&url, sample::QUEUE, PREFETCH, BACKLOG).await);
-        backlog(broker).await;
-        let (n, prefetch) = (BACKLOG.to_string(), PREFETCH.to_string());
-        let arguments = [
-            "-mode",
-            "drain",
-            "-auto=false",
-            "-n",
-            &n,
-            "-pf",
-            &prefetch,
-            "-q",
-            sample::QUEUE,
-            "-qt",
-            "quorum",
-            "-url",
-            &url,
-        ];
-        if let Some(rate) = golang::rate(&arguments).await {
-            go.push(rate);
-        }
-    }
-    let head = ["messaging", "lapin, acknowledging each", "Go client", "against Go"].map(String::from).to_vec();
-    let row = vec![messaging.show("/s"), lapin.show("/s"), go.show("/s"), messaging.against(&go)];
-    rounds::print(&format!("Draining a backlog of {BACKLOG} (events a second)"), &[head, row]);
+/// What drains the queues of one type.
+struct Row<'a> {
+    queues: &'a Queues,
+    messaging: Contender,
+    lapin: Contender,
+    go: Contender,
 }
 
-async fn backlog(broker: &Broker) {
-    sample::fresh_queue(broker, sample::QUEUE).await;
-    publishing::publish(broker, 256, BACKLOG).await;
+/// Measures and prints the rates, `rounds` times.
+pub(crate) async fn measure(both: &[Queues], rounds: usize) {
+    let mut rows: Vec<Row> = both.iter().map(Row::new).collect();
+    for _ in 0..rounds {
+        for row in &mut rows {
+            row.measure().await;
+        }
+    }
+    print(&rows);
+}
+
+impl<'a> Row<'a> {
+    fn new(queues: &'a Queues) -> Self {
+        let [messaging, lapin, go] = [(); 3].map(|()| Contender::default());
+        Self { queues, messaging, lapin, go }
+    }
+
+    async fn measure(&mut self) {
+        let (queues, url) = (self.queues, self.queues.broker.url());
+        backlog(queues).await;
+        self.messaging.run(BACKLOG, drain(&queues.broker)).await;
+        backlog(queues).await;
+        self.lapin.run(BACKLOG, bare::drain_acknowledging_each(&url, sample::QUEUE, PREFETCH, BACKLOG)).await;
+        backlog(queues).await;
+        let (n, prefetch) = (BACKLOG.to_string(), PREFETCH.to_string());
+        let what = ["-mode", "drain", "-auto=false", "-n", &n, "-pf", &prefetch];
+        let whence = ["-q", sample::QUEUE, "-qt", queues.kind, "-url", &url];
+        self.go.run_apart(BACKLOG, golang::rate(&[&what[..], &whence].concat())).await;
+        queues.fresh().await;
+    }
+}
+
+async fn backlog(queues: &Queues) {
+    queues.fresh().await;
+    publishing::publish(&queues.broker, 256, BACKLOG).await;
 }
 
 async fn drain(broker: &Broker) -> f64 {
@@ -92,4 +100,19 @@ async fn drain(broker: &Broker) -> f64 {
     };
     consumer.run(stop, Duration::from_secs(5)).await.expect("nothing is left to drain");
     rate
+}
+
+fn print(rows: &[Row<'_>]) {
+    let head = ["queue", "messaging", "lapin, acknowledging each", "Go client"].map(String::from);
+    let mut rates = vec![head.iter().cloned().chain(["against Go".to_owned()]).collect()];
+    let mut costs = vec![head.to_vec()];
+    for row in rows {
+        let three = [&row.messaging, &row.lapin, &row.go];
+        let name = || [row.queues.kind.to_owned()].into_iter();
+        let against = row.messaging.rate.against(&row.go.rate);
+        rates.push(name().chain(three.map(|one| one.rate.show("/s"))).chain([against]).collect());
+        costs.push(name().chain(three.map(|one| one.cpu.show(" s"))).collect());
+    }
+    rounds::print(&format!("Draining a backlog of {BACKLOG} (events a second)"), &rates);
+    rounds::print("What it takes the client (CPU seconds per 100,000 events)", &costs);
 }

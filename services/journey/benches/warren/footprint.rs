@@ -1,10 +1,12 @@
-//! What the processes cost: memory, CPU, time to ready, size on disk.
+//! What the processes cost: memory, time to ready, size on disk.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use journey::{Broker, Plan, Process, Request};
 
+use crate::cost::{peak_mib, resident_mib};
+use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 use crate::{load, sample};
 
@@ -13,8 +15,9 @@ const SERVICES: [&str; 3] = ["order", "email", "analytics"];
 const LOAD: usize = 60_000;
 
 /// Measures and prints idle and loaded memory, time to ready, and size of each service.
-pub(crate) async fn measure(broker: &Broker, rounds: usize) {
-    sample::fresh_queue(broker, sample::QUEUE).await;
+pub(crate) async fn measure(queues: &Queues, rounds: usize) {
+    queues.fresh().await;
+    let broker = &queues.broker;
     let mut ready = SERVICES.map(|_| Figures::default());
     for _ in 0..rounds {
         for (service, figures) in SERVICES.iter().zip(&mut ready) {
@@ -55,29 +58,6 @@ async fn start_to_ready(broker: &Broker, service: &str) -> f64 {
         assert!(started.elapsed() < Duration::from_secs(30), "{service} does not become ready:\n{}", process.log());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// User and system time that a process has spent, in seconds.
-pub(crate) fn cpu_seconds(process: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |field: usize| fields[field].parse::<f64>().expect("times are numbers");
-    // Linux counts in hundredths of a second, whatever the kernel's own tick is.
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-fn resident_mib(process: u32) -> f64 {
-    status(process, "VmRSS:")
-}
-
-fn peak_mib(process: u32) -> f64 {
-    status(process, "VmHWM:")
-}
-
-fn status(process: u32, field: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells a process's memory");
-    line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("memory is a number of KiB") / 1024.0
 }
 
 fn size(service: &str) -> String {

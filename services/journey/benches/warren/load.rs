@@ -12,26 +12,13 @@ use tokio::net::TcpStream;
 pub(crate) struct Round {
     /// Answers a second, over all workers.
     pub(crate) rate: f64,
-    /// Every request's latency, shortest first.
-    latencies: Vec<Duration>,
-}
-
-impl Round {
-    /// The latency that `share` (0 to 1) of the requests did not exceed.
-    pub(crate) fn quantile(&self, share: f64) -> Duration {
-        let last = self.latencies.len() - 1;
-        self.latencies[(last as f64 * share).round() as usize]
-    }
+    /// How long each request waited for its answer.
+    pub(crate) latencies: Vec<Duration>,
 }
 
 /// Sends `total` orders to `address` over `workers` connections; every answer has to be `202`.
 pub(crate) async fn post_orders(address: SocketAddr, body: &str, workers: usize, total: usize) -> Round {
-    let request: Arc<[u8]> = format!(
-        "POST /orders HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-    .into();
+    let request: Arc<[u8]> = request(body, "").into();
     let left = Arc::new(AtomicUsize::new(total));
     let started = Instant::now();
     let workers: Vec<_> =
@@ -41,34 +28,62 @@ pub(crate) async fn post_orders(address: SocketAddr, body: &str, workers: usize,
         latencies.extend(worker.await.expect("a load worker panicked"));
     }
     let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
-    latencies.sort_unstable();
     Round { rate, latencies }
 }
 
 async fn worker(address: SocketAddr, request: Arc<[u8]>, left: Arc<AtomicUsize>) -> Vec<Duration> {
-    let mut connection = TcpStream::connect(address).await.expect("the order service accepts connections");
-    connection.set_nodelay(true).expect("a fresh socket takes options");
-    let mut answer = Vec::with_capacity(1024);
+    let mut client = Client::connect(address).await;
     let mut latencies = Vec::new();
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
         let started = Instant::now();
-        connection.write_all(&request).await.expect("the order service reads requests");
-        read_answer(&mut connection, &mut answer).await;
-        assert!(answer.starts_with(b"HTTP/1.1 202"), "not accepted: {}", String::from_utf8_lossy(&answer));
+        client.post(&request).await;
         latencies.push(started.elapsed());
     }
     latencies
 }
 
-/// Reads one answer with a `content-length`, which is all the order service sends.
-async fn read_answer(connection: &mut TcpStream, answer: &mut Vec<u8>) {
-    answer.clear();
-    loop {
-        let read = connection.read_buf(answer).await.expect("the order service answers");
-        assert!(read > 0, "the order service closed the connection: {}", String::from_utf8_lossy(answer));
-        let Some(head) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
-        if answer.len() >= head + 4 + content_length(&answer[..head]) {
-            return;
+/// A `POST /orders` with this body, and with these further header lines, each with its end.
+pub(crate) fn request(body: &str, headers: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST /orders HTTP/1.1\r\nhost: order\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// One keep-alive connection to the order service.
+pub(crate) struct Client {
+    connection: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Client {
+    /// Connects.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let connection = TcpStream::connect(address).await.expect("the order service accepts connections");
+        connection.set_nodelay(true).expect("a fresh socket takes options");
+        Self { connection, answer: Vec::with_capacity(1024) }
+    }
+
+    /// Sends one order and gives back the body of its answer, which has to be `202`.
+    pub(crate) async fn post(&mut self, request: &[u8]) -> &[u8] {
+        self.connection.write_all(request).await.expect("the order service reads requests");
+        let body = self.read_answer().await;
+        assert!(self.answer.starts_with(b"HTTP/1.1 202"), "not accepted: {}", String::from_utf8_lossy(&self.answer));
+        &self.answer[body..]
+    }
+
+    /// Reads one answer with a `content-length`, which is all the order service sends; where its body begins.
+    async fn read_answer(&mut self) -> usize {
+        let answer = &mut self.answer;
+        answer.clear();
+        loop {
+            let read = self.connection.read_buf(answer).await.expect("the order service answers");
+            assert!(read > 0, "the order service closed the connection: {}", String::from_utf8_lossy(answer));
+            let Some(head) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+            if answer.len() >= head + 4 + content_length(&answer[..head]) {
+                return head + 4;
+            }
         }
     }
 }

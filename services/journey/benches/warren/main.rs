@@ -1,17 +1,26 @@
 //! What Warren costs, measured in one run on a broker of its own, beside bare lapin and, where `GO_BENCH` names it, the
-//! official Go client. `BENCH_ROUNDS` (3) is how often each row is measured.
+//! official Go client. `BENCH_ROUNDS` (5) is how often each row is measured; `BENCH_ONLY` names the sections that are.
 
 mod bare;
+mod cost;
 mod draining;
 mod footprint;
 mod golang;
+mod latencies;
 mod load;
 mod publishing;
+mod queues;
 mod rounds;
 mod sample;
 mod serving;
 
 use journey::Broker;
+
+use publishing::Reached;
+use queues::Queues;
+
+/// Every section, in the order in which they are measured and printed.
+const SECTIONS: [&str; 4] = ["publishing", "serving", "draining", "footprint"];
 
 /// A variable of the benchmark's own.
 #[allow(clippy::disallowed_methods, reason = "a benchmark is no service: it has no Config")]
@@ -19,13 +28,31 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The sections that `BENCH_ONLY` names, separated by commas; all without it.
+fn wanted() -> Vec<&'static str> {
+    let Some(only) = variable("BENCH_ONLY") else { return SECTIONS.to_vec() };
+    let named: Vec<_> = only.split(',').map(str::trim).collect();
+    let unknown = named.iter().find(|name| !SECTIONS.contains(name));
+    assert!(unknown.is_none(), "BENCH_ONLY={only:?}: expected some of {}", SECTIONS.join(","));
+    SECTIONS.into_iter().filter(|section| named.contains(section)).collect()
+}
+
 #[tokio::main]
 async fn main() {
-    let rounds = variable("BENCH_ROUNDS").map_or(3, |text| text.parse().expect("BENCH_ROUNDS is a number"));
+    let rounds = variable("BENCH_ROUNDS").map_or(5, |text| text.parse().expect("BENCH_ROUNDS is a number"));
+    let wanted = wanted();
     let broker = Broker::start().await;
+    let both = [Queues::quorum(&broker), Queues::classic(&broker).await];
+    let [quorum, _] = &both;
     println!("{rounds} rounds a row; medians, with the lowest and the highest round in brackets");
-    let alone = publishing::measure(&broker, rounds).await;
-    serving::measure(&broker, rounds, &alone).await;
-    draining::measure(&broker, rounds).await;
-    footprint::measure(&broker, rounds).await;
+    let mut alone: Vec<Reached> = Vec::new();
+    for section in wanted {
+        match section {
+            "publishing" => alone = publishing::measure(&both, rounds).await,
+            "serving" => serving::measure(&both, rounds, &alone).await,
+            "draining" => draining::measure(&both, rounds).await,
+            "footprint" => footprint::measure(quorum, rounds).await,
+            _ => unreachable!("it is none of the sections: {section}"),
+        }
+    }
 }

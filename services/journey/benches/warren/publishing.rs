@@ -1,4 +1,4 @@
-//! Confirmed publishing to one quorum queue: `messaging`, bare lapin, the official Go client.
+//! Confirmed publishing to one queue: `messaging`, bare lapin, the official Go client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,52 +9,70 @@ use journey::Broker;
 use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;
 
-use crate::rounds::{self, Figures};
-use crate::{bare, golang, sample};
+use crate::cost::Contender;
+use crate::queues::Queues;
+use crate::{bare, golang, rounds, sample};
 
 /// Events handed over and not yet confirmed, a row each.
 const IN_FLIGHT: [usize; 4] = [1, 16, 256, 1024];
 /// What the yardsticks publish: the size of the Go client's messages.
 const BODY: [u8; 300] = [b'x'; 300];
 
-#[derive(Default)]
-struct Row {
-    messaging: Figures,
-    awaiting: Figures,
-    pipelined: Figures,
-    go: Figures,
+/// What `messaging` reached by itself, for whoever has to be weighed against it.
+pub(crate) struct Reached {
+    pub(crate) kind: &'static str,
+    pub(crate) in_flight: usize,
+    /// Events a second, the median of the rounds.
+    pub(crate) rate: f64,
 }
 
-/// Measures and prints every row, `rounds` times, and gives back the median rate of `messaging` at each number in flight.
-pub(crate) async fn measure(broker: &Broker, rounds: usize) -> Vec<(usize, f64)> {
-    sample::fresh_queue(broker, sample::QUEUE).await;
-    let mut rows: Vec<(usize, Row)> = IN_FLIGHT.iter().map(|n| (*n, Row::default())).collect();
+struct Row<'a> {
+    queues: &'a Queues,
+    in_flight: usize,
+    messaging: Contender,
+    awaiting: Contender,
+    pipelined: Contender,
+    go: Contender,
+}
+
+/// Measures and prints every row, `rounds` times, and gives back what `messaging` reached in each.
+pub(crate) async fn measure(both: &[Queues], rounds: usize) -> Vec<Reached> {
+    let mut rows: Vec<Row> =
+        both.iter().flat_map(|queues| IN_FLIGHT.map(|in_flight| Row::new(queues, in_flight))).collect();
     for _ in 0..rounds {
-        for (in_flight, row) in &mut rows {
-            measure_row(broker, *in_flight, row).await;
+        for row in &mut rows {
+            row.measure().await;
         }
     }
     print(&rows);
-    rows.iter().map(|(in_flight, row)| (*in_flight, row.messaging.median())).collect()
+    let reached =
+        |row: &Row| Reached { kind: row.queues.kind, in_flight: row.in_flight, rate: row.messaging.rate.median() };
+    rows.iter().map(reached).collect()
 }
 
-async fn measure_row(broker: &Broker, in_flight: usize, row: &mut Row) {
-    let url = broker.url();
-    let total = sample::messages(in_flight);
-    row.messaging.push(publish(broker, in_flight, total).await);
-    sample::fresh_queue(broker, sample::QUEUE).await;
-    if in_flight == 1 {
-        row.awaiting.push(bare::publish_awaiting_each(&url, sample::QUEUE, &BODY, total).await);
-        sample::fresh_queue(broker, sample::QUEUE).await;
+impl<'a> Row<'a> {
+    fn new(queues: &'a Queues, in_flight: usize) -> Self {
+        let [messaging, awaiting, pipelined, go] = [(); 4].map(|()| Contender::default());
+        Self { queues, in_flight, messaging, awaiting, pipelined, go }
     }
-    row.pipelined.push(bare::publish_pipelined(&url, sample::QUEUE, &BODY, in_flight, total).await);
-    sample::fresh_queue(broker, sample::QUEUE).await;
-    let (n, w) = (total.to_string(), in_flight.to_string());
-    let arguments = ["-mode", "pub", "-n", &n, "-w", &w, "-q", sample::QUEUE, "-qt", "quorum", "-url", &url];
-    if let Some(rate) = golang::rate(&arguments).await {
-        row.go.push(rate);
+
+    async fn measure(&mut self) {
+        let (queues, in_flight) = (self.queues, self.in_flight);
+        let (url, total) = (queues.broker.url(), sample::messages(in_flight));
+        queues.fresh().await;
+        self.messaging.run(total, publish(&queues.broker, in_flight, total)).await;
+        if in_flight == 1 {
+            queues.fresh().await;
+            self.awaiting.run(total, bare::publish_awaiting_each(&url, sample::QUEUE, &BODY, total)).await;
+        }
+        queues.fresh().await;
+        self.pipelined.run(total, bare::publish_pipelined(&url, sample::QUEUE, &BODY, in_flight, total)).await;
+        queues.fresh().await;
+        let (n, w) = (total.to_string(), in_flight.to_string());
+        let arguments = ["-mode", "pub", "-n", &n, "-w", &w, "-q", sample::QUEUE, "-qt", queues.kind, "-url", &url];
+        self.go.run_apart(total, golang::rate(&arguments)).await;
+        queues.fresh().await;
     }
-    sample::fresh_queue(broker, sample::QUEUE).await;
 }
 
 /// Publishes `total` orders through `messaging`, `in_flight` at a time, each encoded on its way. Events a second.
@@ -86,21 +104,18 @@ pub(crate) async fn publish(broker: &Broker, in_flight: usize, total: usize) -> 
     rate
 }
 
-fn print(rows: &[(usize, Row)]) {
-    let mut cells = vec![
-        ["in flight", "messaging", "lapin, awaiting each", "lapin, pipelined", "Go client", "against Go"]
-            .map(String::from)
-            .to_vec(),
-    ];
-    for (in_flight, row) in rows {
-        cells.push(vec![
-            in_flight.to_string(),
-            row.messaging.show("/s"),
-            row.awaiting.show("/s"),
-            row.pipelined.show("/s"),
-            row.go.show("/s"),
-            row.messaging.against(&row.go),
-        ]);
+fn print(rows: &[Row<'_>]) {
+    let contenders = ["messaging", "lapin, awaiting each", "lapin, pipelined", "Go client"];
+    let head = |rest: &[&str]| ["queue", "in flight"].iter().chain(rest).map(|cell| (*cell).to_owned()).collect();
+    let mut rates = vec![head(&[&contenders[..], &["against Go"]].concat())];
+    let mut costs = vec![head(&contenders)];
+    for row in rows {
+        let name = || [row.queues.kind.to_owned(), row.in_flight.to_string()];
+        let four = [&row.messaging, &row.awaiting, &row.pipelined, &row.go];
+        let against = row.messaging.rate.against(&row.go.rate);
+        rates.push(name().into_iter().chain(four.map(|one| one.rate.show("/s"))).chain([against]).collect());
+        costs.push(name().into_iter().chain(four.map(|one| one.cpu.show(" s"))).collect());
     }
-    rounds::print("Confirmed publishing, quorum queue (events a second)", &cells);
+    rounds::print("Confirmed publishing to one queue (events a second)", &rates);
+    rounds::print("What it takes the client (CPU seconds per 100,000 events)", &costs);
 }

@@ -33,12 +33,6 @@ pub(crate) fn messages(in_flight: usize) -> usize {
     }
 }
 
-/// Deletes what the last row left, and declares the queue and its binding anew.
-pub(crate) async fn fresh_queue(broker: &Broker, queue: &str) {
-    broker.delete_queue(queue).await;
-    broker.declare(queue, EXCHANGE, &["order.placed"]).await;
-}
-
 /// Waits until the publisher is connected.
 pub(crate) async fn eventually_connected(publisher: &Publisher) {
     let mut state = publisher.state();

@@ -1,74 +1,84 @@
 //! `POST /orders` by the order process, confirmed, over keep-alive connections.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use journey::{Broker, Process};
+use journey::Process;
 
-use crate::footprint;
-use crate::load::{Round, post_orders};
+use crate::cost;
+use crate::latencies::Latencies;
+use crate::load::post_orders;
+use crate::publishing::Reached;
+use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 use crate::sample;
 
 /// Requests at once, each on its own connection, a row each.
 const AT_ONCE: [usize; 4] = [1, 16, 256, 1024];
 
+/// An order process, and the queue behind it.
+struct Shop<'a> {
+    queues: &'a Queues,
+    order: Process,
+    address: SocketAddr,
+    rows: [Row; AT_ONCE.len()],
+}
+
 #[derive(Default)]
 struct Row {
+    at_once: usize,
     rate: Figures,
-    p50: Figures,
-    p99: Figures,
-    p999: Figures,
+    latencies: Latencies,
     cpu: Figures,
 }
 
 /// Measures and prints every row, `rounds` times; `alone` is what `messaging` reached by itself in the same run.
-pub(crate) async fn measure(broker: &Broker, rounds: usize, alone: &[(usize, f64)]) {
-    let mut order = Process::start("order", [("AMQP_URL", broker.url())]);
-    order.ready().await;
-    let address = SocketAddr::from(([127, 0, 0, 1], order.http_port().await));
-    let mut rows: Vec<(usize, Row)> = AT_ONCE.iter().map(|n| (*n, Row::default())).collect();
+pub(crate) async fn measure(both: &[Queues], rounds: usize, alone: &[Reached]) {
+    let mut shops = Vec::new();
+    for queues in both {
+        shops.push(Shop::open(queues).await);
+    }
     for _ in 0..rounds {
-        for (at_once, row) in &mut rows {
-            sample::fresh_queue(broker, sample::QUEUE).await;
-            let total = sample::messages(*at_once);
-            let before = footprint::cpu_seconds(order.id());
-            let round = post_orders(address, sample::ORDER, *at_once, total).await;
-            let spent = footprint::cpu_seconds(order.id()) - before;
-            row.note(&round, spent / total as f64 * 100_000.0);
+        for shop in &mut shops {
+            shop.measure().await;
         }
     }
-    print(&rows, alone);
+    print(&shops, alone);
 }
 
-impl Row {
-    fn note(&mut self, round: &Round, cpu_seconds: f64) {
-        self.rate.push(round.rate);
-        self.p50.push(milliseconds(round.quantile(0.5)));
-        self.p99.push(milliseconds(round.quantile(0.99)));
-        self.p999.push(milliseconds(round.quantile(0.999)));
-        self.cpu.push(cpu_seconds);
+impl<'a> Shop<'a> {
+    async fn open(queues: &'a Queues) -> Self {
+        queues.fresh().await;
+        let mut order = Process::start("order", [("AMQP_URL", queues.broker.url())]);
+        order.ready().await;
+        let address = SocketAddr::from(([127, 0, 0, 1], order.http_port().await));
+        Self { queues, order, address, rows: AT_ONCE.map(|at_once| Row { at_once, ..Row::default() }) }
+    }
+
+    async fn measure(&mut self) {
+        for row in &mut self.rows {
+            self.queues.fresh().await;
+            let total = sample::messages(row.at_once);
+            let before = cost::cpu_seconds(self.order.id());
+            let round = post_orders(self.address, sample::ORDER, row.at_once, total).await;
+            let spent = cost::cpu_seconds(self.order.id()) - before;
+            row.rate.push(round.rate);
+            row.latencies.note(round.latencies);
+            row.cpu.push(spent / total as f64 * 100_000.0);
+        }
+        self.queues.fresh().await;
     }
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
-}
-
-fn print(rows: &[(usize, Row)], alone: &[(usize, f64)]) {
-    let head = ["at once", "orders", "p50", "p99", "p99.9", "CPU per 100,000", "against messaging alone"];
-    let mut cells = vec![head.map(String::from).to_vec()];
-    for (at_once, row) in rows {
-        let alone = alone.iter().find(|(in_flight, _)| in_flight == at_once);
-        cells.push(vec![
-            at_once.to_string(),
-            row.rate.show("/s"),
-            row.p50.show(" ms"),
-            row.p99.show(" ms"),
-            row.p999.show(" ms"),
-            row.cpu.show(" s"),
-            alone.map_or("–".into(), |(_, rate)| format!("{:.2}×", row.rate.median() / rate)),
-        ]);
+fn print(shops: &[Shop<'_>], alone: &[Reached]) {
+    let [first, last] = [&["queue", "at once", "orders"][..], &["CPU per 100,000", "against messaging alone"]];
+    let mut cells = vec![[first, &Latencies::HEAD, last].concat().into_iter().map(String::from).collect()];
+    for (shop, row) in shops.iter().flat_map(|shop| shop.rows.iter().map(move |row| (shop, row))) {
+        let kind = shop.queues.kind;
+        let alone = alone.iter().find(|reached| reached.kind == kind && reached.in_flight == row.at_once);
+        let against = alone.map_or("–".into(), |alone| format!("{:.2}×", row.rate.median() / alone.rate));
+        let first = [kind.to_owned(), row.at_once.to_string(), row.rate.show("/s")];
+        let last = [row.cpu.show(" s"), against];
+        cells.push(first.into_iter().chain(row.latencies.show()).chain(last).collect());
     }
-    rounds::print("POST /orders, confirmed (median of the rounds; lowest–highest)", &cells);
+    rounds::print("POST /orders, confirmed (CPU: seconds of the order process)", &cells);
 }

@@ -1,0 +1,67 @@
+//! What processes have used: CPU and memory.
+
+use std::fs;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::rounds::Figures;
+
+/// What one contender reached in one row, and what it took.
+#[derive(Default)]
+pub(crate) struct Contender {
+    /// Messages a second, a figure a round.
+    pub(crate) rate: Figures,
+    /// CPU seconds of the client per 100,000 messages, the broker's not among them.
+    pub(crate) cpu: Figures,
+}
+
+impl Contender {
+    /// Notes a round in this process that handles `total` messages and gives back how many a second.
+    pub(crate) async fn run(&mut self, total: usize, round: impl Future<Output = f64>) {
+        self.note(UsageWho::RUSAGE_SELF, total, async { Some(round.await) }).await;
+    }
+
+    /// The same in a process that is started, awaited, and perhaps not there.
+    pub(crate) async fn run_apart(&mut self, total: usize, round: impl Future<Output = Option<f64>>) {
+        self.note(UsageWho::RUSAGE_CHILDREN, total, round).await;
+    }
+
+    async fn note(&mut self, who: UsageWho, total: usize, round: impl Future<Output = Option<f64>>) {
+        let before = used(who);
+        let Some(rate) = round.await else { return };
+        self.rate.push(rate);
+        self.cpu.push((used(who) - before) / total as f64 * 100_000.0);
+    }
+}
+
+/// User and system time of this process, or of its children that have ended, in seconds.
+fn used(who: UsageWho) -> f64 {
+    let usage = getrusage(who).expect("Linux tells what was used");
+    (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
+}
+
+/// User and system time that a process has spent, in seconds.
+pub(crate) fn cpu_seconds(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |field: usize| fields[field].parse::<f64>().expect("times are numbers");
+    // Linux counts in hundredths of a second, whatever the kernel's own tick is.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// What a process holds in memory now, in MiB.
+pub(crate) fn resident_mib(process: u32) -> f64 {
+    status(process, "VmRSS:")
+}
+
+/// The most that a process has held in memory, in MiB.
+pub(crate) fn peak_mib(process: u32) -> f64 {
+    status(process, "VmHWM:")
+}
+
+fn status(process: u32, field: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells a process's memory");
+    line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("memory is a number of KiB") / 1024.0
+}

@@ -105,6 +105,11 @@ impl SmtpServer {
         self.port
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
     /// Makes a step go wrong from now on, or only the next `times`.
     pub fn trouble(&mut self, at: At, trouble: &Trouble, times: Option<u32>) {
         self.make_trouble(at, trouble, times, None);

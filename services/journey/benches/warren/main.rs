@@ -3,11 +3,13 @@
 
 mod bare;
 mod cost;
+mod customers;
 mod draining;
 mod footprint;
 mod golang;
 mod latencies;
 mod load;
+mod mailing;
 mod publishing;
 mod queues;
 mod rounds;
@@ -20,7 +22,7 @@ use publishing::Reached;
 use queues::Queues;
 
 /// Every section, in the order in which they are measured and printed.
-const SECTIONS: [&str; 4] = ["publishing", "serving", "draining", "footprint"];
+const SECTIONS: [&str; 5] = ["publishing", "serving", "draining", "mailing", "footprint"];
 
 /// A variable of the benchmark's own.
 #[allow(clippy::disallowed_methods, reason = "a benchmark is no service: it has no Config")]
@@ -51,6 +53,7 @@ async fn main() {
             "publishing" => alone = publishing::measure(&both, rounds).await,
             "serving" => serving::measure(&both, rounds, &alone).await,
             "draining" => draining::measure(&both, rounds).await,
+            "mailing" => mailing::measure(quorum, rounds).await,
             "footprint" => footprint::measure(quorum, rounds).await,
             _ => unreachable!("it is none of the sections: {section}"),
         }

@@ -12,6 +12,7 @@ mod load;
 mod mailing;
 mod publishing;
 mod queues;
+mod recovering;
 mod rounds;
 mod sample;
 mod serving;
@@ -22,7 +23,7 @@ use publishing::Reached;
 use queues::Queues;
 
 /// Every section, in the order in which they are measured and printed.
-const SECTIONS: [&str; 5] = ["publishing", "serving", "draining", "mailing", "footprint"];
+const SECTIONS: [&str; 6] = ["publishing", "serving", "draining", "mailing", "recovering", "footprint"];
 
 /// A variable of the benchmark's own.
 #[allow(clippy::disallowed_methods, reason = "a benchmark is no service: it has no Config")]
@@ -54,6 +55,7 @@ async fn main() {
             "serving" => serving::measure(&both, rounds, &alone).await,
             "draining" => draining::measure(&both, rounds).await,
             "mailing" => mailing::measure(quorum, rounds).await,
+            "recovering" => recovering::measure(rounds).await,
             "footprint" => footprint::measure(quorum, rounds).await,
             _ => unreachable!("it is none of the sections: {section}"),
         }

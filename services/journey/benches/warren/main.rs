@@ -1,6 +1,7 @@
 //! What Warren costs, measured in one run on a broker of its own, beside bare lapin and, where `GO_BENCH` names it, the
 //! official Go client. `BENCH_ROUNDS` (5) is how often each row is measured; `BENCH_ONLY` names the sections that are.
 
+mod backlog;
 mod bare;
 mod cost;
 mod customers;
@@ -23,7 +24,7 @@ use publishing::Reached;
 use queues::Queues;
 
 /// Every section, in the order in which they are measured and printed.
-const SECTIONS: [&str; 6] = ["publishing", "serving", "draining", "mailing", "recovering", "footprint"];
+const SECTIONS: [&str; 7] = ["publishing", "serving", "draining", "mailing", "recovering", "footprint", "backlog"];
 
 /// A variable of the benchmark's own.
 #[allow(clippy::disallowed_methods, reason = "a benchmark is no service: it has no Config")]
@@ -57,6 +58,7 @@ async fn main() {
             "mailing" => mailing::measure(quorum, rounds).await,
             "recovering" => recovering::measure(rounds).await,
             "footprint" => footprint::measure(quorum, rounds).await,
+            "backlog" => backlog::measure(quorum).await,
             _ => unreachable!("it is none of the sections: {section}"),
         }
     }

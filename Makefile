@@ -53,8 +53,9 @@ target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 .PHONY: bench
 bench: export RUSTFLAGS := -C target-feature=+crt-static
 bench: export BINARIES := $(CURDIR)/target/$(target)/dist
-bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH.
+bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH: BENCH_ROUNDS (5), BENCH_ONLY.
 	@server=$$(deploy/broker find) && { [ "$$server" != docker ] || { echo "bench: it needs a rabbitmq-server of 4.0 or later that it can start itself" >&2; exit 69; }; }
+	@/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || { echo "bench: python3-aiosmtpd is missing: install it, on Debian with apt-get install python3-aiosmtpd" >&2; exit 69; }
 	cargo build --locked --profile dist --target $(target) --bins
 	cargo bench --locked --profile dist --target $(target) --package journey
 

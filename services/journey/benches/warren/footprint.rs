@@ -14,34 +14,53 @@ const SERVICES: [&str; 3] = ["order", "email", "analytics"];
 /// Orders that pass through all three services before their memory counts as loaded.
 const LOAD: usize = 60_000;
 
+/// What one service takes.
+#[derive(Default)]
+struct Row {
+    idle: Figures,
+    loaded: Figures,
+    ready: Figures,
+}
+
 /// Measures and prints idle and loaded memory, time to ready, and size of each service.
 pub(crate) async fn measure(queues: &Queues, rounds: usize) {
-    queues.fresh().await;
-    let broker = &queues.broker;
-    let mut ready = SERVICES.map(|_| Figures::default());
+    let mut rows = SERVICES.map(|_| Row::default());
     for _ in 0..rounds {
-        for (service, figures) in SERVICES.iter().zip(&mut ready) {
-            figures.push(start_to_ready(broker, service).await);
+        queues.fresh().await;
+        for (service, row) in SERVICES.iter().zip(&mut rows) {
+            row.ready.push(start_to_ready(&queues.broker, service).await);
         }
+        measure_memory(&queues.broker, &mut rows).await;
     }
-    let world = Plan::on(broker).email("LOG_LEVEL", "info").start().await;
-    let processes = [&world.order, &world.email, &world.analytics];
-    let idle = processes.map(|process| resident_mib(process.id()));
+    print(&rows);
+}
+
+async fn measure_memory(broker: &Broker, rows: &mut [Row; 3]) {
+    let mut world = Plan::on(broker).start().await;
+    let processes = [world.order.id(), world.email.id(), world.analytics.id()];
+    for (row, process) in rows.iter_mut().zip(processes) {
+        row.idle.push(resident_mib(process));
+    }
     let address = ([127, 0, 0, 1], world.order.http_port().await).into();
     load::post_orders(address, sample::ORDER, 256, LOAD).await;
     world.eventually("everything is counted", async |w| w.counted("order.placed").await, |n| *n >= LOAD as f64).await;
-    let loaded = processes.map(|process| peak_mib(process.id()));
-    let mut cells =
-        vec![["service", "idle", "most under load", "start to ready", "static binary"].map(String::from).to_vec()];
-    for (index, service) in SERVICES.iter().enumerate() {
-        cells.push(vec![
-            (*service).to_owned(),
-            format!("{:.1} MiB", idle[index]),
-            format!("{:.1} MiB", loaded[index]),
-            ready[index].show(" ms"),
-            size(service),
-        ]);
+    for (row, process) in rows.iter_mut().zip(processes) {
+        row.loaded.push(peak_mib(process));
     }
+    // A killed consumer would leave what it had in hand, and suspects, to the next round's.
+    for consumer in [&mut world.email, &mut world.analytics] {
+        consumer.terminate();
+        consumer.exit_code().await;
+    }
+}
+
+fn print(rows: &[Row; 3]) {
+    let head = ["service", "idle", "most under load", "start to ready", "static binary"].map(String::from).to_vec();
+    let line = |(service, row): (&&str, &Row)| {
+        let figures = [row.idle.show(" MiB"), row.loaded.show(" MiB"), row.ready.show(" ms")];
+        [(*service).to_owned()].into_iter().chain(figures).chain([size(service)]).collect()
+    };
+    let cells: Vec<_> = [head].into_iter().chain(SERVICES.iter().zip(rows).map(line)).collect();
     rounds::print("Footprint (resident memory; stripped binary of this build)", &cells);
 }
 

@@ -1,7 +1,8 @@
 //! One SMTP session: opened, and used for one mail at a time.
 
-use std::{fmt, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, time::Duration};
 
+use futures_util::FutureExt;
 use lettre::{
     address::Envelope,
     transport::smtp::{
@@ -44,9 +45,23 @@ impl Server {
     /// # Errors
     /// [`SmtpError::NoSession`] with what the server or the network said.
     pub(super) async fn open(&self, limit: Duration) -> Result<Session, SmtpError> {
-        let reason = match timeout(limit, self.dial(limit)).await {
-            Ok(Ok(connection)) => return Ok(Session { connection }),
-            Ok(Err(error)) => reason_with_code(&error),
+        self.opened(limit, self.dial(limit)).await
+    }
+
+    /// The session that dialling leads to within `limit`.
+    ///
+    /// # Errors
+    /// [`SmtpError::NoSession`] with what the server or the network said.
+    pub(super) async fn opened(
+        &self,
+        limit: Duration,
+        dialling: impl Future<Output = Result<AsyncSmtpConnection, LettreError>>,
+    ) -> Result<Session, SmtpError> {
+        let reason = match timeout(limit, AssertUnwindSafe(dialling).catch_unwind()).await {
+            Ok(Ok(Ok(connection))) => return Ok(Session { connection }),
+            Ok(Ok(Err(error))) => reason_with_code(&error),
+            // It does over a line of white space alone in the answer to EHLO: the server's trouble, and no mail's.
+            Ok(Err(_)) => "lettre panicked over what it answered".to_owned(),
             Err(_) => format!("it was not ready for mail within {limit:?}"),
         };
         Err(SmtpError::NoSession { server: self.to_string(), reason })
@@ -60,7 +75,15 @@ impl Server {
         let address = (self.host.as_str(), self.port);
         // A name can have several addresses: one that drops packets leaves time for the next.
         let connecting = Some(limit / 3);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(address, connecting, &self.hello, tls, None).await?;
+        let connection = AsyncSmtpConnection::connect_tokio1(address, connecting, &self.hello, tls, None).await?;
+        self.introduced(connection).await
+    }
+
+    /// Encrypts and logs in, once the server has answered the greeting.
+    pub(super) async fn introduced(
+        &self,
+        mut connection: AsyncSmtpConnection,
+    ) -> Result<AsyncSmtpConnection, LettreError> {
         if let Encryption::StartTls { tls, required } = &self.encryption
             && (*required || connection.can_starttls())
         {

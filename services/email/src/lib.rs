@@ -19,6 +19,8 @@ mod mailer;
 pub use mailer::{Mailer, Post};
 
 mod smtp;
+#[cfg(feature = "inside")]
+pub use smtp::inside;
 pub use smtp::{Command, Disposition, Security, Smtp, SmtpError, SmtpSetupError, SmtpUrl, SmtpUrlError};
 
 mod metrics;

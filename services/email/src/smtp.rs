@@ -7,6 +7,8 @@ mod client;
 mod encryption;
 mod error;
 mod idle;
+#[cfg(feature = "inside")]
+pub mod inside;
 mod session;
 mod streak;
 mod url;

@@ -2,6 +2,8 @@
 //!
 //! libFuzzer feeds them what coverage finds (`run`); a test feeds them the seeds.
 
+mod answers;
+pub use answers::answers;
 mod bodies;
 pub use bodies::{cancel_body, idempotency_key, order_body};
 mod mails;

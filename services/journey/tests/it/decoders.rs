@@ -10,7 +10,8 @@ mod fuzz;
 
 type Decoder = (&'static str, fn(&[u8]));
 
-const DECODERS: [Decoder; 7] = [
+const DECODERS: [Decoder; 8] = [
+    ("answers", fuzz::answers),
     ("cancel_body", fuzz::cancel_body),
     ("event", fuzz::event),
     ("frames", fuzz::frames),

@@ -20,7 +20,7 @@ pub use message::Message;
 use node::Node;
 pub use options::Options;
 
-use crate::binaries::built;
+use crate::{Disk, binaries::built};
 
 /// A running broker, and the vhost in it that this handle speaks of.
 #[derive(Debug, Clone)]
@@ -155,6 +155,20 @@ impl Broker {
     /// SIGCONT.
     pub fn thaw(&self) {
         self.own_node().thaw();
+    }
+
+    /// Leaves so many bytes of room on its disk, which [`Options::disk`] made.
+    pub fn fill_disk(&self, leave: u64) {
+        self.disk().fill(leave);
+    }
+
+    /// Makes room on its disk again.
+    pub fn make_room(&self) {
+        self.disk().make_room();
+    }
+
+    fn disk(&self) -> &Disk {
+        self.own_node().disk.as_ref().expect("it was given a disk of its own")
     }
 
     fn own_node(&self) -> &Node {

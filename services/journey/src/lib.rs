@@ -13,6 +13,7 @@
 //! let url = broker.url_as("email");                     // AMQP_URL; `url()` is guest, `tls_url("localhost")` is TLS
 //! broker.kill().await;                                  // and `stop`, `restart`, `freeze`, `thaw`, `close_connections`
 //! broker.set_alarm(Alarm::Memory).await;                // and `clear_alarm`
+//! broker.fill_disk(1_000_000);                          // and `make_room`; with `Disk::allow` and `Options::disk`
 //! broker.delete_binding("email-queue", "order-exchange", "order.placed").await;
 //! let dead = broker.take("email-queue.dead").await;     // and `depth`, `consumers`, `peek`, `publish`, `declare`
 //! in_time("it ends", async {}).await;                    // what has to end by itself
@@ -46,6 +47,7 @@ mod broker;
 mod certificates;
 mod child;
 mod collector;
+mod disk;
 mod eventually;
 mod folder;
 mod http;
@@ -61,6 +63,7 @@ pub use broker::{Alarm, Broker, Client, Cluster, Message, Options};
 pub use certificates::{Authority, Identity};
 pub use child::Child;
 pub use collector::{Collector, Span};
+pub use disk::Disk;
 pub use eventually::{eventually, eventually_within, in_time};
 pub use folder::Folder;
 pub use http::{Answer, Request, raw};

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{BufRead, BufReader},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
 };
@@ -51,6 +52,12 @@ impl Process {
     /// Everything it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log is UTF-8")
+    }
+
+    /// The lines that it has written so far, one at a time: they may be too many to hold.
+    pub fn each_line(&self) -> impl Iterator<Item = String> {
+        let log = BufReader::new(File::open(&self.log).expect("the log is there"));
+        log.lines().map(|line| line.expect("the log is UTF-8"))
     }
 
     /// The lines of its log that are JSON.

@@ -118,21 +118,22 @@ impl Plan {
 
     /// Sets a variable of order.
     pub fn order(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.set("order", name, value.into())
+        self.set("order", name, value)
     }
 
     /// Sets a variable of email.
     pub fn email(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.set("email", name, value.into())
+        self.set("email", name, value)
     }
 
     /// Sets a variable of analytics.
     pub fn analytics(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.set("analytics", name, value.into())
+        self.set("analytics", name, value)
     }
 
-    fn set(mut self, service: &'static str, name: &'static str, value: String) -> Self {
-        self.variables.insert((service, name), value);
+    /// Sets a variable of the service of this name.
+    pub fn set(mut self, service: &'static str, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.insert((service, name), value.into());
         self
     }
 

@@ -33,7 +33,7 @@ impl Books {
         for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE] {
             kept.insert(queue, kept_for(shop, queue).await);
         }
-        let counted = shop.analytics.logs().flat_map(|log| log::counted(&log).collect::<Vec<_>>()).collect();
+        let counted = log::counted(&shop.analytics).collect();
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
         let mut books = Self { entries, by_event, mailed: shop.smtp.look(mailed), counted, kept, rows };
         books.strike(&shop.ruins);
@@ -116,9 +116,7 @@ impl Books {
             amiss.push("it did not come to rest".to_owned());
         }
         for service in [&shop.order, &shop.email, &shop.analytics] {
-            for log in service.logs() {
-                amiss.extend(log::panics(&log).map(|line| format!("a panic: {line}")));
-            }
+            amiss.extend(log::panics(service).map(|line| format!("a panic: {line}")));
         }
     }
 }

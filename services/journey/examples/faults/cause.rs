@@ -73,11 +73,12 @@ impl Evidence {
     /// Reads the logs.
     pub(crate) fn gather(email: &Service, order: &Service, events: &std::collections::HashSet<Uuid>) -> Self {
         let (mut lines, mut losses) = (Vec::new(), Vec::new());
-        for log in email.logs() {
-            lines.push(log::about(&log, events));
-            losses.push(log::losses(&log));
+        for life in email.processes() {
+            let (about, lost) = log::about(email, life, events);
+            lines.push(about);
+            losses.push(lost);
         }
-        let mut order_losses: Vec<_> = order.logs().flat_map(|log| log::losses(&log)).collect();
+        let mut order_losses: Vec<_> = order.processes().flat_map(|life| log::about(order, life, events).1).collect();
         order_losses.extend(order.past().iter().map(|life| life.at));
         let ends = email.past().iter().map(|life| (life.end, life.at)).collect();
         Self { ends, lines, losses, order_losses }
@@ -122,7 +123,7 @@ impl Evidence {
     fn came_back_beside_its_copy(&self, event: Uuid, until: SystemTime) -> bool {
         let mut copied = false;
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
-        lines.take_while(|line| line.time() <= until).any(|line| {
+        lines.take_while(|line| line.time <= until).any(|line| {
             let came_back = copied && line.message() == "delivery has come back";
             copied |= line.message() == "event given back" || line.message().starts_with("event failed");
             came_back

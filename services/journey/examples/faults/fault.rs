@@ -1,19 +1,47 @@
 //! What can break, by name.
 
+use journey::Disk;
+
+use crate::clock::Clock;
+
 /// Where a fault can be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// One broker node.
     OneNode,
+    /// One broker node on a disk that can be filled.
+    SmallDisk,
+    /// One broker node, and services whose clocks can be moved.
+    Clocks,
     /// Three joined nodes.
     ThreeNodes,
 }
 
 impl Stage {
+    /// All, in the order in which they are played on.
+    pub(crate) const ALL: [Self; 4] = [Self::OneNode, Self::SmallDisk, Self::Clocks, Self::ThreeNodes];
+
+    /// Why it cannot be set here, if it cannot.
+    pub(crate) fn lack(self) -> Option<String> {
+        match self {
+            Self::OneNode | Self::ThreeNodes => None,
+            Self::SmallDisk => {
+                let forbidden = Disk::allowed().err()?;
+                Some(format!("no file system can be mounted, which takes root with CAP_SYS_ADMIN: {forbidden}"))
+            }
+            Self::Clocks => {
+                let missing = Clock::library().is_none();
+                missing.then(|| "libfaketime is missing: on Debian, apt-get install libfaketime".to_owned())
+            }
+        }
+    }
+
     /// Its name in what is printed.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OneNode => "one node",
+            Self::SmallDisk => "one node on a small disk",
+            Self::Clocks => "one node, and clocks to move",
             Self::ThreeNodes => "three nodes",
         }
     }
@@ -73,9 +101,16 @@ faults! {
     OrderStopped "order-stopped" OneNode,
     OrderFrozen "order-frozen" OneNode,
     AnalyticsKilled "analytics-killed" OneNode,
+    AnalyticsStopped "analytics-stopped" OneNode,
+    AnalyticsFrozen "analytics-frozen" OneNode,
+    MemoryShort "memory-short" OneNode,
     DescriptorsShort "descriptors-short" OneNode,
     EverythingRestarted "everything-restarted" OneNode,
+    DiskFull "disk-full" SmallDisk,
+    ClockForward "clock-forward" Clocks,
+    ClockBack "clock-back" Clocks,
     NodeKilled "node-killed" ThreeNodes,
+    NodeFrozen "node-frozen" ThreeNodes,
     EachNodeKilled "each-node-killed" ThreeNodes,
     LeaderMoved "leader-moved" ThreeNodes,
     MinorityLost "minority-lost" ThreeNodes,

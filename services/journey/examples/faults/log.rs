@@ -4,66 +4,70 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use journey::Process;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::service::Service;
+
 /// A line that speaks of an event or of a connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Line(Value);
+pub(crate) struct Line {
+    /// When it was written, whatever the clock showed.
+    pub(crate) time: SystemTime,
+    fields: Value,
+}
 
 impl Line {
-    /// When it was written.
-    pub(crate) fn time(&self) -> SystemTime {
-        let time = self.0["time"].as_str().and_then(|time| humantime::parse_rfc3339(time).ok());
-        time.unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-
     /// What it says.
     pub(crate) fn message(&self) -> &str {
-        self.0["message"].as_str().unwrap_or_default()
+        self.fields["message"].as_str().unwrap_or_default()
     }
 
     /// The error it names.
     pub(crate) fn error(&self) -> &str {
-        self.0["error"].as_str().unwrap_or_default()
+        self.fields["error"].as_str().unwrap_or_default()
     }
 
-    fn parse(line: &str) -> Option<Self> {
-        serde_json::from_str(line).ok().map(Self)
+    fn parse(line: &str, service: &Service) -> Option<Self> {
+        let fields: Value = serde_json::from_str(line).ok()?;
+        let time = fields["time"].as_str().and_then(|time| humantime::parse_rfc3339(time).ok());
+        Some(Self { time: service.showed(time.unwrap_or(SystemTime::UNIX_EPOCH)), fields })
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.fields.fmt(f)
     }
 }
 
-/// The lines about these events, by event.
-pub(crate) fn about(log: &str, events: &HashSet<Uuid>) -> HashMap<Uuid, Vec<Line>> {
-    let mut found = HashMap::<_, Vec<_>>::new();
-    for line in log.lines() {
-        let Some(event) = event(line, "\"event_id\":\"").filter(|event| events.contains(event)) else { continue };
-        found.entry(event).or_default().extend(Line::parse(line));
+/// What one life of a service wrote about these events, by event, and when it lost a connection to the broker.
+pub(crate) fn about(
+    service: &Service,
+    life: &Process,
+    events: &HashSet<Uuid>,
+) -> (HashMap<Uuid, Vec<Line>>, Vec<SystemTime>) {
+    let (mut found, mut losses) = (HashMap::<_, Vec<_>>::new(), Vec::new());
+    for line in life.each_line() {
+        if line.contains("is out of order, and tries again") {
+            losses.extend(Line::parse(&line, service).map(|line| line.time));
+        }
+        let Some(event) = event(&line, "\"event_id\":\"").filter(|event| events.contains(event)) else { continue };
+        found.entry(event).or_default().extend(Line::parse(&line, service));
     }
-    found
+    (found, losses)
 }
 
 /// The events that analytics counted, with repetitions.
-pub(crate) fn counted(log: &str) -> impl Iterator<Item = Uuid> {
-    let lines = log.lines().filter(|line| line.contains("\"message\":\"counted\""));
-    lines.filter_map(|line| event(line, "\"event.id\":\""))
+pub(crate) fn counted(analytics: &Service) -> impl Iterator<Item = Uuid> {
+    let lines = analytics.log().filter(|line| line.contains("\"message\":\"counted\""));
+    lines.filter_map(|line| event(&line, "\"event.id\":\""))
 }
 
-/// When a connection to the broker was lost.
-pub(crate) fn losses(log: &str) -> Vec<SystemTime> {
-    let lines = log.lines().filter(|line| line.contains("is out of order, and tries again"));
-    lines.filter_map(Line::parse).map(|line| line.time()).collect()
-}
-
-/// The lines of a panic.
-pub(crate) fn panics(log: &str) -> impl Iterator<Item = &str> {
-    log.lines().filter(|line| line.contains("panicked"))
+/// The lines of a panic. A thread that cannot begin for want of memory panics too, which is how a process ends that gets none.
+pub(crate) fn panics(service: &Service) -> impl Iterator<Item = String> {
+    service.log().filter(|line| line.contains("panicked") && !line.contains("Cannot allocate memory"))
 }
 
 fn event(line: &str, before: &str) -> Option<Uuid> {

@@ -4,6 +4,7 @@
 
 mod books;
 mod cause;
+mod clock;
 mod customers;
 mod fault;
 mod ledger;
@@ -21,6 +22,7 @@ mod till;
 
 use std::process::ExitCode;
 
+use journey::Disk;
 use script::Script;
 use settings::Settings;
 use table::Table;
@@ -31,8 +33,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // Before there are threads; whether it was allowed is asked where it matters.
+    let _ = Disk::allow();
+    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    runtime.block_on(play())
+}
+
+async fn play() -> ExitCode {
     let settings = match Settings::read(variable) {
         Ok(settings) => settings,
         Err(faults) => {
@@ -40,6 +48,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
+    if let Some(lack) = settings.only.and_then(|only| only.stage().lack()) {
+        eprintln!("{lack}");
+        return ExitCode::from(69);
+    }
     let script = Script::write(&settings);
     print!("{settings}\n{script}");
     let mut table = Table::default();

@@ -35,17 +35,19 @@ impl Script {
         while drawn.len() < settings.faults {
             let mut all = kinds.clone();
             all.shuffle(&mut dice);
-            drawn.extend(all);
+            // Afterwards, so that what is missing here changes nothing for the others.
+            drawn.extend(all.into_iter().filter(|fault| fault.stage().lack().is_none()));
         }
         drawn.truncate(settings.faults);
-        let (mut acts, mut left) = (Vec::new(), settings.orders);
-        let (one, three): (Vec<_>, Vec<_>) = drawn.into_iter().partition(|fault| fault.stage() == Stage::OneNode);
-        for (stage, faults, last) in [(Stage::OneNode, one, three.is_empty()), (Stage::ThreeNodes, three, true)] {
+        let share = |faults: usize| settings.orders * faults / settings.faults;
+        let (mut acts, mut played) = (Vec::new(), 0);
+        for stage in Stage::ALL {
+            let faults: Vec<_> = drawn.iter().copied().filter(|fault| fault.stage() == stage).collect();
             if faults.is_empty() {
                 continue;
             }
-            let orders = if last { left } else { settings.orders * faults.len() / settings.faults };
-            left -= orders;
+            let orders = share(played + faults.len()) - share(played);
+            played += faults.len();
             acts.push(Act { stage, faults, orders });
         }
         Self { acts }
@@ -58,6 +60,12 @@ impl fmt::Display for Script {
         self.acts.iter().try_for_each(|act| {
             let names: Vec<_> = act.faults.iter().map(|fault| fault.name()).collect();
             writeln!(f, "{}, {} orders: {}", act.stage.name(), act.orders, names.join(", "))
+        })?;
+        let lacking = Stage::ALL.into_iter().filter_map(|stage| Some((stage, stage.lack()?)));
+        lacking.into_iter().try_for_each(|(stage, lack)| {
+            let faults = Fault::ALL.into_iter().filter(|fault| fault.stage() == stage);
+            let names: Vec<_> = faults.map(Fault::name).collect();
+            writeln!(f, "left out: {}: {lack}", names.join(", "))
         })
     }
 }

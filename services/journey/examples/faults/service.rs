@@ -1,8 +1,12 @@
 //! One service over all its lives.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use journey::{Metrics, Plan, Process, Request, eventually_within, free_port};
+use tokio::time::timeout;
+
+use crate::clock::{Clock, Jump};
 
 /// How long a service may take to recover, back-off and a loaded machine included.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -11,6 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Service {
     name: &'static str,
     plan: Plan,
+    clock: Option<Clock>,
     ops_port: u16,
     process: Option<Process>,
     /// The lives before, oldest first; each process is kept for its log.
@@ -37,9 +42,12 @@ pub(crate) enum End {
 }
 
 impl Service {
-    /// Starts its first life and waits for nothing.
-    pub(crate) fn launch(name: &'static str, plan: Plan) -> Self {
-        let mut service = Self { name, plan, ops_port: free_port(), process: None, past: Vec::new() };
+    /// Starts its first life and waits for nothing; with a clock of its own, if it gets one.
+    pub(crate) fn launch(name: &'static str, mut plan: Plan, clock: Option<Clock>) -> Self {
+        for (variable, value) in clock.iter().flat_map(Clock::environment) {
+            plan = plan.set(name, variable, value);
+        }
+        let mut service = Self { name, plan, clock, ops_port: free_port(), process: None, past: Vec::new() };
         service.start();
         service
     }
@@ -48,13 +56,11 @@ impl Service {
     pub(crate) fn start(&mut self) {
         let addr = format!("127.0.0.1:{}", self.ops_port);
         let life = self.past.len();
-        let plan = self.plan.clone();
-        let plan = match self.name {
-            "order" => plan.order("OPS_ADDR", addr),
+        let mut plan = self.plan.clone().set(self.name, "OPS_ADDR", addr);
+        if self.name == "email" {
             // The sender says which life of it wrote a mail.
-            "email" => plan.email("OPS_ADDR", addr).email("EMAIL_FROM", format!("Warren <life-{life}@warren.test>")),
-            _ => plan.analytics("OPS_ADDR", addr),
-        };
+            plan = plan.email("EMAIL_FROM", format!("Warren <life-{life}@warren.test>"));
+        }
         self.process = Some(plan.launch(self.name));
     }
 
@@ -71,6 +77,31 @@ impl Service {
         process.terminate();
         process.exit_code().await;
         self.past.push(Life { process, end: End::Stopped, at: SystemTime::now() });
+    }
+
+    /// Waits for the end of a process that has no choice, at most so long; whether it has ended.
+    pub(crate) async fn ends_within(&mut self, time: Duration) -> bool {
+        timeout(time, self.process().exit_code()).await.is_ok()
+    }
+
+    /// Moves its clock.
+    ///
+    /// # Panics
+    /// If it follows none of ours.
+    pub(crate) fn jump(&mut self, jump: Jump) {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.process().id())).expect("it runs");
+        assert!(maps.contains("faketime"), "{} is linked statically, so its clock cannot be moved", self.name);
+        self.clock.as_mut().expect("it has a clock").jump(jump);
+    }
+
+    /// Puts its clock right again.
+    pub(crate) fn put_right(&mut self) {
+        self.clock.as_mut().expect("it has a clock").put_right();
+    }
+
+    /// When it was, if its clock showed this time.
+    pub(crate) fn showed(&self, time: SystemTime) -> SystemTime {
+        self.clock.as_ref().map_or(time, |clock| clock.showed(time))
     }
 
     /// The process that runs.
@@ -108,9 +139,14 @@ impl Service {
         &self.past
     }
 
-    /// The logs of all its lives, oldest first.
-    pub(crate) fn logs(&self) -> impl Iterator<Item = String> {
+    /// The processes of all its lives, oldest first.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
         let past = self.past.iter().map(|life| &life.process);
-        past.chain(self.process.as_ref()).map(Process::log)
+        past.chain(self.process.as_ref())
+    }
+
+    /// The log of all its lives, oldest first.
+    pub(crate) fn log(&self) -> impl Iterator<Item = String> {
+        self.processes().flat_map(Process::each_line)
     }
 }

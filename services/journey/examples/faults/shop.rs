@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use journey::{Broker, Cluster, Plan, Proxy, SmtpOptions, SmtpServer, free_port};
+use journey::{Broker, Cluster, Options, Plan, Proxy, SmtpOptions, SmtpServer, free_port};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::clock::Clock;
 use crate::customers::Customers;
 use crate::fault::Stage;
 use crate::ledger::Ledger;
@@ -16,6 +17,9 @@ use crate::service::Service;
 const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
 /// How many handled events a consumer remembers.
 pub(crate) const REMEMBERED: usize = 100_000;
+
+/// How many bytes a disk holds that is filled: far more than the broker needs.
+const DISK: u64 = 256 << 20;
 
 /// Everything that can break.
 pub(crate) struct Shop {
@@ -46,7 +50,8 @@ impl Shop {
     /// Starts everything, and waits until it is ready.
     pub(crate) async fn open(stage: Stage, seed: u64) -> Self {
         let (nodes, cluster) = match stage {
-            Stage::OneNode => (vec![Broker::start().await], None),
+            Stage::OneNode | Stage::Clocks => (vec![Broker::start().await], None),
+            Stage::SmallDisk => (vec![Broker::with(Options::new().disk(DISK)).await], None),
             Stage::ThreeNodes => {
                 let cluster = Cluster::start().await;
                 (cluster.nodes.to_vec(), Some(cluster))
@@ -56,7 +61,10 @@ impl Shop {
         let wires = Wires::lay(&nodes, smtp.port()).await;
         let port = free_port();
         let plan = plan(&nodes[0], &wires, port);
-        let [order, email, analytics] = ["order", "email", "analytics"].map(|name| Service::launch(name, plan.clone()));
+        let [order, email, analytics] = ["order", "email", "analytics"].map(|name| {
+            let clock = (stage == Stage::Clocks).then(Clock::right);
+            Service::launch(name, plan.clone(), clock)
+        });
         let ledger = Arc::<Ledger>::default();
         let customers = Customers::at(port, seed, &ledger);
         let dice = StdRng::seed_from_u64(seed);
@@ -64,6 +72,11 @@ impl Shop {
         let mut shop =
             Self { nodes, _cluster: cluster, wires, smtp, order, email, analytics, customers, ledger, ruins, dice };
         shop.well().await;
+        if stage == Stage::Clocks {
+            for service in [&mut shop.order, &mut shop.email, &mut shop.analytics] {
+                Clock::unname_shared(service.process().id());
+            }
+        }
         shop
     }
 

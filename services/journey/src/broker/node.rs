@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Options, definitions::definitions};
-use crate::{Child, Folder, Request, eventually, eventually_within, free_port};
+use crate::{Child, Disk, Folder, Request, eventually, eventually_within, free_port};
 use nix::sys::signal::Signal;
 use tokio::time::timeout;
 
@@ -34,6 +34,7 @@ pub(super) struct Node {
     pub(super) ports: Ports,
     pub(super) name: String,
     stock: bool,
+    pub(super) disk: Option<Disk>,
     child: Mutex<Option<Child>>,
 }
 
@@ -63,8 +64,9 @@ impl Node {
             let cookie = folder.file(".erlang.cookie", &member.cookie);
             fs::set_permissions(cookie, fs::Permissions::from_mode(0o400)).expect("it is our own file");
         }
+        let disk = options.disk.map(|bytes| Disk::mounted(folder.path().join("data"), bytes));
         let name = options.member.map_or_else(|| "warren@localhost".to_owned(), |member| member.name);
-        Self { folder, ports, name, stock: options.stock, child: Mutex::new(None) }
+        Self { folder, ports, name, stock: options.stock, disk, child: Mutex::new(None) }
     }
 
     /// Starts the process, which takes some seconds to answer.

@@ -9,6 +9,7 @@ pub struct Options {
     pub(super) lines: Vec<String>,
     pub(super) advanced: Option<String>,
     pub(super) tls: Option<Identity>,
+    pub(super) disk: Option<u64>,
     pub(super) member: Option<Member>,
 }
 
@@ -41,6 +42,12 @@ impl Options {
     /// An `advanced.config`, in Erlang terms, for what `rabbitmq.conf` cannot say.
     pub fn advanced(mut self, terms: &str) -> Self {
         self.advanced = Some(terms.to_owned());
+        self
+    }
+
+    /// Stores its data on a [`Disk`](crate::Disk) of so many bytes.
+    pub fn disk(mut self, bytes: u64) -> Self {
+        self.disk = Some(bytes);
         self
     }
 

@@ -6,6 +6,9 @@ use super::last;
 use crate::ruin::EMAIL_QUEUE;
 use crate::shop::Shop;
 
+/// How many orders two nodes of three take before the third comes back.
+const ENOUGH: usize = 300;
+
 pub(super) async fn node_killed(shop: &mut Shop) {
     let node = any_node(shop);
     shop.nodes[node].kill().await;
@@ -32,8 +35,21 @@ pub(super) async fn leader_moved(shop: &mut Shop) {
     shop.broker().rabbitmqctl(&["eval", &terms]).await;
 }
 
-/// One of three is silent for a while.
+/// One of three dies or is stopped, and stays away: the others go on without it.
 pub(super) async fn minority_lost(shop: &mut Shop) {
+    let node = any_node(shop);
+    if shop.dice.random() {
+        shop.nodes[node].kill().await;
+    } else {
+        shop.nodes[node].stop().await;
+    }
+    shop.customers.accepted_more(ENOUGH).await;
+    last(shop).await;
+    shop.nodes[node].restart().await;
+}
+
+/// One of three is silent for a while.
+pub(super) async fn node_frozen(shop: &mut Shop) {
     let node = any_node(shop);
     shop.nodes[node].freeze();
     last(shop).await;

@@ -1,7 +1,9 @@
 //! The faults themselves: each breaks something, and mends it before it returns.
 
 mod broker;
+mod clocks;
 mod cluster;
+mod disk;
 mod mail;
 mod network;
 mod process;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::sleep;
 
+use crate::clock::Jump;
 use crate::fault::Fault;
 use crate::shop::Shop;
 
@@ -41,6 +44,9 @@ pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
         Fault::SmtpRefusesSome => mail::refuses_some(shop).await,
         Fault::SmtpSilent => mail::silent(shop).await,
         Fault::SmtpSlow => mail::slow(shop).await,
+        Fault::DiskFull => disk::full(shop).await,
+        Fault::ClockForward => clocks::moved(shop, Jump::Forward).await,
+        Fault::ClockBack => clocks::moved(shop, Jump::Back).await,
         Fault::EmailKilled => process::killed(&mut shop.email),
         Fault::OrderKilled => process::killed(&mut shop.order),
         Fault::AnalyticsKilled => process::killed(&mut shop.analytics),
@@ -54,9 +60,16 @@ pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
             let time = some_seconds(shop);
             process::frozen(&mut shop.order, time).await;
         }
+        Fault::AnalyticsStopped => process::stopped(&mut shop.analytics).await,
+        Fault::AnalyticsFrozen => {
+            let time = some_seconds(shop);
+            process::frozen(&mut shop.analytics, time).await;
+        }
+        Fault::MemoryShort => process::memory_short(shop).await,
         Fault::DescriptorsShort => process::descriptors_short(shop).await,
         Fault::EverythingRestarted => process::everything_restarted(shop).await,
         Fault::NodeKilled => cluster::node_killed(shop).await,
+        Fault::NodeFrozen => cluster::node_frozen(shop).await,
         Fault::EachNodeKilled => cluster::each_node_killed(shop).await,
         Fault::LeaderMoved => cluster::leader_moved(shop).await,
         Fault::MinorityLost => cluster::minority_lost(shop).await,

@@ -4,9 +4,11 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use journey::Proxy;
+use rand::RngExt;
 use tokio::time::sleep;
 
-use super::last;
+use super::{last, some_seconds};
 use crate::service::Service;
 use crate::shop::Shop;
 
@@ -31,17 +33,43 @@ pub(super) async fn descriptors_short(shop: &mut Shop) {
     let ids = [&mut shop.order, &mut shop.email, &mut shop.analytics].map(|service| service.process().id());
     for id in ids {
         let open = fs::read_dir(format!("/proc/{id}/fd")).expect("it runs").count();
-        limit_descriptors(id, open.saturating_sub(1));
+        limit(id, "nofile", &open.saturating_sub(1).to_string());
     }
     for wire in [&shop.wires.order, &shop.wires.email, &shop.wires.analytics, &shop.wires.smtp] {
         wire.cut();
     }
     last(shop).await;
-    ids.into_iter().for_each(|id| limit_descriptors(id, 1024));
+    ids.into_iter().for_each(|id| limit(id, "nofile", "1024"));
 }
 
-fn limit_descriptors(id: u32, most: usize) {
-    let status = Command::new("prlimit").args([format!("--pid={id}"), format!("--nofile={most}:")]).status();
+/// A service gets no more memory than it has, and then it needs some; if that ends it, it is started again, as Kubernetes does it.
+pub(super) async fn memory_short(shop: &mut Shop) {
+    let time = some_seconds(shop);
+    let order = shop.dice.random();
+    let (service, wires) = match order {
+        true => (&mut shop.order, vec![&shop.wires.order]),
+        false => (&mut shop.email, vec![&shop.wires.email, &shop.wires.smtp]),
+    };
+    let id = service.process().id();
+    limit(id, "data", &data(id).to_string());
+    wires.into_iter().for_each(Proxy::cut);
+    if service.ends_within(time).await {
+        killed(service);
+    } else {
+        limit(id, "data", "unlimited");
+    }
+}
+
+/// How many bytes a process has that `RLIMIT_DATA` counts.
+fn data(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).expect("every process has data");
+    line.trim_end_matches("kB").trim().parse::<u64>().expect("it is a number") * 1024
+}
+
+/// Sets the soft limit of a process.
+fn limit(id: u32, what: &str, most: &str) {
+    let status = Command::new("prlimit").args([format!("--pid={id}"), format!("--{what}={most}:")]).status();
     assert!(status.is_ok_and(|status| status.success()), "prlimit is part of util-linux");
 }
 

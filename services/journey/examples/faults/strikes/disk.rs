@@ -1,0 +1,26 @@
+//! What happens to the broker's disk.
+
+use journey::{Broker, eventually_within};
+
+use super::last;
+use crate::service::PATIENCE;
+use crate::shop::Shop;
+
+/// What is left: less than the broker's own limit of 50 MB, and more than comes before the broker has looked.
+///
+/// Not nothing: a RabbitMQ 4.0 that meets ENOSPC while it moves a quorum queue's log into a segment drops what it was moving
+/// (`missing_key` in its log), and the queue never starts again. Its limit is what keeps it from there.
+const ROOM: u64 = 24 << 20;
+
+/// The disk fills up under load, and later there is room again.
+pub(super) async fn full(shop: &mut Shop) {
+    shop.broker().fill_disk(ROOM);
+    let alarmed = || alarmed(shop.broker());
+    eventually_within(PATIENCE, "the broker sees that its disk is full", alarmed, |&alarmed| alarmed).await;
+    last(shop).await;
+    shop.broker().make_room();
+}
+
+async fn alarmed(broker: &Broker) -> bool {
+    broker.management("nodes").await[0]["disk_free_alarm"] == true
+}

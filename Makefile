@@ -22,6 +22,11 @@ test: ## Gets what the tests need and runs them all.
 faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, SEED, and FAULT for one kind alone.
 	@deploy/test faults
 
+.PHONY: endure
+endure: export MINUTES ?= 60
+endure: ## Breaks something every minute at a steady rate, and looks for wear: MINUTES, RATE (500 orders a second), SEED, FAULT.
+	@deploy/test faults
+
 .PHONY: ci
 ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API, faults, instructions.
 	cargo fmt --all --check

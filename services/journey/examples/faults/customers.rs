@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Interval, interval, sleep, timeout};
 
 use crate::ledger::{Ledger, Wish};
 use crate::till::Till;
@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Customers at work.
 pub(crate) struct Customers {
     permits: Arc<Semaphore>,
+    pace: Arc<Mutex<Option<Interval>>>,
     accepted: watch::Receiver<usize>,
     granted: usize,
     before_round: usize,
@@ -35,11 +36,18 @@ impl Customers {
         let permits = Arc::new(Semaphore::new(0));
         let (sender, accepted) = watch::channel(0);
         let sender = Arc::new(sender);
+        let pace = Arc::<Mutex<_>>::default();
         let mut tasks = JoinSet::new();
         for _ in 0..CUSTOMERS {
-            tasks.spawn(shop(Till::at(port), seed, permits.clone(), ledger.clone(), sender.clone()));
+            let customer = Customer { till: Till::at(port), seed, ledger: ledger.clone(), pace: pace.clone() };
+            tasks.spawn(customer.shop(permits.clone(), sender.clone()));
         }
-        Self { permits, accepted, granted: 0, before_round: 0, _tasks: tasks }
+        Self { permits, pace, accepted, granted: 0, before_round: 0, _tasks: tasks }
+    }
+
+    /// From now on they begin at most so many orders a second, all together; what an outage kept is made up for.
+    pub(crate) async fn keep_pace(&self, rate: u32) {
+        *self.pace.lock().await = Some(interval(Duration::from_secs(1) / rate));
     }
 
     /// Lets them place so many more orders.
@@ -93,25 +101,31 @@ impl Customers {
     }
 }
 
-async fn shop(
-    mut till: Till,
+struct Customer {
+    till: Till,
     seed: u64,
-    permits: Arc<Semaphore>,
     ledger: Arc<Ledger>,
-    accepted: Arc<watch::Sender<usize>>,
-) {
-    while let Ok(permit) = permits.acquire().await {
-        permit.forget();
-        let wish = ledger.begin(seed);
-        loop {
-            ledger.sent(wish.number);
-            let answer = till.order(&wish).await;
-            if judge(&ledger, &wish, answer) {
-                break;
+    pace: Arc<Mutex<Option<Interval>>>,
+}
+
+impl Customer {
+    async fn shop(mut self, permits: Arc<Semaphore>, accepted: Arc<watch::Sender<usize>>) {
+        while let Ok(permit) = permits.acquire().await {
+            permit.forget();
+            if let Some(pace) = &mut *self.pace.lock().await {
+                pace.tick().await;
             }
-            sleep(PAUSE).await;
+            let wish = self.ledger.begin(self.seed);
+            loop {
+                self.ledger.sent(wish.number);
+                let answer = self.till.order(&wish).await;
+                if judge(&self.ledger, &wish, answer) {
+                    break;
+                }
+                sleep(PAUSE).await;
+            }
+            accepted.send_modify(|count| *count += 1);
         }
-        accepted.send_modify(|count| *count += 1);
     }
 }
 

@@ -70,6 +70,14 @@ pub(crate) fn panics(service: &Service) -> impl Iterator<Item = String> {
     service.log().filter(|line| line.contains("panicked") && !line.contains("Cannot allocate memory"))
 }
 
+/// When a service wrote a line of level warn or above that is not about a single event.
+pub(crate) fn alarmed(service: &Service) -> impl Iterator<Item = SystemTime> {
+    let loud = |line: &String| line.contains("\"level\":\"warn\"") || line.contains("\"level\":\"error\"");
+    let single = |line: &String| line.contains("\"event_id\":") || line.contains("\"message\":\"copy not confirmed");
+    let lines = service.log().filter(move |line| loud(line) && !single(line));
+    lines.filter_map(|line| Some(Line::parse(&line, service)?.time))
+}
+
 fn event(line: &str, before: &str) -> Option<Uuid> {
     let at = line.find(before)? + before.len();
     line.get(at..at + 36)?.parse().ok()

@@ -1,17 +1,20 @@
 //! The fault journey: customers place orders while things break at random, and then the books have to balance.
 //!
-//! `ORDERS` (20000), `FAULTS` (16), `SEED` (random; printed) and `FAULT` (one kind alone) say what is played.
+//! `ORDERS` (20000), `FAULTS` (16), `SEED` (random; printed) and `FAULT` (one kind alone) say what is played; `MINUTES` and `RATE` (500
+//! orders a second) make it the long run.
 
 mod books;
 mod cause;
 mod clock;
 mod customers;
+mod endure;
 mod fault;
 mod ledger;
 mod log;
 mod rest;
 mod row;
 mod ruin;
+mod sampler;
 mod script;
 mod service;
 mod settings;
@@ -19,6 +22,7 @@ mod shop;
 mod strikes;
 mod table;
 mod till;
+mod wear;
 
 use std::process::ExitCode;
 
@@ -51,6 +55,14 @@ async fn play() -> ExitCode {
     if let Some(lack) = settings.only.and_then(|only| only.stage().lack()) {
         eprintln!("{lack}");
         return ExitCode::from(69);
+    }
+    if let Some(endurance) = settings.endurance {
+        println!("{settings}");
+        let (rows, wear) = endure::endure(&settings, endurance).await;
+        let mut table = Table::default();
+        table.add(rows);
+        println!("{table}{wear}{settings}");
+        return if table.balances() && wear.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let script = Script::write(&settings);
     print!("{settings}\n{script}");

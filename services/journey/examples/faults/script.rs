@@ -27,18 +27,26 @@ pub(crate) struct Act {
 }
 
 impl Script {
-    /// Draws the faults: each kind once before one comes again.
-    pub(crate) fn write(settings: &Settings) -> Self {
+    /// Draws faults, of one stage or of all: each kind once before one comes again.
+    pub(crate) fn draw(settings: &Settings, stage: Option<Stage>, count: usize) -> Vec<Fault> {
         let mut dice = StdRng::seed_from_u64(settings.seed);
         let kinds = settings.only.map_or(Fault::ALL.to_vec(), |only| vec![only]);
+        let possible =
+            |fault: &Fault| stage.is_none_or(|stage| fault.stage() == stage) && fault.stage().lack().is_none();
         let mut drawn = Vec::new();
-        while drawn.len() < settings.faults {
+        while drawn.len() < count {
             let mut all = kinds.clone();
             all.shuffle(&mut dice);
             // Afterwards, so that what is missing here changes nothing for the others.
-            drawn.extend(all.into_iter().filter(|fault| fault.stage().lack().is_none()));
+            drawn.extend(all.into_iter().filter(possible));
         }
-        drawn.truncate(settings.faults);
+        drawn.truncate(count);
+        drawn
+    }
+
+    /// Writes a round.
+    pub(crate) fn write(settings: &Settings) -> Self {
+        let drawn = Self::draw(settings, None, settings.faults);
         let share = |faults: usize| settings.orders * faults / settings.faults;
         let (mut acts, mut played) = (Vec::new(), 0);
         for stage in Stage::ALL {

@@ -1,6 +1,8 @@
 //! One service over all its lives.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use journey::{Metrics, Plan, Process, Request, eventually_within, free_port};
@@ -17,6 +19,8 @@ pub(crate) struct Service {
     plan: Plan,
     clock: Option<Clock>,
     ops_port: u16,
+    /// The id of the process that runs, for who watches from elsewhere; 0 while there is none.
+    id: Arc<AtomicU32>,
     process: Option<Process>,
     /// The lives before, oldest first; each process is kept for its log.
     past: Vec<Life>,
@@ -47,7 +51,8 @@ impl Service {
         for (variable, value) in clock.iter().flat_map(Clock::environment) {
             plan = plan.set(name, variable, value);
         }
-        let mut service = Self { name, plan, clock, ops_port: free_port(), process: None, past: Vec::new() };
+        let mut service =
+            Self { name, plan, clock, ops_port: free_port(), id: Arc::default(), process: None, past: Vec::new() };
         service.start();
         service
     }
@@ -61,22 +66,34 @@ impl Service {
             // The sender says which life of it wrote a mail.
             plan = plan.email("EMAIL_FROM", format!("Warren <life-{life}@warren.test>"));
         }
-        self.process = Some(plan.launch(self.name));
+        let process = plan.launch(self.name);
+        self.id.store(process.id(), Ordering::Relaxed);
+        self.process = Some(process);
     }
 
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
-        let mut process = self.process.take().expect("it runs");
+        let mut process = self.taken();
         process.kill();
         self.past.push(Life { process, end: End::Killed, at: SystemTime::now() });
     }
 
     /// SIGTERM, and waits for the end.
     pub(crate) async fn stop(&mut self) {
-        let mut process = self.process.take().expect("it runs");
+        let mut process = self.taken();
         process.terminate();
         process.exit_code().await;
         self.past.push(Life { process, end: End::Stopped, at: SystemTime::now() });
+    }
+
+    fn taken(&mut self) -> Process {
+        self.id.store(0, Ordering::Relaxed);
+        self.process.take().expect("it runs")
+    }
+
+    /// The id of its process, now and later; 0 while it has none.
+    pub(crate) fn id(&self) -> Arc<AtomicU32> {
+        self.id.clone()
     }
 
     /// Waits for the end of a process that has no choice, at most so long; whether it has ended.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Stage};
 
 /// How a round is played.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,17 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// The only kind of fault; else all of them.
     pub(crate) only: Option<Fault>,
+    /// The long run in place of a round.
+    pub(crate) endurance: Option<Endurance>,
+}
+
+/// How long the long run is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endurance {
+    /// One fault a minute, but for the first and the last.
+    pub(crate) minutes: usize,
+    /// Orders a second.
+    pub(crate) rate: u32,
 }
 
 impl Settings {
@@ -34,6 +45,8 @@ impl Settings {
         let orders = whole("ORDERS", 1, 100_000_000, 20_000);
         let faults = whole("FAULTS", 1, 10_000, 16);
         let seed = whole("SEED", 0, u64::MAX, rand::random_range(0..1_000_000));
+        let minutes = whole("MINUTES", 3, 10_000, 0);
+        let rate = whole("RATE", 1, 1000, 500);
         let only = variable("FAULT").and_then(|name| {
             let found = Fault::ALL.into_iter().find(|fault| fault.name() == name);
             if found.is_none() {
@@ -42,12 +55,17 @@ impl Settings {
             }
             found
         });
+        if minutes > 0 && only.is_some_and(|only| only.stage() != Stage::OneNode) {
+            wrong.push("FAULT: expected one of those on one node, as the long run is".to_owned());
+        }
         if faults > orders {
             wrong.push(format!("FAULTS=\"{faults}\": expected no more than ORDERS, {orders}"));
         }
         let count = |number| usize::try_from(number).expect("the limits are small");
         if wrong.is_empty() {
-            Ok(Self { orders: count(orders), faults: count(faults), seed, only })
+            let rate = u32::try_from(rate).expect("the limits are small");
+            let endurance = (minutes > 0).then(|| Endurance { minutes: count(minutes), rate });
+            Ok(Self { orders: count(orders), faults: count(faults), seed, only, endurance })
         } else {
             Err(wrong)
         }
@@ -57,7 +75,12 @@ impl Settings {
 /// As it is written before `make faults` to play the same again.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "make faults ORDERS={} FAULTS={} SEED={}", self.orders, self.faults, self.seed)?;
+        match self.endurance {
+            Some(Endurance { minutes, rate }) => {
+                write!(f, "make endure MINUTES={minutes} RATE={rate} SEED={}", self.seed)?
+            }
+            None => write!(f, "make faults ORDERS={} FAULTS={} SEED={}", self.orders, self.faults, self.seed)?,
+        }
         self.only.map_or(Ok(()), |only| write!(f, " FAULT={}", only.name()))
     }
 }

@@ -15,8 +15,9 @@ use crate::service::Service;
 
 /// The delays before further attempts: short, or rest would be far.
 const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
-/// How many handled events a consumer remembers.
-pub(crate) const REMEMBERED: usize = 100_000;
+/// How many handled events a consumer remembers: few enough for its memory to be full, and so of its final size, in the first minute of the
+/// long run.
+pub(crate) const REMEMBERED: usize = 20_000;
 
 /// How many bytes a disk holds that is filled: far more than the broker needs.
 const DISK: u64 = 256 << 20;

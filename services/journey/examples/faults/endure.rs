@@ -1,0 +1,77 @@
+//! The long run: orders at a steady rate, a fault every minute, and a calm minute before and after.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::books::Books;
+use crate::fault::{Fault, Stage};
+use crate::row::Row;
+use crate::sampler::{CALM, Sampler, Watched};
+use crate::script::Script;
+use crate::settings::{Endurance, Settings};
+use crate::shop::Shop;
+use crate::strikes::strike;
+use crate::wear::{Span, Wear};
+
+/// Plays it, and returns what each fault came to, and what wore.
+pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Row>, Wear) {
+    let faults = Script::draw(settings, Some(Stage::OneNode), endurance.minutes - 2);
+    let mut shop = Shop::open(Stage::OneNode, settings.seed).await;
+    shop.customers.keep_pace(endurance.rate).await;
+    let csv = csv(settings.seed);
+    println!("samples: {}", csv.display());
+    let sampler = Sampler::start(shop.watched(), shop.broker().management_port(), &csv);
+    let minute = usize::try_from(endurance.rate).expect("a rate is small") * 60;
+
+    let first = calm(&mut shop, minute).await;
+    let mut troubles = Vec::new();
+    for (round, &fault) in faults.iter().enumerate() {
+        troubles.push((fault.name(), trouble(&mut shop, &sampler, round, fault, minute).await));
+    }
+    let last = calm(&mut shop, minute).await;
+
+    let samples = sampler.samples();
+    let quiet = shop.rest().await;
+    let mut wear = Wear::default();
+    for (name, service) in [("order", &shop.order), ("email", &shop.email), ("analytics", &shop.analytics)] {
+        wear.compare(&samples, name, first, last);
+        wear.listen(name, service, &troubles);
+    }
+    (Books::close(&mut shop, &faults, quiet).await, wear)
+}
+
+/// A minute in which nothing is broken, once what was waiting is through.
+async fn calm(shop: &mut Shop, orders: usize) -> Span {
+    shop.rest().await;
+    let from = SystemTime::now();
+    shop.customers.allow(orders);
+    shop.customers.all_accepted().await;
+    Span { from, until: SystemTime::now() }
+}
+
+/// A minute in which something is.
+async fn trouble(shop: &mut Shop, sampler: &Sampler, round: usize, fault: Fault, orders: usize) -> Span {
+    println!("{}: {}", round + 1, fault.name());
+    shop.ledger.begin_round(round);
+    shop.customers.allow(orders);
+    shop.customers.accepted_in_round(orders / 10).await;
+    let from = SystemTime::now();
+    sampler.mark(fault.name());
+    strike(fault, shop).await;
+    shop.well().await;
+    sampler.mark(CALM);
+    shop.customers.all_accepted().await;
+    Span { from, until: SystemTime::now() }
+}
+
+/// A file that stays.
+fn csv(seed: u64) -> PathBuf {
+    std::env::temp_dir().join(format!("warren-endure-{seed}.csv"))
+}
+
+impl Shop {
+    fn watched(&self) -> Vec<Watched> {
+        let services = [("order", &self.order), ("email", &self.email), ("analytics", &self.analytics)];
+        services.map(|(name, service)| Watched { name, process: service.id() }).into()
+    }
+}

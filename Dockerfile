@@ -26,6 +26,8 @@ RUN find services -name '*.rs' -exec touch {} + \
  && mkdir /out && for service in order email analytics redrive; do cp "target/$(cat /target)/dist/$service" /out/; done
 
 FROM scratch AS runtime
+# Buffers of a connection go back to the system when it ends: else glibc keeps them from the second one on, 12 MiB a process.
+ENV MALLOC_MMAP_THRESHOLD_=1048576
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 ARG VERSION=0.1.0

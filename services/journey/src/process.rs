@@ -23,7 +23,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a binary of the workspace with this environment and no other variables. It listens on free ports of
+    /// Starts a binary of the workspace with this environment and what the images set, and no other variables. It listens on free ports of
     /// 127.0.0.1 and logs JSON, where the environment says nothing else.
     pub fn start<'a>(name: &str, environment: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         Self::start_with(name, &[], environment)
@@ -38,7 +38,12 @@ impl Process {
         let folder = Folder::fresh();
         let log = folder.path().join("log");
         let file = File::create(&log).expect("a file can be made");
-        let mut variables = BTreeMap::from([("OPS_ADDR", "127.0.0.1:0".to_owned()), ("LOG_FORMAT", "json".to_owned())]);
+        let mut variables = BTreeMap::from([
+            ("OPS_ADDR", "127.0.0.1:0".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+            // As in the images.
+            ("MALLOC_MMAP_THRESHOLD_", "1048576".to_owned()),
+        ]);
         if name == "order" {
             variables.insert("HTTP_ADDR", "127.0.0.1:0".to_owned());
         }

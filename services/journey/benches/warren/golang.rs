@@ -1,5 +1,5 @@
 //! The official Go client as a yardstick, where `GO_BENCH` names a command that takes `-mode pub|drain -n N -w W -q QUEUE -qt TYPE -pf N -auto=false -url URL`
-//! and ends its output with `… 12345 msg/s`.
+//! and ends its output with `… 12345 msg/s`. It has to keep W confirms outstanding and no more, or its rows are another race's.
 
 use std::process::Command;
 

@@ -123,7 +123,16 @@ async fn an_unroutable_event_is_not_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_event_gets_the_answer_of_another() {
+async fn no_event_gets_the_answer_of_another_where_many_come_back() {
+    one_in_comes_back(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_gets_the_answer_of_another_where_few_come_back() {
+    one_in_comes_back(97).await;
+}
+
+async fn one_in_comes_back(one_in: usize) {
     const EVENTS: usize = 20_000;
     let broker = Broker::shared().await;
     let publisher = connected(&broker).await;
@@ -132,7 +141,7 @@ async fn no_event_gets_the_answer_of_another() {
         tokio::spawn(async move {
             let mut accepted = Vec::new();
             for number in 0..EVENTS / 256 {
-                let routed = (task + number) % 2 == 0;
+                let routed = !(task + number).is_multiple_of(one_in);
                 let event = event(if routed { PLACED } else { "order.unheard" });
                 let id = event.id.clone();
                 match (publish(&publisher, event).await, routed) {

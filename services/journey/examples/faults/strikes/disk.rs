@@ -8,8 +8,8 @@ use crate::shop::Shop;
 
 /// What is left: less than the broker's own limit of 50 MB, and more than comes before the broker has looked.
 ///
-/// Not nothing: a RabbitMQ 4.0 that meets ENOSPC while it moves a quorum queue's log into a segment drops what it was moving
-/// (`missing_key` in its log), and the queue never starts again. Its limit is what keeps it from there.
+/// Not nothing: RabbitMQ 4.0.5 met ENOSPC under load twice and never started its quorum queue again (`missing_key` in its log). Its limit is what
+/// keeps it from there.
 const ROOM: u64 = 24 << 20;
 
 /// The disk fills up under load, and later there is room again.

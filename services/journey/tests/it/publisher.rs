@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use journey::{Alarm, Broker, Message, Metrics, eventually, in_time};
+use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
 use prometheus::Registry;
@@ -179,7 +180,7 @@ async fn an_event_that_a_full_queue_refuses_is_rejected() {
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
     arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     let publisher = start(endpoint(&broker.url()), PublisherOptions::default());
     until(&publisher, "connected", |state| *state == State::Connected).await;
     client.declare_queue("full", durable, arguments).await.unwrap();
@@ -202,6 +203,35 @@ async fn an_event_larger_than_the_broker_allows_is_rejected_and_no_other() {
         assert_eq!(answer, expected, "event {number}");
     }
     assert_eq!(drain(&broker, "email-queue").await.len(), 297);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_queue_hangs_keeps_no_other_from_its_answer() {
+    const STUCK: &str = "order.stuck";
+    let broker = Broker::shared().await;
+    let publisher = start(endpoint(&broker.url()), PublisherOptions { lanes: 1, ..required("email-queue") });
+    until(&publisher, "connected", |state| *state == State::Connected).await;
+    let mut classic = FieldTable::default();
+    classic.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+    let client = broker.client().await;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    client.declare_queue("stuck-queue", durable, classic).await.unwrap();
+    client.bind("stuck-queue", EXCHANGE, STUCK).await;
+    let tell = async |verb: &str| {
+        let name = format!("rabbit_misc:r(<<\"{}\">>, queue, <<\"stuck-queue\">>)", broker.vhost());
+        let call = format!("{{ok, Q}} = rabbit_amqqueue:lookup({name}), sys:{verb}(amqqueue:get_pid(Q)).");
+        broker.rabbitmqctl(&["eval", &call]).await;
+    };
+    tell("suspend").await;
+    let stuck = publish(&publisher, event(STUCK));
+    let others = async {
+        for _ in 0..20 {
+            let sent = (0..50).map(|_| publish(&publisher, event(PLACED)));
+            assert_eq!(join_all(sent).await, vec![Ok(()); 50]);
+        }
+        tell("resume").await;
+    };
+    assert_eq!(tokio::join!(stuck, others).0, Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

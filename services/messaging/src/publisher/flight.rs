@@ -7,19 +7,22 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use lapin::message::BasicReturnMessage;
-use lapin::options::BasicPublishOptions;
-use lapin::{Channel, Confirmation, PublisherConfirm};
+use lapin::Channel;
+use tokio::time::Instant;
 
-use super::outbox::{Outbox, Ticket};
+use super::PublishError;
+use super::outbox::{Limits, Outbox, Ticket};
+use super::stage::Stage;
 use super::verdict::{Fate, Verdict};
-use super::{Outgoing, PublishError};
+use crate::error::reply;
 use crate::link::Link;
 
-type Publishing<'l> = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send + 'l>>;
+/// How long a confirm is waited for at least, though nobody should wait for it any more: a new channel costs more than that. So long others are
+/// made to wait behind it.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Messages on their way. Dropped, what has no answer goes back in line: nothing is forgotten, however a lane ends.
 pub(super) struct Flight<'l> {
@@ -28,40 +31,48 @@ pub(super) struct Flight<'l> {
     channel: &'l Channel,
     /// In the order of their launch.
     aloft: VecDeque<Aloft<'l>>,
+    /// Bytes of their bodies.
+    bytes: usize,
     /// How many messages had come back on the link before any of these was launched.
     returns: u64,
+    /// Whether the first has been on its way for longer than [`LEAST_WAIT`].
+    late: bool,
+    /// When an alarm was last seen to hold back the link.
+    blocked: Option<Instant>,
 }
 
 struct Aloft<'l> {
     ticket: Ticket,
     stage: Stage<'l>,
-}
-
-enum Stage<'l> {
-    /// lapin has it; it may be on the wire.
-    Publishing(Publishing<'l>),
-    /// The broker has it, or will.
-    Confirming(PublisherConfirm),
-    /// The broker answered, perhaps with some message that it returned.
-    Landed(Fate, Option<Box<BasicReturnMessage>>),
-    /// It was not launched, or its channel or connection ended before the answer.
-    Lost,
+    since: Instant,
 }
 
 impl<'l> Flight<'l> {
     /// This must be the only one that publishes on the channel.
     pub(super) fn new(link: &'l Link, outbox: &'l Outbox, channel: &'l Channel) -> Self {
-        Self { link, outbox, channel, aloft: VecDeque::new(), returns: link.returns() }
+        let (aloft, returns) = (VecDeque::new(), link.returns());
+        Self { link, outbox, channel, aloft, bytes: 0, returns, late: false, blocked: None }
     }
 
-    /// How many are on their way.
-    pub(super) fn len(&self) -> usize {
-        self.aloft.len()
+    /// Whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.aloft.is_empty()
+    }
+
+    /// How much is on its way.
+    pub(super) fn load(&self) -> Limits {
+        Limits { messages: self.aloft.len(), bytes: self.bytes }
     }
 
     /// Whether more may be launched now.
-    pub(super) fn has_room(&self) -> bool {
-        self.aloft.back().is_none_or(|last| !last.ticket.alone && self.returns == self.link.returns())
+    pub(super) fn takes_more(&self) -> bool {
+        let Some(last) = self.aloft.back() else { return true };
+        !last.ticket.alone && !self.some_came_back()
+    }
+
+    /// Whether any of them may have come back. Asked after a confirm was heard: its return is counted by then.
+    fn some_came_back(&self) -> bool {
+        self.returns != self.link.returns()
     }
 
     /// Hands messages to lapin, in order, until one fails.
@@ -72,76 +83,118 @@ impl<'l> Flight<'l> {
         if self.aloft.is_empty() {
             self.returns = self.link.returns();
         }
+        let since = Instant::now();
         let mut outcome = Ok(());
         for mut ticket in tickets {
-            let stage = match outcome {
-                Ok(()) => {
-                    ticket.sent |= self.channel.status().connected();
-                    Stage::launch(self.channel, &ticket.outgoing).unwrap_or_else(|error| {
-                        outcome = Err(error);
-                        Stage::Lost
-                    })
+            let mut stage = Stage::Lost;
+            if outcome.is_ok() {
+                ticket.sent |= self.channel.status().connected();
+                match Stage::launch(self.channel, &ticket.outgoing) {
+                    Ok(launched) => stage = launched,
+                    Err(error) => outcome = Err(error),
                 }
-                Err(_) => Stage::Lost,
-            };
-            self.aloft.push_back(Aloft { ticket, stage });
+            }
+            self.bytes += ticket.outgoing.body.len();
+            self.aloft.push_back(Aloft { ticket, stage, since });
         }
         outcome
     }
 
-    /// Resolves once some have landed and are answered, or with why one never will.
-    pub(super) async fn landed(&mut self) -> lapin::Result<()> {
+    /// Resolves once some have landed and are answered.
+    ///
+    /// # Errors
+    /// Why one of them never will.
+    pub(super) async fn some_landed(&mut self) -> lapin::Result<()> {
         poll_fn(|cx| {
+            let late = self.late;
             let mut landed = 0;
-            let failure = loop {
-                match self.aloft.get_mut(landed).map(|aloft| aloft.stage.poll(cx)) {
-                    Some(Poll::Ready(Ok(()))) => landed += 1,
-                    Some(Poll::Ready(Err(error))) => break Some(error),
-                    Some(Poll::Pending) | None => break None,
+            for aloft in &mut self.aloft {
+                match aloft.stage.poll(cx) {
+                    Poll::Ready(outcome) => {
+                        outcome?;
+                        landed += 1;
+                    }
+                    // Confirms mostly come in order: to ask those behind it would be in vain.
+                    Poll::Pending if !late => break,
+                    Poll::Pending => {}
                 }
-            };
-            let all = landed == self.aloft.len();
-            // After they landed: a return that could be theirs is counted now.
-            if self.returns == self.link.returns() {
-                self.aloft.drain(..landed).for_each(Aloft::answer);
-            } else if all {
-                self.judge(None);
-            } else {
-                landed = 0;
             }
-            match failure {
-                Some(error) => Poll::Ready(Err(error)),
-                None if landed > 0 => Poll::Ready(Ok(())),
-                None => Poll::Pending,
+            match self.some_came_back() {
+                _ if landed == 0 => return Poll::Pending,
+                false if late => self.answer_landed(),
+                false => self.answer_first(landed),
+                true if landed == self.aloft.len() => self.judge(None),
+                true => return Poll::Pending,
             }
+            Poll::Ready(Ok(()))
         })
         .await
     }
 
-    /// Gives up on what has not landed by now, and answers what can be answered. The rest goes back in line, after the channel was closed for
-    /// this code, if it was.
-    pub(super) fn end(mut self, closed: Option<u16>) {
-        let cx = &mut Context::from_waker(Waker::noop());
-        for aloft in &mut self.aloft {
-            if !matches!(aloft.stage.poll(cx), Poll::Ready(Ok(()))) {
-                aloft.stage = Stage::Lost;
-            }
+    /// Whether nobody waits for any of them now, nor has an alarm held them back. To be asked now and then: it sees which are late.
+    pub(super) fn is_overdue(&mut self) -> bool {
+        let now = Instant::now();
+        if self.link.is_blocked() {
+            self.blocked = Some(now);
         }
-        self.judge(closed);
+        self.late = self.aloft.front().is_some_and(|first| first.since + LEAST_WAIT < now);
+        let patience = |aloft: &Aloft| {
+            // What an alarm held back is confirmed after it.
+            let held = self.blocked.map_or(aloft.since, |blocked| blocked.max(aloft.since));
+            aloft.ticket.deadline.max(held + LEAST_WAIT)
+        };
+        self.aloft.iter().map(patience).max().is_some_and(|latest| latest < now)
     }
 
-    /// Answers whom it can.
-    fn judge(&mut self, closed: Option<u16>) {
-        let mut verdict = Verdict::default();
-        let mut tickets = Vec::with_capacity(self.aloft.len());
-        for Aloft { ticket, stage } in self.aloft.drain(..) {
+    /// Asks each what has become of it.
+    ///
+    /// # Errors
+    /// Why one of them never will land, in the broker's words if it gave some.
+    pub(super) fn poll_all(&mut self) -> lapin::Result<()> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut outcome = Ok(());
+        for aloft in &mut self.aloft {
+            if let Poll::Ready(Err(error)) = aloft.stage.poll(cx)
+                && outcome.as_ref().err().and_then(reply).is_none()
+            {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    /// Answers those that have landed, while nothing came back.
+    fn answer_landed(&mut self) {
+        self.aloft.make_contiguous().sort_by_key(|aloft| !aloft.stage.has_landed());
+        self.answer_first(self.aloft.partition_point(|aloft| aloft.stage.has_landed()));
+    }
+
+    /// The same for so many, of which all have.
+    fn answer_first(&mut self, landed: usize) {
+        for Aloft { ticket, stage, .. } in self.aloft.drain(..landed) {
+            self.bytes -= ticket.outgoing.body.len();
+            let answer = match stage {
+                Stage::Landed(fate, _) => fate.answer(Ok(())),
+                Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => None,
+            };
+            ticket.answer(answer.unwrap_or(Err(PublishError::Unconfirmed)));
+        }
+    }
+
+    /// Answers whom it can, and gives back the rest: after all have landed, or after the channel has ended, which the broker closed for this
+    /// code if it did.
+    pub(super) fn judge(&mut self, closed: Option<u16>) {
+        let came_back = self.some_came_back();
+        let (mut verdict, mut tickets) = (Verdict::default(), Vec::with_capacity(self.aloft.len()));
+        for Aloft { ticket, stage, .. } in self.aloft.drain(..) {
             match stage {
                 Stage::Landed(fate, returned) => verdict.add(fate, returned.as_deref()),
                 Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => verdict.add(Fate::Lost, None),
             }
             tickets.push(ticket);
         }
-        let mut answers = verdict.answers(tickets.iter().map(|ticket| &*ticket.outgoing));
+        (self.bytes, self.late) = (0, false);
+        let mut answers = verdict.answers(tickets.iter().map(|ticket| &*ticket.outgoing), came_back);
         // A missing exchange is no message's fault. Else one of them offends the broker, being too large or forbidden: each is sent again on its
         // own, and the one that offends on its own is rejected.
         if closed.is_some_and(|code| code != 404) {
@@ -164,74 +217,5 @@ impl<'l> Flight<'l> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         self.outbox.give_back(self.aloft.drain(..).map(|aloft| aloft.ticket).collect());
-    }
-}
-
-impl Aloft<'_> {
-    /// Answers for one that has landed while nothing came back.
-    fn answer(self) {
-        if let Stage::Landed(fate, _) = self.stage
-            && let Some(answer) = fate.answer(Ok(()))
-        {
-            self.ticket.answer(answer);
-        }
-    }
-}
-
-impl<'l> Stage<'l> {
-    fn launch(channel: &'l Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
-        let Outgoing { exchange, routing_key, properties, body } = outgoing.clone();
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let mut publishing: Publishing<'l> =
-            Box::pin(async move { channel.basic_publish(exchange, routing_key, options, &body, properties).await });
-        // The first poll takes the delivery tag and queues the frames, together and in order.
-        match publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => Ok(Self::Publishing(publishing)),
-            Poll::Ready(confirm) => confirm.map(Self::Confirming),
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<()>> {
-        loop {
-            let next = match self {
-                Self::Publishing(publishing) => ready!(publishing.as_mut().poll(cx)).map(Self::Confirming),
-                Self::Confirming(confirm) => ready!(Pin::new(confirm).poll(cx)).map(Self::landed),
-                Self::Landed(..) | Self::Lost => return Poll::Ready(Ok(())),
-            };
-            match next {
-                Ok(stage) => *self = stage,
-                Err(error) => {
-                    // What has ended must not be polled again, and whoever gives up polls everything.
-                    *self = Self::Lost;
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-    }
-
-    fn landed(confirmation: Confirmation) -> Self {
-        match confirmation {
-            Confirmation::Ack(message) => Self::Landed(Fate::Acked, message.map(Box::new)),
-            Confirmation::Nack(message) => Self::Landed(Fate::Nacked, message.map(Box::new)),
-            // It cannot be: a lane's channel asks for confirms.
-            Confirmation::NotRequested => Self::Lost,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_message_whose_hand_over_failed_is_asked_no_second_time() {
-        let gone = async { Err(io::Error::from(io::ErrorKind::ConnectionReset).into()) };
-        let mut stage = Stage::Publishing(Box::pin(gone));
-        let cx = &mut Context::from_waker(Waker::noop());
-        assert!(matches!(stage.poll(cx), Poll::Ready(Err(_))));
-        assert!(matches!(stage.poll(cx), Poll::Ready(Ok(()))));
-        assert!(matches!(stage, Stage::Lost));
     }
 }

@@ -1,4 +1,4 @@
-//! A door to the bookkeeping of a batch, without a broker.
+//! A door to the line, without a broker.
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
@@ -25,7 +25,7 @@ pub async fn confirm_all(messages: usize) {
             let mut left = IN_FLIGHT;
             while left > 0 {
                 outbox.arrival().await;
-                let tickets = outbox.take(4, 0);
+                let (tickets, _) = outbox.take(4, Limits { messages: 0, bytes: 0 });
                 left -= tickets.len();
                 for ticket in tickets {
                     let answer = Fate::Acked.answer(Ok(())).expect("what is confirmed is answered");

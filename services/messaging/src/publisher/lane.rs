@@ -6,7 +6,7 @@ use std::time::Duration;
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use super::flight::Flight;
@@ -17,8 +17,8 @@ use crate::error::reply;
 use crate::link::Link;
 use crate::topology::Topology;
 
-/// How long confirms are waited for at least, though nobody should wait for them any more: a new channel costs more than that.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// How often a lane looks after what is late.
+const ROUNDS: Duration = Duration::from_millis(100);
 
 /// Takes its share of what waits, publishes it, and answers each publisher as its confirm comes. A message alone waits for no company.
 pub(super) struct Lane {
@@ -69,68 +69,66 @@ impl Lane {
 
     async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
         let mut flight = Flight::new(&self.link, &self.outbox, channel);
-        let (lost, overdue) = (self.link.lost(), self.overdue(Instant::now()));
-        tokio::pin!(lost, overdue);
-        // Until when somebody waits for what is on its way, and until when `overdue` sleeps.
-        let (mut latest, mut asleep) = (Instant::now(), Instant::now());
-        // Whether this lane has its share of what waits.
-        let mut full = false;
-        let gone = loop {
-            tokio::select! {
-                biased;
-                error = &mut lost => break Gone::Link(error),
-                landed = flight.landed(), if flight.len() > 0 => match landed {
-                    Ok(()) => {
-                        backoff.reset();
-                        (*told, full) = (None, false);
-                    }
-                    Err(error) => break self.gone(error),
-                },
-                () = self.work(), if !full && flight.has_room() => {
-                    // Whoever is about to publish has his message in line when this goes on: they share a write.
-                    yield_now().await;
-                    let tickets = self.outbox.take(self.lanes, flight.len());
-                    full = tickets.is_empty() && !self.outbox.is_empty();
-                    latest = tickets.iter().map(|ticket| ticket.deadline).fold(latest, Instant::max);
-                    if let Err(error) = flight.launch(tickets) {
-                        break self.gone(error);
-                    }
-                }
-                () = &mut overdue, if flight.len() > 0 => {
-                    if asleep == latest {
-                        break Gone::Overdue;
-                    }
-                    // Others were launched since.
-                    asleep = latest;
-                    overdue.set(self.overdue(latest));
-                }
-            }
+        let gone = match self.keep_busy(&mut flight, backoff, told).await {
+            // Whatever failed first may not know why; another of them may.
+            Gone::Closed(None) => flight.poll_all().map_or_else(|error| self.gone(error), |()| Gone::Closed(None)),
+            gone => gone,
         };
-        flight.end(match &gone {
+        let _ = flight.poll_all();
+        flight.judge(match &gone {
             Gone::Closed(Some((code, _))) => Some(*code),
-            _ => None,
+            Gone::Closed(None) | Gone::Link(_) | Gone::Overdue => None,
         });
         gone
+    }
+
+    /// Launches what waits, and answers as it lands, until the channel is of no more use.
+    async fn keep_busy(&self, flight: &mut Flight<'_>, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
+        let lost = self.link.lost();
+        tokio::pin!(lost);
+        let mut rounds = interval(ROUNDS);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whether this lane has its share of what waits.
+        let mut full = false;
+        loop {
+            let landed = tokio::select! {
+                biased;
+                error = &mut lost => return Gone::Link(error),
+                landed = flight.some_landed(), if !flight.is_empty() => landed,
+                () = self.work(), if !full && flight.takes_more() => {
+                    let (tickets, left) = self.outbox.take(self.lanes, flight.load());
+                    full = tickets.is_empty() && left;
+                    if let Err(error) = flight.launch(tickets) {
+                        return self.gone(error);
+                    }
+                    continue;
+                }
+                _ = rounds.tick(), if !flight.is_empty() => {
+                    if flight.is_overdue() {
+                        return Gone::Overdue;
+                    }
+                    continue;
+                }
+            };
+            if let Err(error) = landed {
+                return self.gone(error);
+            }
+            full = false;
+            backoff.reset();
+            *told = None;
+        }
     }
 
     /// Resolves when something waits, and the broker takes it.
     async fn work(&self) {
         loop {
             self.outbox.arrival().await;
+            // Whoever is about to publish is in line when this goes on: they share a write.
+            yield_now().await;
             if !self.link.is_blocked() {
                 return;
             }
             self.link.until_blocked(false).await;
-        }
-    }
-
-    /// Resolves when the last one who waited has given up. While an alarm lasts no other channel could do better.
-    async fn overdue(&self, latest: Instant) {
-        sleep_until(latest.max(Instant::now() + LEAST_WAIT)).await;
-        while self.link.is_blocked() {
-            self.link.until_blocked(false).await;
-            // What the alarm held back is confirmed now.
-            sleep(LEAST_WAIT).await;
         }
     }
 

@@ -29,6 +29,7 @@ mod flight;
 pub(crate) mod inside;
 mod lane;
 mod lanes;
+mod stage;
 mod verdict;
 pub(crate) use lanes::{Lanes, Plan};
 mod watched;

@@ -9,14 +9,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Outgoing, PublishError};
 
-/// With so few in flight one lane has them all.
+/// So many a lane may have on their way, however few there are for each.
 const LEAST_SHARE: usize = 32;
 /// The most messages that a lane has on their way.
 const MOST_ALOFT: usize = 256;
-/// The most bytes of bodies that a lane takes at once, unless the first message alone has more.
+/// The most bytes of bodies that a lane has on their way, unless the first message alone has more.
 const HEAVIEST_SHARE: usize = 1024 * 1024;
 
-/// How much may wait.
+/// So many messages: how many may wait, or are on their way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) messages: usize,
@@ -145,24 +145,24 @@ impl Outbox {
         }
     }
 
-    /// Whether nobody waits in line.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.line().waiting.is_empty()
     }
 
-    /// One lane's share of what waits, of which it has so many on their way already. It has to be answered or given back.
-    pub(super) fn take(&self, lanes: usize, aloft: usize) -> Vec<Ticket> {
+    /// One lane's share of what waits, of which it has so much on its way already, and whether something is left. What is taken has to be
+    /// answered or given back.
+    pub(super) fn take(&self, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
         let mut line = self.line();
         // Equal shares keep all lanes busy, but what shares a write costs the broker least.
-        let most = line.places.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft);
+        let most = line.places.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft.messages);
         let mut tickets = Vec::with_capacity(most.min(line.waiting.len()));
-        let mut bytes = 0;
+        let mut bytes = aloft.bytes;
         while tickets.len() < most
             && let Some(first) = line.waiting.first_entry()
         {
-            bytes += first.get().outgoing.body.len();
+            bytes = bytes.saturating_add(first.get().outgoing.body.len());
             let alone = first.get().alone;
-            let company = aloft > 0 || !tickets.is_empty();
+            let company = aloft.messages > 0 || !tickets.is_empty();
             if company && (alone || bytes > HEAVIEST_SHARE) {
                 break;
             }
@@ -171,10 +171,11 @@ impl Outbox {
                 break;
             }
         }
-        if !line.waiting.is_empty() {
+        let left = !line.waiting.is_empty();
+        if left {
             self.arrival.notify_one();
         }
-        tickets
+        (tickets, left)
     }
 
     /// Takes back what could not be answered.

@@ -1,0 +1,96 @@
+//! How far one message has come on its way through a channel.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use lapin::message::BasicReturnMessage;
+use lapin::options::BasicPublishOptions;
+use lapin::{Channel, Confirmation, PublisherConfirm};
+
+use super::Outgoing;
+use super::verdict::Fate;
+
+type Publishing<'c> = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send + 'c>>;
+
+/// Where a message is.
+pub(super) enum Stage<'c> {
+    /// lapin has it; it may be on the wire.
+    Publishing(Publishing<'c>),
+    /// The broker has it, or will.
+    Confirming(PublisherConfirm),
+    /// The broker answered, perhaps with some message that it returned.
+    Landed(Fate, Option<Box<BasicReturnMessage>>),
+    /// It was not handed over, or its channel or connection ended before the answer.
+    Lost,
+}
+
+impl<'c> Stage<'c> {
+    /// Hands a message to lapin.
+    ///
+    /// # Errors
+    /// The channel takes none.
+    pub(super) fn launch(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
+        let Outgoing { exchange, routing_key, properties, body } = outgoing.clone();
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let mut publishing: Publishing<'c> =
+            Box::pin(async move { channel.basic_publish(exchange, routing_key, options, &body, properties).await });
+        // The first poll takes the delivery tag and queues the frames, together and in order.
+        match publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Ok(Self::Publishing(publishing)),
+            Poll::Ready(confirm) => confirm.map(Self::Confirming),
+        }
+    }
+
+    /// Whether the broker has answered.
+    pub(super) fn has_landed(&self) -> bool {
+        matches!(self, Self::Landed(..))
+    }
+
+    /// Ready once the broker has answered.
+    ///
+    /// # Errors
+    /// It never will.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<()>> {
+        loop {
+            let next = match self {
+                Self::Publishing(publishing) => ready!(publishing.as_mut().poll(cx)).map(Self::Confirming),
+                Self::Confirming(confirm) => ready!(Pin::new(confirm).poll(cx)).map(Self::landed),
+                Self::Landed(..) | Self::Lost => return Poll::Ready(Ok(())),
+            };
+            match next {
+                Ok(stage) => *self = stage,
+                Err(error) => {
+                    // What has ended must not be polled again.
+                    *self = Self::Lost;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+
+    fn landed(confirmation: Confirmation) -> Self {
+        match confirmation {
+            Confirmation::Ack(message) => Self::Landed(Fate::Acked, message.map(Box::new)),
+            Confirmation::Nack(message) => Self::Landed(Fate::Nacked, message.map(Box::new)),
+            // It cannot be: a lane's channel asks for confirms.
+            Confirmation::NotRequested => Self::Landed(Fate::Lost, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_whose_hand_over_failed_is_asked_no_second_time() {
+        let gone = async { Err(io::Error::from(io::ErrorKind::ConnectionReset).into()) };
+        let mut stage = Stage::Publishing(Box::pin(gone));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(matches!(stage.poll(cx), Poll::Ready(Err(_))));
+        assert!(matches!(stage.poll(cx), Poll::Ready(Ok(()))));
+        assert!(!stage.has_landed());
+    }
+}

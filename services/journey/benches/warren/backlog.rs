@@ -20,7 +20,9 @@ const ANALYTICS_QUEUE: &str = "analytics-queue";
 pub(crate) async fn measure(queues: &Queues) {
     queues.fresh().await;
     queues.fresh_named(ANALYTICS_QUEUE).await;
-    publishing::publish(&queues.broker, 1024, WAITING).await;
+    for _ in 0..10 {
+        publishing::publish(&queues.broker, publishing::orders(1024, WAITING / 10)).await;
+    }
     let head = ["service", "what it does", "events handled", "most memory"].map(String::from).to_vec();
     let mut cells = vec![head, drained(queues).await];
     let away = format!("smtp://127.0.0.1:{}", free_port());

@@ -82,7 +82,7 @@ impl<'a> Row<'a> {
 
 async fn backlog(queues: &Queues) {
     queues.fresh().await;
-    publishing::publish(&queues.broker, 256, BACKLOG).await;
+    publishing::publish(&queues.broker, publishing::orders(256, BACKLOG)).await;
 }
 
 async fn drain(broker: &Broker) -> f64 {

@@ -1,10 +1,8 @@
 //! Confirmed publishing to one queue: `messaging`, bare lapin, the official Go client.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contract::{CloudEvent, OrderEvent};
+use contract::{Encoded, OrderEvent};
 use journey::Broker;
 use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;
@@ -60,7 +58,8 @@ impl<'a> Row<'a> {
         let (queues, in_flight) = (self.queues, self.in_flight);
         let (url, total) = (queues.broker.url(), sample::messages(in_flight));
         queues.fresh().await;
-        self.messaging.run(total, publish(&queues.broker, in_flight, total)).await;
+        let orders = orders(in_flight, total);
+        self.messaging.run(total, publish(&queues.broker, orders)).await;
         if in_flight == 1 {
             queues.fresh().await;
             self.awaiting.run(total, bare::publish_awaiting_each(&url, sample::QUEUE, &BODY, total)).await;
@@ -75,28 +74,31 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Publishes `total` orders through `messaging`, `in_flight` at a time, each encoded on its way. Events a second.
-pub(crate) async fn publish(broker: &Broker, in_flight: usize, total: usize) -> f64 {
+/// So many orders, encoded as the yardsticks' bodies are, in so many shares.
+pub(crate) fn orders(shares: usize, total: usize) -> Vec<Vec<Encoded>> {
+    let share = |first| (first..total).step_by(shares).map(|_| sample::placed().encode()).collect();
+    (0..shares).map(share).collect()
+}
+
+/// Publishes orders through `messaging`, one of each share at a time. Events a second.
+pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
+    let total: usize = shares.iter().map(Vec::len).sum();
     let registry = prometheus::Registry::new();
     let options = PublisherOptions::default();
     let publisher = Publisher::start::<OrderEvent>(sample::endpoint(broker), sample::EXCHANGE, options, &registry)
         .expect("a fresh registry takes the metrics");
     sample::eventually_connected(&publisher).await;
-    let left = Arc::new(AtomicUsize::new(total));
     let started = Instant::now();
-    let tasks: Vec<_> = (0..in_flight)
-        .map(|_| {
-            let (publisher, left) = (publisher.clone(), Arc::clone(&left));
-            tokio::spawn(async move {
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
-                    let event: CloudEvent<OrderEvent> = sample::placed();
-                    let deadline = Instant::now() + Duration::from_secs(60);
-                    publisher.publish(event.encode(), deadline).await.expect("the broker confirms");
-                }
-            })
+    let tasks = shares.into_iter().map(|events| {
+        let publisher = publisher.clone();
+        tokio::spawn(async move {
+            for event in events {
+                let deadline = Instant::now() + Duration::from_secs(60);
+                publisher.publish(event, deadline).await.expect("the broker confirms");
+            }
         })
-        .collect();
-    for task in tasks {
+    });
+    for task in tasks.collect::<Vec<_>>() {
         task.await.expect("a publishing task panicked");
     }
     let rate = total as f64 / started.elapsed().as_secs_f64();

@@ -44,7 +44,7 @@ pub(crate) async fn measure(rounds: usize) {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         queues.fresh().await;
-        publishing::publish(&broker, 256, BACKLOG).await;
+        publishing::publish(&broker, publishing::orders(256, BACKLOG)).await;
         figures.push(recovery(&broker).await);
     }
     let title = "Recovery: broker killed and started again (from its port answering AMQP to the first event handled)";

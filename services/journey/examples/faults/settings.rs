@@ -46,7 +46,7 @@ impl Settings {
         let faults = whole("FAULTS", 1, 10_000, 16);
         let seed = whole("SEED", 0, u64::MAX, rand::random_range(0..1_000_000));
         let minutes = whole("MINUTES", 3, 10_000, 0);
-        let rate = whole("RATE", 1, 1000, 500);
+        let rate = whole("RATE", 1, 10_000, 500);
         let only = variable("FAULT").and_then(|name| {
             let found = Fault::ALL.into_iter().find(|fault| fault.name() == name);
             if found.is_none() {

@@ -20,7 +20,6 @@ mod serving;
 
 use journey::Broker;
 
-use publishing::Reached;
 use queues::Queues;
 
 /// Every section, in the order in which they are measured and printed.
@@ -49,11 +48,10 @@ async fn main() {
     let both = [Queues::quorum(&broker), Queues::classic(&broker).await];
     let [quorum, _] = &both;
     println!("{rounds} rounds a row; medians, with the lowest and the highest round in brackets");
-    let mut alone: Vec<Reached> = Vec::new();
     for section in wanted {
         match section {
-            "publishing" => alone = publishing::measure(&both, rounds).await,
-            "serving" => serving::measure(&both, rounds, &alone).await,
+            "publishing" => publishing::measure(&both, rounds).await,
+            "serving" => serving::measure(&both, rounds).await,
             "draining" => draining::measure(&both, rounds).await,
             "mailing" => mailing::measure(quorum, rounds).await,
             "recovering" => recovering::measure(rounds).await,

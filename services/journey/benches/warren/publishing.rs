@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use contract::{Encoded, OrderEvent};
 use journey::Broker;
 use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::cost::Contender;
 use crate::queues::Queues;
@@ -13,16 +15,8 @@ use crate::{bare, golang, rounds, sample};
 
 /// Events handed over and not yet confirmed, a row each.
 const IN_FLIGHT: [usize; 4] = [1, 16, 256, 1024];
-/// What the yardsticks publish: the size of the Go client's messages.
+/// What is published: the size of the Go client's messages.
 const BODY: [u8; 300] = [b'x'; 300];
-
-/// What `messaging` reached by itself, for whoever has to be weighed against it.
-pub(crate) struct Reached {
-    pub(crate) kind: &'static str,
-    pub(crate) in_flight: usize,
-    /// Events a second, the median of the rounds.
-    pub(crate) rate: f64,
-}
 
 struct Row<'a> {
     queues: &'a Queues,
@@ -33,8 +27,8 @@ struct Row<'a> {
     go: Contender,
 }
 
-/// Measures and prints every row, `rounds` times, and gives back what `messaging` reached in each.
-pub(crate) async fn measure(both: &[Queues], rounds: usize) -> Vec<Reached> {
+/// Measures and prints every row, `rounds` times.
+pub(crate) async fn measure(both: &[Queues], rounds: usize) {
     let mut rows: Vec<Row> =
         both.iter().flat_map(|queues| IN_FLIGHT.map(|in_flight| Row::new(queues, in_flight))).collect();
     for _ in 0..rounds {
@@ -43,9 +37,6 @@ pub(crate) async fn measure(both: &[Queues], rounds: usize) -> Vec<Reached> {
         }
     }
     print(&rows);
-    let reached =
-        |row: &Row| Reached { kind: row.queues.kind, in_flight: row.in_flight, rate: row.messaging.rate.median() };
-    rows.iter().map(reached).collect()
 }
 
 impl<'a> Row<'a> {
@@ -58,8 +49,8 @@ impl<'a> Row<'a> {
         let (queues, in_flight) = (self.queues, self.in_flight);
         let (url, total) = (queues.broker.url(), sample::messages(in_flight));
         queues.fresh().await;
-        let orders = orders(in_flight, total);
-        self.messaging.run(total, publish(&queues.broker, orders)).await;
+        let events = alike(&Bytes::from_static(&BODY), in_flight, total);
+        self.messaging.run(total, publish(&queues.broker, events)).await;
         if in_flight == 1 {
             queues.fresh().await;
             self.awaiting.run(total, bare::publish_awaiting_each(&url, sample::QUEUE, &BODY, total)).await;
@@ -74,13 +65,21 @@ impl<'a> Row<'a> {
     }
 }
 
-/// So many orders, encoded as the yardsticks' bodies are, in so many shares.
+/// So many orders, encoded, in so many shares.
 pub(crate) fn orders(shares: usize, total: usize) -> Vec<Vec<Encoded>> {
     let share = |first| (first..total).step_by(shares).map(|_| sample::placed().encode()).collect();
     (0..shares).map(share).collect()
 }
 
-/// Publishes orders through `messaging`, one of each share at a time. Events a second.
+/// So many events of this body in so many shares, each with an id of its own.
+pub(crate) fn alike(body: &Bytes, shares: usize, total: usize) -> Vec<Vec<Encoded>> {
+    let one = sample::placed().encode();
+    let event = |_| Encoded { id: Uuid::now_v7().to_string(), body: body.clone(), ..one.clone() };
+    let share = |first| (first..total).step_by(shares).map(event).collect();
+    (0..shares).map(share).collect()
+}
+
+/// Publishes events through `messaging`, one of each share at a time. Events a second.
 pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
     let total: usize = shares.iter().map(Vec::len).sum();
     let registry = prometheus::Registry::new();

@@ -7,7 +7,7 @@ use journey::Process;
 use crate::cost;
 use crate::latencies::Latencies;
 use crate::load::post_orders;
-use crate::publishing::Reached;
+use crate::publishing::{alike, publish};
 use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 use crate::sample;
@@ -27,12 +27,14 @@ struct Shop<'a> {
 struct Row {
     at_once: usize,
     rate: Figures,
+    /// What `messaging` reached by itself, with the same events.
+    alone: Figures,
     latencies: Latencies,
     cpu: Figures,
 }
 
-/// Measures and prints every row, `rounds` times; `alone` is what `messaging` reached by itself in the same run.
-pub(crate) async fn measure(both: &[Queues], rounds: usize, alone: &[Reached]) {
+/// Measures and prints every row, `rounds` times.
+pub(crate) async fn measure(both: &[Queues], rounds: usize) {
     let mut shops = Vec::new();
     for queues in both {
         shops.push(Shop::open(queues).await);
@@ -42,7 +44,7 @@ pub(crate) async fn measure(both: &[Queues], rounds: usize, alone: &[Reached]) {
             shop.measure().await;
         }
     }
-    print(&shops, alone);
+    print(&shops);
 }
 
 impl<'a> Shop<'a> {
@@ -55,9 +57,12 @@ impl<'a> Shop<'a> {
     }
 
     async fn measure(&mut self) {
+        let body = sample::placed().encode().body;
         for row in &mut self.rows {
-            self.queues.fresh().await;
             let total = sample::messages(row.at_once);
+            self.queues.fresh().await;
+            row.alone.push(publish(&self.queues.broker, alike(&body, row.at_once, total)).await);
+            self.queues.fresh().await;
             let before = cost::cpu_seconds(self.order.id());
             let round = post_orders(self.address, sample::ORDER, row.at_once, total).await;
             let spent = cost::cpu_seconds(self.order.id()) - before;
@@ -69,14 +74,12 @@ impl<'a> Shop<'a> {
     }
 }
 
-fn print(shops: &[Shop<'_>], alone: &[Reached]) {
+fn print(shops: &[Shop<'_>]) {
     let [first, last] = [&["queue", "at once", "orders"][..], &["CPU per 100,000", "against messaging alone"]];
     let mut cells = vec![[first, &Latencies::HEAD, last].concat().into_iter().map(String::from).collect()];
     for (shop, row) in shops.iter().flat_map(|shop| shop.rows.iter().map(move |row| (shop, row))) {
-        let kind = shop.queues.kind;
-        let alone = alone.iter().find(|reached| reached.kind == kind && reached.in_flight == row.at_once);
-        let against = alone.map_or("–".into(), |alone| format!("{:.2}×", row.rate.median() / alone.rate));
-        let first = [kind.to_owned(), row.at_once.to_string(), row.rate.show("/s")];
+        let against = row.rate.against(&row.alone);
+        let first = [shop.queues.kind.to_owned(), row.at_once.to_string(), row.rate.show("/s")];
         let last = [row.cpu.show(" s"), against];
         cells.push(first.into_iter().chain(row.latencies.show()).chain(last).collect());
     }

@@ -67,15 +67,17 @@ impl<'a> Row<'a> {
 
 /// So many orders, encoded, in so many shares.
 pub(crate) fn orders(shares: usize, total: usize) -> Vec<Vec<Encoded>> {
-    let share = |first| (first..total).step_by(shares).map(|_| sample::placed().encode()).collect();
-    (0..shares).map(share).collect()
+    shared(shares, total, || sample::placed().encode())
 }
 
 /// So many events of this body in so many shares, each with an id of its own.
 pub(crate) fn alike(body: &Bytes, shares: usize, total: usize) -> Vec<Vec<Encoded>> {
-    let one = sample::placed().encode();
-    let event = |_| Encoded { id: Uuid::now_v7().to_string(), body: body.clone(), ..one.clone() };
-    let share = |first| (first..total).step_by(shares).map(event).collect();
+    let one = Encoded { body: body.clone(), ..sample::placed().encode() };
+    shared(shares, total, || Encoded { id: Uuid::now_v7().to_string(), ..one.clone() })
+}
+
+fn shared(shares: usize, total: usize, event: impl Fn() -> Encoded) -> Vec<Vec<Encoded>> {
+    let share = |first| (first..total).step_by(shares).map(|_| event()).collect();
     (0..shares).map(share).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -90,11 +90,17 @@ where
                 return Poll::Ready(End::Closed);
             }
         }
-        let Some(deadline) = pace.deadline(limits, told) else { return Poll::Pending };
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
+        while let Some(deadline) = pace.deadline(limits, told) {
+            // Each request puts the deadline off; the timer follows once it has ended, not every time.
+            if timer.is_elapsed() || timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
+            }
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() == deadline {
+                return Poll::Ready(End::Late);
+            }
         }
-        timer.as_mut().poll(cx).map(|()| End::Late)
+        Poll::Pending
     })
     .await
 }

@@ -1,6 +1,9 @@
 //! One trace across the broker: the W3C trace context, in and out.
 
+use std::fmt;
+
 use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -30,14 +33,27 @@ pub(crate) fn write(span: &SpanContext) -> Option<String> {
     span.is_valid().then(|| format!("00-{}-{}-{sampled:02x}", span.trace_id(), span.span_id()))
 }
 
-/// The headers that name a span, if it is part of a trace.
-pub(crate) fn inject(span: &Span) -> Option<FieldTable> {
-    if span.is_disabled() {
-        return None;
-    }
+/// Gives a span its name and attributes, if it is recorded: of the others nobody will read them, and each costs an allocation.
+pub(crate) fn describe<A: IntoIterator<Item = KeyValue>>(
+    span: &Span,
+    name: fmt::Arguments<'_>,
+    attributes: impl FnOnce() -> A,
+) {
     let context = span.context();
     let span = context.span();
-    let context = span.span_context();
+    if span.is_recording() {
+        span.update_name(name.to_string());
+        span.set_attributes(attributes());
+    }
+}
+
+/// What others have to know of a span to continue its trace.
+pub(crate) fn context(span: &Span) -> SpanContext {
+    span.context().span().span_context().clone()
+}
+
+/// The headers that name a span, if it is part of a trace.
+pub(crate) fn headers(context: &SpanContext) -> Option<FieldTable> {
     let parent = write(context)?;
     let mut headers = FieldTable::default();
     headers.insert(HEADERS[0].into(), AMQPValue::LongString(parent.into()));

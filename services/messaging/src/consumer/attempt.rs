@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, KeyValue};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::field::Empty;
@@ -20,6 +20,7 @@ use super::work::Work;
 use super::{Handler, Outcome, Received};
 use crate::letter::Letter;
 use crate::metrics::ConsumeMetrics;
+use crate::trace;
 
 impl<H: Handler> Work<H> {
     /// Makes one attempt. `place` is held while the handler runs, and not while a copy waits for another's outcome.
@@ -37,13 +38,7 @@ impl<H: Handler> Work<H> {
 
     /// A child of the span it was published in; each further attempt is linked to the one that failed before it.
     pub(super) fn process_span(&self, letter: &Letter) -> Span {
-        let span = info_span!(
-            "process",
-            otel.name = self.span_name,
-            otel.kind = "consumer",
-            otel.status_code = Empty,
-            messaging.message.id = letter.message_id()
-        );
+        let span = info_span!("process", otel.kind = "consumer", otel.status_code = Empty);
         if let Some(published) = letter.published_span() {
             // Without tracing there is no layer to tell.
             let _ = span.set_parent(Context::new().with_remote_span_context(published));
@@ -51,6 +46,9 @@ impl<H: Handler> Work<H> {
         if let Some(failed) = letter.failed_span() {
             span.add_link(failed);
         }
+        trace::describe(&span, format_args!("process {}", self.subscription.queue_name()), || {
+            letter.message_id().map(|id| KeyValue::new("messaging.message.id", id.to_owned()))
+        });
         span
     }
 

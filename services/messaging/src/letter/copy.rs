@@ -26,10 +26,11 @@ pub(crate) struct Copy {
 impl Copy {
     /// The message to publish: through the default exchange, the queue's name is the routing key.
     pub(crate) fn outgoing(&self) -> Outgoing {
+        let properties = self.properties.clone().with_headers(self.headers.clone());
         Outgoing {
-            exchange: "".into(),
-            routing_key: self.queue.as_str().into(),
-            properties: self.properties.clone().with_headers(self.headers.clone()),
+            exchange: "",
+            routing_key: self.queue.clone().into(),
+            properties: Box::new(move || properties.clone()),
             body: self.body.clone(),
         }
     }

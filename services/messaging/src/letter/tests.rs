@@ -33,8 +33,14 @@ fn count(count: i64) -> AMQPValue {
 /// The copy, delivered from the queue it was for.
 fn delivered(copy: &Copy) -> Letter {
     let outgoing = copy.outgoing();
-    let mut delivery = Delivery::mock(8, outgoing.exchange, outgoing.routing_key, false, outgoing.body.to_vec());
-    delivery.properties = outgoing.properties;
+    let mut delivery = Delivery::mock(
+        8,
+        outgoing.exchange.into(),
+        outgoing.routing_key.as_ref().into(),
+        false,
+        outgoing.body.to_vec(),
+    );
+    delivery.properties = (outgoing.properties)();
     Letter::new(delivery)
 }
 
@@ -107,7 +113,7 @@ fn a_copy_knows_its_first_exchange_and_key_and_nothing_of_its_headers_from_outsi
 #[test]
 fn a_copy_keeps_what_describes_its_body_and_sheds_what_would_make_it_vanish_or_be_refused() {
     let properties =
-        letter(false, &[]).to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE).outgoing().properties;
+        (letter(false, &[]).to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE).outgoing().properties)();
     assert_eq!(properties.message_id().as_ref().map(ShortString::as_str), Some("019"));
     assert_eq!(properties.delivery_mode(), &Some(2));
     assert!(properties.content_type().is_some());

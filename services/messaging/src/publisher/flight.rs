@@ -14,7 +14,8 @@ use lapin::Channel;
 use tokio::time::Instant;
 
 use super::PublishError;
-use super::outbox::{Limits, Outbox, Ticket};
+use super::line::{Limits, Ticket};
+use super::outbox::Outbox;
 use super::stage::Stage;
 use super::verdict::{Fate, Verdict};
 use crate::error::reply;

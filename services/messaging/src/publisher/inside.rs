@@ -5,7 +5,8 @@ use futures_util::future::{join, join_all};
 use lapin::BasicProperties;
 use tokio::time::{Duration, Instant};
 
-use super::outbox::{Limits, Outbox};
+use super::line::Limits;
+use super::outbox::Outbox;
 use super::verdict::Fate;
 use super::{Outgoing, PublishError};
 
@@ -24,8 +25,7 @@ pub async fn confirm_all(messages: usize) {
         let lane = async {
             let mut left = IN_FLIGHT;
             while left > 0 {
-                outbox.arrival().await;
-                let (tickets, _) = outbox.take(4, Limits { messages: 0, bytes: 0 });
+                let (tickets, _) = outbox.turn().await.take(4, Limits { messages: 0, bytes: 0 });
                 left -= tickets.len();
                 for ticket in tickets {
                     let answer = Fate::Acked.answer(Ok(())).expect("what is confirmed is answered");
@@ -39,7 +39,7 @@ pub async fn confirm_all(messages: usize) {
 }
 
 fn message() -> Outgoing {
-    let properties = BasicProperties::default().with_message_id("019".into());
+    let properties = Box::new(|| BasicProperties::default().with_message_id("019".into()));
     let body = Bytes::from_static(b"{}");
-    Outgoing { exchange: "order-exchange".into(), routing_key: "order.placed".into(), properties, body }
+    Outgoing { exchange: "order-exchange", routing_key: "order.placed".into(), properties, body }
 }

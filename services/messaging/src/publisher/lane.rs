@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use super::flight::Flight;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Turn};
 use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
@@ -95,8 +95,13 @@ impl Lane {
                 biased;
                 error = &mut lost => return Gone::Link(error),
                 landed = flight.some_landed(), if !flight.is_empty() => landed,
-                () = self.work(), if !full && flight.takes_more() => {
-                    let (tickets, left) = self.outbox.take(self.lanes, flight.load());
+                turn = self.turn(), if !full && flight.takes_more() => {
+                    // Whoever is about to publish is in line when this goes on: they share a write.
+                    yield_now().await;
+                    if self.link.is_blocked() {
+                        continue;
+                    }
+                    let (tickets, left) = turn.take(self.lanes, flight.load());
                     full = tickets.is_empty() && left;
                     if let Err(error) = flight.launch(tickets) {
                         return self.gone(error);
@@ -119,17 +124,10 @@ impl Lane {
         }
     }
 
-    /// Resolves when something waits, and the broker takes it.
-    async fn work(&self) {
-        loop {
-            self.outbox.arrival().await;
-            // Whoever is about to publish is in line when this goes on: they share a write.
-            yield_now().await;
-            if !self.link.is_blocked() {
-                return;
-            }
-            self.link.until_blocked(false).await;
-        }
+    /// Resolves when it is this lane's turn to hand something over, and the broker takes it.
+    async fn turn(&self) -> Turn<'_> {
+        self.link.until_blocked(false).await;
+        self.outbox.turn().await
     }
 
     fn gone(&self, error: lapin::Error) -> Gone {

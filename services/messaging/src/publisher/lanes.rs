@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::lane::Lane;
-use super::outbox::{Limits, Outbox};
+use super::line::Limits;
+use super::outbox::Outbox;
 use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
 use crate::link::Link;
@@ -184,13 +186,13 @@ impl Supervisor {
     async fn connect(&self) -> Result<(Arc<Link>, JoinSet<Error>), Error> {
         let link = Arc::new(Link::dial(&self.endpoint, &self.link_metrics).await?);
         self.topology.assert(&link).await?;
-        let mut running = JoinSet::new();
-        for _ in 0..self.lanes {
+        let lanes = (0..self.lanes).map(|_| async {
             let (outbox, link, topology) = (Arc::clone(&self.outbox), Arc::clone(&link), Arc::clone(&self.topology));
             let lane = Lane { outbox, link, topology, lanes: self.lanes };
             let channel = lane.open().await?;
-            running.spawn(lane.run(channel));
-        }
+            Ok::<_, Error>(lane.run(channel))
+        });
+        let running = try_join_all(lanes).await?.into_iter().collect();
         Ok((link, running))
     }
 

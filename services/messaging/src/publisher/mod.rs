@@ -5,10 +5,12 @@ use std::sync::Arc;
 use contract::{CONTENT_TYPE, Encoded, Event};
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
+use opentelemetry::KeyValue;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 use crate::metrics::{LinkMetrics, Outcome, PublishMetrics, Role, StandingMetrics};
 use crate::topology::Topology;
@@ -22,13 +24,14 @@ mod publish_error;
 pub use publish_error::PublishError;
 mod outgoing;
 pub(crate) use outgoing::Outgoing;
-mod outbox;
-pub(crate) use outbox::Limits;
 mod flight;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 mod lane;
 mod lanes;
+mod line;
+mod outbox;
+pub(crate) use line::Limits;
 mod stage;
 mod verdict;
 pub(crate) use lanes::{Lanes, Plan};
@@ -68,7 +71,7 @@ pub struct Publisher {
     lanes: Arc<Lanes>,
     metrics: PublishMetrics,
     exchange: &'static str,
-    app_id: ShortString,
+    app_id: Arc<ShortString>,
     host: Arc<str>,
     port: u16,
 }
@@ -89,7 +92,7 @@ impl Publisher {
         let standing_metrics = Some(StandingMetrics::register(registry)?);
         let metrics = PublishMetrics::register(registry, exchange, E::TYPES)?;
         let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
-        let app_id = short(endpoint.name.as_str()).unwrap_or_default();
+        let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
         let lanes = Lanes::start(Plan {
             endpoint,
             what: format!("publisher to {exchange}"),
@@ -136,37 +139,42 @@ impl Publisher {
 
     /// None if AMQP cannot carry the id or the type.
     fn outgoing(&self, event: Encoded, span: &Span) -> Option<Outgoing> {
-        let properties = BasicProperties::default()
-            .with_message_id(short(event.id)?)
-            .with_type(short(event.event_type)?)
-            .with_timestamp(u64::try_from(event.time.as_second()).unwrap_or(0))
-            .with_app_id(self.app_id.clone())
-            .with_content_type(CONTENT_TYPE.into())
-            .with_delivery_mode(PERSISTENT);
-        let properties = match trace::inject(span) {
-            Some(headers) => properties.with_headers(headers),
-            None => properties,
-        };
-        let routing_key = event.event_type.into();
-        Some(Outgoing { exchange: self.exchange.into(), routing_key, properties, body: event.body })
+        let (id, event_type) = (short(event.id)?, event.event_type);
+        short(event_type)?;
+        let timestamp = u64::try_from(event.time.as_second()).unwrap_or(0);
+        let (app_id, trace) = (Arc::clone(&self.app_id), trace::context(span));
+        let properties = Box::new(move || {
+            let properties = BasicProperties::default()
+                .with_message_id(id.clone())
+                .with_type(event_type.into())
+                .with_timestamp(timestamp)
+                .with_app_id((*app_id).clone())
+                .with_content_type(CONTENT_TYPE.into())
+                .with_delivery_mode(PERSISTENT);
+            match trace::headers(&trace) {
+                Some(headers) => properties.with_headers(headers),
+                None => properties,
+            }
+        });
+        Some(Outgoing { exchange: self.exchange, routing_key: event_type.into(), properties, body: event.body })
     }
 
     fn span(&self, event: &Encoded) -> Span {
-        info_span!(
-            "send",
-            otel.name = %format_args!("send {}", self.exchange),
-            otel.kind = "producer",
-            messaging.system = "rabbitmq",
-            "messaging.operation.type" = "send",
-            messaging.operation.name = "send",
-            messaging.destination.name = self.exchange,
-            messaging.rabbitmq.destination.routing_key = event.event_type,
-            messaging.message.id = event.id,
-            messaging.message.body.size = event.body.len(),
-            server.address = &*self.host,
-            server.port = self.port,
-            "error.type" = field::Empty,
-        )
+        let span = info_span!("send", otel.kind = "producer", "error.type" = Empty);
+        trace::describe(&span, format_args!("send {}", self.exchange), || {
+            [
+                KeyValue::new("messaging.system", "rabbitmq"),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.operation.name", "send"),
+                KeyValue::new("messaging.destination.name", self.exchange),
+                KeyValue::new("messaging.rabbitmq.destination.routing_key", event.event_type),
+                KeyValue::new("messaging.message.id", event.id.clone()),
+                KeyValue::new("messaging.message.body.size", event.body.len() as i64),
+                KeyValue::new("server.address", Arc::clone(&self.host)),
+                KeyValue::new("server.port", i64::from(self.port)),
+            ]
+        });
+        span
     }
 }
 

@@ -1,73 +1,26 @@
-//! The messages that wait to be published, and the places of those who wait for an answer.
+//! Where publishers meet the lanes: who waits, and which lane is called.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::line::{Limits, Line, Ticket};
 use super::{Answer, Outgoing, PublishError};
-
-/// So many a lane may have on their way, however few there are for each.
-const LEAST_SHARE: usize = 32;
-/// The most messages that a lane has on their way.
-const MOST_ALOFT: usize = 256;
-/// The most bytes of bodies that a lane has on their way, unless the first message alone has more.
-const HEAVIEST_SHARE: usize = 1024 * 1024;
-
-/// So many messages: how many may wait, or are on their way.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) messages: usize,
-    /// Bytes of bodies.
-    pub(crate) bytes: usize,
-}
-
-/// A message, and the way back to its publisher. A lane holds it while it is on its way.
-pub(super) struct Ticket {
-    /// Its place in line, which it keeps when it has to be sent again.
-    number: u64,
-    /// In a box, because the line moves its tickets about.
-    pub(super) outgoing: Box<Outgoing>,
-    pub(super) deadline: Instant,
-    /// Whether it was ever handed to the broker: then nobody can say that no queue holds it.
-    pub(super) sent: bool,
-    /// Whether it has to be the only one on its channel, since it or its company offended the broker.
-    pub(super) alone: bool,
-    answer: oneshot::Sender<Answer>,
-}
-
-impl Ticket {
-    /// Answers its publisher.
-    pub(super) fn answer(self, answer: Answer) {
-        // Nobody may be waiting any more; then nobody needs to know.
-        let _ = self.answer.send(answer);
-    }
-}
 
 /// Where messages wait for a lane, first come, first served.
 pub(super) struct Outbox {
     line: Mutex<Line>,
     limits: Limits,
     in_flight: Option<IntGauge>,
-    arrival: Notify,
+    calls: Notify,
     emptied: Notify,
-}
-
-#[derive(Default)]
-struct Line {
-    waiting: BTreeMap<u64, Ticket>,
-    next_number: u64,
-    /// Publishers that wait for an answer, and the bytes of their bodies.
-    places: usize,
-    bytes: usize,
-    closed: bool,
 }
 
 impl Outbox {
     pub(super) fn new(limits: Limits, in_flight: Option<IntGauge>) -> Self {
-        Self { line: Mutex::default(), limits, in_flight, arrival: Notify::new(), emptied: Notify::new() }
+        Self { line: Mutex::default(), limits, in_flight, calls: Notify::new(), emptied: Notify::new() }
     }
 
     /// Waits in line, and for the broker's answer, until the deadline. `unsent` says what to answer for a message that was never sent.
@@ -125,57 +78,43 @@ impl Outbox {
         line.places += 1;
         line.bytes += bytes;
         let outgoing = Box::new(outgoing);
-        line.waiting.insert(number, Ticket { number, outgoing, deadline, sent: false, alone: false, answer: sender });
+        line.waiting.push_back(Ticket { number, outgoing, deadline, sent: false, alone: false, answer: sender });
+        self.call(&mut line);
         drop(line);
         if let Some(in_flight) = &self.in_flight {
             in_flight.inc();
         }
-        self.arrival.notify_one();
         Ok(Place { outbox: self, number, bytes, answer })
     }
 
     fn withdraw(&self, number: u64) -> Option<Ticket> {
-        self.line().waiting.remove(&number)
+        self.line().withdraw(number)
     }
 
-    /// Resolves once somebody waits in line.
-    pub(super) async fn arrival(&self) {
-        while self.is_empty() {
-            self.arrival.notified().await;
+    /// Resolves once somebody waits in line, when it is this lane's turn: one lane is called at a time, since what shares a channel and a write
+    /// costs the broker least.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        loop {
+            if let Some(turn) = self.turn_now() {
+                return turn;
+            }
+            self.calls.notified().await;
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.line().waiting.is_empty()
-    }
-
-    /// One lane's share of what waits, of which it has so much on its way already, and whether something is left. What is taken has to be
-    /// answered or given back.
-    pub(super) fn take(&self, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
+    /// A turn, if somebody waits in line. Else no lane is called any longer: whoever was came in vain.
+    fn turn_now(&self) -> Option<Turn<'_>> {
         let mut line = self.line();
-        // Equal shares keep all lanes busy, but what shares a write costs the broker least.
-        let most = line.places.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft.messages);
-        let mut tickets = Vec::with_capacity(most.min(line.waiting.len()));
-        let mut bytes = aloft.bytes;
-        while tickets.len() < most
-            && let Some(first) = line.waiting.first_entry()
-        {
-            bytes = bytes.saturating_add(first.get().outgoing.body.len());
-            let alone = first.get().alone;
-            let company = aloft.messages > 0 || !tickets.is_empty();
-            if company && (alone || bytes > HEAVIEST_SHARE) {
-                break;
-            }
-            tickets.push(first.remove());
-            if alone {
-                break;
-            }
+        line.called = !line.waiting.is_empty();
+        line.called.then(|| Turn { outbox: self })
+    }
+
+    /// Calls a lane, if somebody waits in line and none is called: the one that was busy last.
+    fn call(&self, line: &mut Line) {
+        if !line.called && !line.waiting.is_empty() {
+            line.called = true;
+            self.calls.notify_last();
         }
-        let left = !line.waiting.is_empty();
-        if left {
-            self.arrival.notify_one();
-        }
-        (tickets, left)
     }
 
     /// Takes back what could not be answered.
@@ -187,10 +126,10 @@ impl Outbox {
         for ticket in tickets {
             // Under the lock, so that a publisher that leaves now finds its ticket in line, or closed before.
             if !ticket.answer.is_closed() {
-                line.waiting.insert(ticket.number, ticket);
+                line.admit(ticket);
             }
         }
-        self.arrival.notify_one();
+        self.call(&mut line);
     }
 
     /// Takes in nothing more; resolves once everybody has an answer.
@@ -207,6 +146,28 @@ impl Outbox {
     }
 }
 
+/// A lane's turn to take its share. When it ends, with or without, the next lane is called to what is left.
+pub(super) struct Turn<'o> {
+    outbox: &'o Outbox,
+}
+
+impl Turn<'_> {
+    /// One lane's share of what waits, of which it has so much on its way already, and whether something is left. What is taken has to be
+    /// answered or given back.
+    pub(super) fn take(self, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
+        let mut line = self.outbox.line();
+        (line.share(lanes, aloft), !line.waiting.is_empty())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut line = self.outbox.line();
+        line.called = false;
+        self.outbox.call(&mut line);
+    }
+}
+
 /// A publisher's place: given up when it has its answer or waits no more.
 struct Place<'o> {
     outbox: &'o Outbox,
@@ -219,7 +180,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.answer.close();
         let mut line = self.outbox.line();
-        line.waiting.remove(&self.number);
+        line.withdraw(self.number);
         line.places -= 1;
         line.bytes -= self.bytes;
         if line.places == 0 {

@@ -30,7 +30,9 @@ impl<'c> Stage<'c> {
     /// # Errors
     /// The channel takes none.
     pub(super) fn launch(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
-        let Outgoing { exchange, routing_key, properties, body } = outgoing.clone();
+        let exchange = outgoing.exchange.into();
+        let routing_key = outgoing.routing_key.as_ref().into();
+        let (properties, body) = ((outgoing.properties)(), outgoing.body.clone());
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let mut publishing: Publishing<'c> =
             Box::pin(async move { channel.basic_publish(exchange, routing_key, options, &body, properties).await });

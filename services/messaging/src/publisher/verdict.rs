@@ -93,9 +93,9 @@ impl Fate {
 impl Address {
     fn of(outgoing: &Outgoing) -> Self {
         Self {
-            exchange: outgoing.exchange.clone(),
-            routing_key: outgoing.routing_key.clone(),
-            message_id: outgoing.properties.message_id().clone(),
+            exchange: outgoing.exchange.into(),
+            routing_key: outgoing.routing_key.as_ref().into(),
+            message_id: (outgoing.properties)().message_id().clone(),
         }
     }
 }
@@ -111,7 +111,8 @@ mod tests {
 
     fn message(id: &str) -> Outgoing {
         let properties = BasicProperties::default().with_message_id(id.into());
-        Outgoing { exchange: "e".into(), routing_key: "k".into(), properties, body: Bytes::new() }
+        let properties = Box::new(move || properties.clone());
+        Outgoing { exchange: "e", routing_key: "k".into(), properties, body: Bytes::new() }
     }
 
     /// A verdict on messages, of which those with these ids came back.

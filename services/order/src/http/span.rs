@@ -4,8 +4,9 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use hyper::http::request::Parts;
-use opentelemetry::global;
 use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{KeyValue, global};
 use tracing::field::Empty;
 use tracing::{Span, debug, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -14,27 +15,30 @@ use super::route::Route;
 
 /// Begins the span of a request: `POST /orders` and the like, of kind server.
 pub(super) fn of(request: &Parts, route: Route<'_>) -> Span {
-    let method = request.method.as_str();
-    let span = info_span!(
-        "request",
-        otel.name = Empty,
-        otel.kind = "server",
-        otel.status_code = Empty,
-        http.request.method = method,
-        http.route = route.template(),
-        http.response.status_code = Empty,
-    );
+    let span =
+        info_span!("request", otel.kind = "server", otel.status_code = Empty, http.response.status_code = Empty,);
     if span.is_disabled() {
         return span;
     }
-    span.record("otel.name", name(method, route));
     if request.headers.contains_key("traceparent") {
         let caller = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(&request.headers)));
         if let Err(error) = span.set_parent(caller) {
             debug!(%error, "the caller's trace could not be taken up");
         }
     }
+    describe(&span, request.method.as_str(), route);
     span
+}
+
+/// Gives a span its name and attributes, if it is recorded: of the others nobody will read them, and each costs an allocation.
+fn describe(span: &Span, method: &str, route: Route<'_>) {
+    let context = span.context();
+    let span = context.span();
+    if span.is_recording() {
+        span.update_name(name(method, route));
+        span.set_attribute(KeyValue::new("http.request.method", method.to_owned()));
+        span.set_attribute(KeyValue::new("http.route", route.template()));
+    }
 }
 
 /// Notes what was answered.

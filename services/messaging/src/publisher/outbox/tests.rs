@@ -1,6 +1,10 @@
+use std::pin::{Pin, pin};
+
 use bytes::Bytes;
+use futures_util::FutureExt;
 
 use super::*;
+use crate::publisher::line::{HEAVIEST_SHARE, LEAST_SHARE, MOST_ALOFT};
 
 const LIMITS: Limits = Limits { messages: 200, bytes: 4 * HEAVIEST_SHARE };
 
@@ -10,7 +14,7 @@ fn outbox() -> Outbox {
 
 fn message(size: usize) -> Outgoing {
     let body = Bytes::from(vec![0; size]);
-    Outgoing { exchange: "e".into(), routing_key: "k".into(), properties: Default::default(), body }
+    Outgoing { exchange: "e", routing_key: "k".into(), properties: Box::new(Default::default), body }
 }
 
 fn enter(outbox: &Outbox, size: usize) -> Place<'_> {
@@ -19,7 +23,11 @@ fn enter(outbox: &Outbox, size: usize) -> Place<'_> {
 
 /// What a lane takes that has so many small messages on their way.
 fn take(outbox: &Outbox, lanes: usize, messages: usize) -> Vec<Ticket> {
-    outbox.take(lanes, Limits { messages, bytes: 0 }).0
+    take_of(outbox, lanes, Limits { messages, bytes: 0 }).0
+}
+
+fn take_of(outbox: &Outbox, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
+    Turn { outbox }.take(lanes, aloft)
 }
 
 fn numbers(tickets: &[Ticket]) -> Vec<u64> {
@@ -86,9 +94,9 @@ fn what_is_on_its_way_counts_to_a_share() {
     let outbox = outbox();
     let _places = [1, HEAVIEST_SHARE].map(|size| enter(&outbox, size));
     let heavy = Limits { messages: 1, bytes: HEAVIEST_SHARE - 1 };
-    let (tickets, left) = outbox.take(1, heavy);
+    let (tickets, left) = take_of(&outbox, 1, heavy);
     assert_eq!((numbers(&tickets), left), (vec![0], true));
-    assert!(outbox.take(1, heavy).0.is_empty());
+    assert!(take_of(&outbox, 1, heavy).0.is_empty());
     assert_eq!(numbers(&take(&outbox, 1, 0)), [1]);
 }
 
@@ -96,10 +104,10 @@ fn what_is_on_its_way_counts_to_a_share() {
 fn a_lane_that_finds_nothing_is_not_told_that_something_is_left() {
     let outbox = outbox();
     let _place = enter(&outbox, 1);
-    let (tickets, left) = outbox.take(1, Limits { messages: MOST_ALOFT, bytes: 0 });
+    let (tickets, left) = take_of(&outbox, 1, Limits { messages: MOST_ALOFT, bytes: 0 });
     assert!(tickets.is_empty() && left, "it has its share");
     assert_eq!(take(&outbox, 1, 0).len(), 1);
-    let (tickets, left) = outbox.take(1, Limits { messages: 1, bytes: 0 });
+    let (tickets, left) = take_of(&outbox, 1, Limits { messages: 1, bytes: 0 });
     assert!(tickets.is_empty() && !left, "the line is empty");
 }
 
@@ -122,8 +130,8 @@ async fn at_the_deadline_only_what_was_never_sent_is_called_unsent() {
     assert_eq!(unsent, Err(PublishError::Blocked));
     let sent = outbox.send(message(1), now + std::time::Duration::from_millis(50), || PublishError::Blocked);
     let lane = async {
-        outbox.arrival().await;
-        take(&outbox, 1, 0)[0].sent = true;
+        let (mut tickets, _) = outbox.turn().await.take(1, Limits { messages: 0, bytes: 0 });
+        tickets[0].sent = true;
     };
     assert_eq!(tokio::join!(sent, lane).0, Err(PublishError::Unconfirmed));
 }
@@ -137,4 +145,69 @@ async fn a_closed_outbox_takes_nothing_in_and_waits_for_those_inside() {
         assert!(matches!(outbox.enter(message(1), Instant::now()), Err(PublishError::Unavailable)));
     };
     tokio::join!(closed, async { drop(place) });
+}
+
+/// What a lane does first when it has nothing to do, or polled again.
+fn is_called(lane: &mut Pin<&mut impl Future>) -> bool {
+    lane.as_mut().now_or_never().is_some()
+}
+
+#[test]
+fn one_lane_is_called_and_the_next_one_when_its_turn_ends() {
+    let outbox = outbox();
+    let mut lanes = [pin!(outbox.turn()), pin!(outbox.turn())];
+    assert!(!lanes.iter_mut().any(is_called), "nobody waits");
+    let _places: Vec<_> = (0..2 * LEAST_SHARE).map(|_| enter(&outbox, 1)).collect();
+    let [first, last] = &mut lanes;
+    assert!(!is_called(first), "one call for all that came");
+    let turn = last.as_mut().now_or_never().expect("the last that waited is called");
+    assert!(!is_called(first), "nobody else while it is at the line");
+    let (tickets, left) = turn.take(2, Limits { messages: 0, bytes: 0 });
+    assert_eq!((tickets.len(), left), (LEAST_SHARE, true));
+    assert!(is_called(first));
+}
+
+#[test]
+fn a_lane_that_was_called_in_vain_is_called_again() {
+    let outbox = outbox();
+    let mut lane = pin!(outbox.turn());
+    assert!(!is_called(&mut lane));
+    drop(enter(&outbox, 1));
+    assert!(!is_called(&mut lane), "the publisher has left");
+    let _place = enter(&outbox, 1);
+    assert!(is_called(&mut lane));
+}
+
+#[test]
+fn a_call_outlives_the_lane_that_was_called() {
+    let outbox = outbox();
+    let mut other = pin!(outbox.turn());
+    assert!(!is_called(&mut other));
+    let mut lane = Box::pin(outbox.turn());
+    assert!(!is_called(&mut lane.as_mut()));
+    let _place = enter(&outbox, 1);
+    drop(lane);
+    assert!(is_called(&mut other), "it was called, and ended before it came");
+}
+
+#[test]
+fn a_turn_that_is_not_used_calls_the_next_lane() {
+    let outbox = outbox();
+    let mut lanes = [pin!(outbox.turn()), pin!(outbox.turn())];
+    assert!(!lanes.iter_mut().any(is_called), "nobody waits");
+    let _place = enter(&outbox, 1);
+    let [first, last] = &mut lanes;
+    drop(last.as_mut().now_or_never().expect("it is called"));
+    assert!(is_called(first));
+}
+
+#[test]
+fn what_is_given_back_calls_a_lane() {
+    let outbox = outbox();
+    let _place = enter(&outbox, 1);
+    let taken = take(&outbox, 1, 0);
+    let mut lane = pin!(outbox.turn());
+    assert!(!is_called(&mut lane));
+    outbox.give_back(taken);
+    assert!(is_called(&mut lane));
 }

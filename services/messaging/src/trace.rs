@@ -33,23 +33,20 @@ pub(crate) fn write(span: &SpanContext) -> Option<String> {
     span.is_valid().then(|| format!("00-{}-{}-{sampled:02x}", span.trace_id(), span.span_id()))
 }
 
-/// Gives a span its name and attributes, if it is recorded: of the others nobody will read them, and each costs an allocation.
+/// Gives a span its name and attributes, if it is recorded: nobody reads those of the others, and each costs an allocation. Returns what
+/// others have to know of it to continue its trace.
 pub(crate) fn describe<A: IntoIterator<Item = KeyValue>>(
     span: &Span,
     name: fmt::Arguments<'_>,
     attributes: impl FnOnce() -> A,
-) {
+) -> SpanContext {
     let context = span.context();
     let span = context.span();
     if span.is_recording() {
         span.update_name(name.to_string());
         span.set_attributes(attributes());
     }
-}
-
-/// What others have to know of a span to continue its trace.
-pub(crate) fn context(span: &Span) -> SpanContext {
-    span.context().span().span_context().clone()
+    span.span_context().clone()
 }
 
 /// The headers that name a span, if it is part of a trace.

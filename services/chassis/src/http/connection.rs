@@ -91,7 +91,7 @@ where
             }
         }
         while let Some(deadline) = pace.deadline(limits, told) {
-            // Each request puts the deadline off; the timer follows once it has ended, not every time.
+            // Each request puts the deadline off; the timer follows once it has elapsed, not every time.
             if timer.is_elapsed() || timer.deadline() > deadline {
                 timer.as_mut().reset(deadline);
             }

@@ -76,7 +76,24 @@ async fn an_order_is_one_trace_from_the_customer_to_the_mail_server() {
         assert_eq!(seen, (service, kind, parent, false), "{span:#?}");
         assert!(span.links.is_empty(), "{span:#?}");
     }
-    assert_eq!(request.attributes["http.response.status_code"], "202");
+    for (name, value) in
+        [("http.request.method", "POST"), ("http.route", "/orders"), ("http.response.status_code", "202")]
+    {
+        assert_eq!(request.attributes[name], value, "{request:#?}");
+    }
+    let message = &send.attributes["messaging.message.id"];
+    for (name, value) in [
+        ("messaging.system", "rabbitmq"),
+        ("messaging.operation.type", "send"),
+        ("messaging.destination.name", "order-exchange"),
+        ("messaging.rabbitmq.destination.routing_key", "order.placed"),
+        ("server.address", "127.0.0.1"),
+    ] {
+        assert_eq!(send.attributes[name], value, "{send:#?}");
+    }
+    for process in [email, analytics] {
+        assert_eq!(&process.attributes["messaging.message.id"], message, "{process:#?}");
+    }
 }
 
 #[tokio::test]

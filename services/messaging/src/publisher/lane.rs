@@ -95,23 +95,19 @@ impl Lane {
                 biased;
                 error = &mut lost => return Gone::Link(error),
                 landed = flight.some_landed(), if !flight.is_empty() => landed,
-                turn = self.turn(), if !full && flight.takes_more() => {
-                    // Whoever is about to publish is in line when this goes on: they share a write.
-                    yield_now().await;
-                    if self.link.is_blocked() {
+                turn = self.turn(), if !full && flight.takes_more() => match self.hand_over(turn, flight).await {
+                    Ok(enough) => {
+                        full = enough;
                         continue;
                     }
-                    let (tickets, left) = turn.take(self.lanes, flight.load());
-                    full = tickets.is_empty() && left;
-                    if let Err(error) = flight.launch(tickets) {
-                        return self.gone(error);
-                    }
-                    continue;
-                }
+                    Err(error) => return self.gone(error),
+                },
                 _ = rounds.tick(), if !flight.is_empty() => {
                     if flight.is_overdue() {
                         return Gone::Overdue;
                     }
+                    // What is its share grows with what waits.
+                    full = false;
                     continue;
                 }
             };
@@ -126,8 +122,23 @@ impl Lane {
 
     /// Resolves when it is this lane's turn to hand something over, and the broker takes it.
     async fn turn(&self) -> Turn<'_> {
-        self.link.until_blocked(false).await;
+        if self.link.is_blocked() {
+            self.link.until_blocked(false).await;
+        }
         self.outbox.turn().await
+    }
+
+    /// Launches this lane's share of what waits; whether it had it already.
+    async fn hand_over(&self, turn: Turn<'_>, flight: &mut Flight<'_>) -> lapin::Result<bool> {
+        // Whoever is about to publish is in line when this goes on: they share a write.
+        yield_now().await;
+        if self.link.is_blocked() || !flight.takes_more() {
+            return Ok(false);
+        }
+        let (tickets, left) = turn.take(self.lanes, flight.load());
+        let enough = tickets.is_empty() && left;
+        flight.launch(tickets)?;
+        Ok(enough)
     }
 
     fn gone(&self, error: lapin::Error) -> Gone {

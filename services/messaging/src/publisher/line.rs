@@ -51,7 +51,7 @@ pub(super) struct Line {
     pub(super) waiting: VecDeque<Ticket>,
     /// The next ticket's.
     pub(super) next_number: u64,
-    /// Whether a lane is on its way to the line, or at its head.
+    /// Whether a lane was called and has not come yet, or is at the head.
     pub(super) called: bool,
     /// Publishers that wait for an answer, and the bytes of their bodies.
     pub(super) places: usize,

@@ -6,6 +6,7 @@ use contract::{CONTENT_TYPE, Encoded, Event};
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanContext;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -114,9 +115,9 @@ impl Publisher {
     /// # If dropped
     /// An event that still waits for its turn is never sent. One that was handed to the broker is: whether it arrived is then unknown.
     pub async fn publish(&self, event: Encoded, deadline: Instant) -> Result<(), PublishError> {
-        let span = self.span(&event);
+        let (span, trace) = self.span(&event);
         let watched = Watched::new(&self.metrics, event.event_type);
-        let answer = match self.outgoing(event, &span) {
+        let answer = match self.outgoing(event, trace) {
             Some(outgoing) => self.lanes.send(outgoing, deadline).instrument(span.clone()).await,
             None => Err(PublishError::Rejected),
         };
@@ -138,11 +139,13 @@ impl Publisher {
     }
 
     /// None if AMQP cannot carry the id or the type.
-    fn outgoing(&self, event: Encoded, span: &Span) -> Option<Outgoing> {
+    fn outgoing(&self, event: Encoded, trace: SpanContext) -> Option<Outgoing> {
         let (id, event_type) = (short(event.id)?, event.event_type);
-        short(event_type)?;
+        if event_type.len() > SHORT {
+            return None;
+        }
         let timestamp = u64::try_from(event.time.as_second()).unwrap_or(0);
-        let (app_id, trace) = (Arc::clone(&self.app_id), trace::context(span));
+        let app_id = Arc::clone(&self.app_id);
         let properties = Box::new(move || {
             let properties = BasicProperties::default()
                 .with_message_id(id.clone())
@@ -159,9 +162,10 @@ impl Publisher {
         Some(Outgoing { exchange: self.exchange, routing_key: event_type.into(), properties, body: event.body })
     }
 
-    fn span(&self, event: &Encoded) -> Span {
+    /// The span of a publish, and what others have to know of it.
+    fn span(&self, event: &Encoded) -> (Span, SpanContext) {
         let span = info_span!("send", otel.kind = "producer", "error.type" = Empty);
-        trace::describe(&span, format_args!("send {}", self.exchange), || {
+        let trace = trace::describe(&span, format_args!("send {}", self.exchange), || {
             [
                 KeyValue::new("messaging.system", "rabbitmq"),
                 KeyValue::new("messaging.operation.type", "send"),
@@ -174,11 +178,14 @@ impl Publisher {
                 KeyValue::new("server.port", i64::from(self.port)),
             ]
         });
-        span
+        (span, trace)
     }
 }
 
-/// What AMQP carries as a short string: at most 255 bytes.
+/// The most that AMQP carries as a short string, in bytes.
+const SHORT: usize = 255;
+
+/// What AMQP carries as a short string.
 fn short(text: impl Into<String>) -> Option<ShortString> {
     ShortString::try_new(text).ok()
 }

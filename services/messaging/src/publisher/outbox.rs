@@ -6,7 +6,7 @@ use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::line::{Limits, Line, Ticket};
+use super::line::{Limits, Line, MOST_ALOFT, Ticket};
 use super::{Answer, Outgoing, PublishError};
 
 /// Where messages wait for a lane, first come, first served.
@@ -79,8 +79,7 @@ impl Outbox {
         line.bytes += bytes;
         let outgoing = Box::new(outgoing);
         line.waiting.push_back(Ticket { number, outgoing, deadline, sent: false, alone: false, answer: sender });
-        self.call(&mut line);
-        drop(line);
+        self.call(line);
         if let Some(in_flight) = &self.in_flight {
             in_flight.inc();
         }
@@ -91,8 +90,8 @@ impl Outbox {
         self.line().withdraw(number)
     }
 
-    /// Resolves once somebody waits in line, when it is this lane's turn: one lane is called at a time, since what shares a channel and a write
-    /// costs the broker least.
+    /// Resolves once somebody waits in line and it is this lane's turn. One lane is called at a time: what shares a channel and a write costs
+    /// the broker least.
     pub(super) async fn turn(&self) -> Turn<'_> {
         loop {
             if let Some(turn) = self.turn_now() {
@@ -106,13 +105,18 @@ impl Outbox {
     fn turn_now(&self) -> Option<Turn<'_>> {
         let mut line = self.line();
         line.called = !line.waiting.is_empty();
+        // Not `then_some`: a turn that ends looks at the line.
         line.called.then(|| Turn { outbox: self })
     }
 
-    /// Calls a lane, if somebody waits in line and none is called: the one that was busy last.
-    fn call(&self, line: &mut Line) {
-        if !line.called && !line.waiting.is_empty() {
-            line.called = true;
+    /// Calls the lane that began to wait last, if somebody waits in line and none is called, or more wait than one lane takes: a lane may be slow to
+    /// come, where its runtime has other work.
+    fn call(&self, mut line: MutexGuard<'_, Line>) {
+        let waiting = line.waiting.len();
+        let wanted = waiting > 0 && (!line.called || waiting.is_multiple_of(MOST_ALOFT));
+        line.called |= wanted;
+        drop(line);
+        if wanted {
             self.calls.notify_last();
         }
     }
@@ -129,7 +133,7 @@ impl Outbox {
                 line.admit(ticket);
             }
         }
-        self.call(&mut line);
+        self.call(line);
     }
 
     /// Takes in nothing more; resolves once everybody has an answer.
@@ -164,7 +168,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut line = self.outbox.line();
         line.called = false;
-        self.outbox.call(&mut line);
+        self.outbox.call(line);
     }
 }
 

@@ -15,8 +15,7 @@ use super::route::Route;
 
 /// Begins the span of a request: `POST /orders` and the like, of kind server.
 pub(super) fn of(request: &Parts, route: Route<'_>) -> Span {
-    let span =
-        info_span!("request", otel.kind = "server", otel.status_code = Empty, http.response.status_code = Empty,);
+    let span = info_span!("request", otel.kind = "server", otel.status_code = Empty, http.response.status_code = Empty);
     if span.is_disabled() {
         return span;
     }
@@ -30,20 +29,22 @@ pub(super) fn of(request: &Parts, route: Route<'_>) -> Span {
     span
 }
 
-/// Gives a span its name and attributes, if it is recorded: of the others nobody will read them, and each costs an allocation.
+/// Gives a span its name and attributes, if it is recorded: nobody reads those of the others, and each costs an allocation.
 fn describe(span: &Span, method: &str, route: Route<'_>) {
     let context = span.context();
     let span = context.span();
     if span.is_recording() {
         span.update_name(name(method, route));
-        span.set_attribute(KeyValue::new("http.request.method", method.to_owned()));
-        span.set_attribute(KeyValue::new("http.route", route.template()));
+        span.set_attributes([
+            KeyValue::new("http.request.method", method.to_owned()),
+            KeyValue::new("http.route", route.template()),
+        ]);
     }
 }
 
 /// Notes what was answered.
 pub(super) fn answered(span: &Span, status: StatusCode) {
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }

@@ -1,7 +1,11 @@
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
 
 use super::*;
 use crate::publisher::line::{HEAVIEST_SHARE, LEAST_SHARE, MOST_ALOFT};
@@ -128,7 +132,7 @@ async fn at_the_deadline_only_what_was_never_sent_is_called_unsent() {
     let now = Instant::now();
     let unsent = outbox.send(message(1), now, || PublishError::Blocked).await;
     assert_eq!(unsent, Err(PublishError::Blocked));
-    let sent = outbox.send(message(1), now + std::time::Duration::from_millis(50), || PublishError::Blocked);
+    let sent = outbox.send(message(1), now + Duration::from_millis(50), || PublishError::Blocked);
     let lane = async {
         let (mut tickets, _) = outbox.turn().await.take(1, Limits { messages: 0, bytes: 0 });
         tickets[0].sent = true;
@@ -210,4 +214,49 @@ fn what_is_given_back_calls_a_lane() {
     assert!(!is_called(&mut lane));
     outbox.give_back(taken);
     assert!(is_called(&mut lane));
+}
+
+/// So long whoever waits is waited for, where a lost call would make it for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A lane that leaves while it waits, comes in vain, or gives back what it took, as `dice` say.
+async fn restless_lane(outbox: Arc<Outbox>, mut dice: u64) {
+    let mut throw = move |sides| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (dice >> 33).is_multiple_of(sides)
+    };
+    loop {
+        let turn = tokio::select! {
+            turn = outbox.turn() => turn,
+            () = yield_now(), if throw(3) => continue,
+        };
+        yield_now().await;
+        if throw(4) {
+            continue;
+        }
+        let (tickets, _) = turn.take(2, Limits { messages: 0, bytes: 0 });
+        match throw(4) {
+            true => outbox.give_back(tickets),
+            false => tickets.into_iter().for_each(|ticket| ticket.answer(Ok(()))),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_is_answered_however_lanes_come_and_go() {
+    let outbox = Arc::new(outbox());
+    let deadline = Instant::now() + 10 * PATIENCE;
+    let lanes = (1..=3).map(|dice| restless_lane(Arc::clone(&outbox), dice));
+    let _lanes: JoinSet<_> = lanes.collect();
+    let publishers = (0..LIMITS.messages).map(|_| {
+        let outbox = Arc::clone(&outbox);
+        async move {
+            for _ in 0..50 {
+                let answer = outbox.send(message(1), deadline, || PublishError::Unavailable).await;
+                assert_eq!(answer, Ok(()));
+            }
+        }
+    });
+    let publishers: JoinSet<_> = publishers.collect();
+    timeout(PATIENCE, publishers.join_all()).await.expect("nobody waits for ever");
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::publisher::line::{HEAVIEST_SHARE, LEAST_SHARE, MOST_ALOFT};
 
-const LIMITS: Limits = Limits { messages: 200, bytes: 4 * HEAVIEST_SHARE };
+const LIMITS: Limits = Limits { messages: MOST_ALOFT + 50, bytes: 4 * HEAVIEST_SHARE };
 
 fn outbox() -> Outbox {
     Outbox::new(LIMITS, None)
@@ -169,6 +169,18 @@ fn one_lane_is_called_and_the_next_one_when_its_turn_ends() {
     let (tickets, left) = turn.take(2, Limits { messages: 0, bytes: 0 });
     assert_eq!((tickets.len(), left), (LEAST_SHARE, true));
     assert!(is_called(first));
+}
+
+#[test]
+fn a_further_lane_is_called_where_more_waits_than_one_takes() {
+    let outbox = outbox();
+    let mut lanes = [pin!(outbox.turn()), pin!(outbox.turn())];
+    assert!(!lanes.iter_mut().any(is_called), "nobody waits");
+    let _places: Vec<_> = (1..MOST_ALOFT).map(|_| enter(&outbox, 1)).collect();
+    let [first, last] = &mut lanes;
+    assert!(!is_called(first), "the last is, and may be slow to come");
+    let _place = enter(&outbox, 1);
+    assert!(is_called(first) && is_called(last));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Path {
 pub(crate) const PATHS: [Path; 7] = [
     Path { name: "validating a body", run: validate, count: 10_500 },
     Path { name: "placing an order and encoding its event", run: encode, count: 10_100 },
-    Path { name: "a message's place in line and its answer", run: confirm, count: 4_400 },
+    Path { name: "a message's place in line and its answer", run: confirm, count: 2_920 },
     Path { name: "decoding an event", run: read, count: 24_000 },
     Path { name: "recognising an event and its copy", run: recognise_all, count: 4_900 },
     // 40 of them since it is noted which were given back, and may wait for those before them.

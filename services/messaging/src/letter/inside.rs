@@ -47,16 +47,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
 
 /// A copy as it arrives: light enough for a frame, and read as its original was.
 fn delivered<E: Event + PartialEq + Debug>(original: &Letter, copy: &Copy) -> Letter {
-    let outgoing = copy.outgoing();
-    let mut delivery = Delivery::mock(
-        2,
-        outgoing.exchange.into(),
-        outgoing.routing_key.as_ref().into(),
-        false,
-        outgoing.body.to_vec(),
-    );
-    delivery.properties = (outgoing.properties)();
-    let arrived = Letter::new(delivery);
+    let arrived = Letter::new(copy.outgoing().delivered());
     assert!(arrived.headers().is_none_or(|headers| table_weight(headers) <= HEAVIEST), "too heavy");
     assert_eq!(decode::<E>(&arrived.raw()), decode::<E>(&original.raw()));
     arrived

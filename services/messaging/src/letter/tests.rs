@@ -32,16 +32,7 @@ fn count(count: i64) -> AMQPValue {
 
 /// The copy, delivered from the queue it was for.
 fn delivered(copy: &Copy) -> Letter {
-    let outgoing = copy.outgoing();
-    let mut delivery = Delivery::mock(
-        8,
-        outgoing.exchange.into(),
-        outgoing.routing_key.as_ref().into(),
-        false,
-        outgoing.body.to_vec(),
-    );
-    delivery.properties = (outgoing.properties)();
-    Letter::new(delivery)
+    Letter::new(copy.outgoing().delivered())
 }
 
 fn names(letter: &Letter) -> Vec<&str> {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use lapin::BasicProperties;
+#[cfg(any(test, feature = "inside"))]
+use lapin::message::Delivery;
 
 /// A message for the lanes: an event, or a copy for a delay or dead queue. It is published mandatory.
 pub(crate) struct Outgoing {
@@ -16,3 +18,14 @@ pub(crate) struct Outgoing {
 
 /// Makes the same properties each time: lapin keeps what it is given, and most messages are sent once.
 pub(crate) type Properties = Box<dyn Fn() -> BasicProperties + Send + Sync>;
+
+#[cfg(any(test, feature = "inside"))]
+impl Outgoing {
+    /// The message as it arrives.
+    pub(crate) fn delivered(self) -> Delivery {
+        let (exchange, routing_key) = (self.exchange.into(), self.routing_key.as_ref().into());
+        let mut delivery = Delivery::mock(1, exchange, routing_key, false, self.body.to_vec());
+        delivery.properties = (self.properties)();
+        delivery
+    }
+}

@@ -150,7 +150,7 @@ impl Outbox {
     }
 }
 
-/// A lane's turn to take its share. When it ends, with or without, the next lane is called to what is left.
+/// A lane's turn to take its share. When it ends, used or not, the next lane is called to what is left.
 pub(super) struct Turn<'o> {
     outbox: &'o Outbox,
 }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn received(data: OrderEvent) -> Received<OrderEvent> {
-        let (event_type, subject) = (data.event_type(), data.subject());
+        let (event_type, subject) = (data.event_type(), data.subject().map(|id| id.to_string()));
         Received { id: None, source: None, event_type, subject, time: None, attempt: 1, redriven: 0, data }
     }
 

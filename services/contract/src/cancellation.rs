@@ -33,7 +33,7 @@ impl Cancellation {
     pub fn event(self, now: Timestamp) -> CloudEvent<OrderEvent> {
         CloudEvent {
             id: self.id.event_id(OrderEvent::CANCELLED).to_string(),
-            source: OrderEvent::SOURCE.to_owned(),
+            source: OrderEvent::SOURCE.into(),
             time: now,
             data: OrderEvent::Cancelled(self),
         }

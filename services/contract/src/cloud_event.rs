@@ -1,5 +1,8 @@
 //! CloudEvents 1.0, on the way out.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -15,7 +18,7 @@ pub struct CloudEvent<E> {
     /// Unique together with `source`; the same again is the same event. At most 255 bytes.
     pub id: String,
     /// Who says so: a URI reference of at most 255 bytes.
-    pub source: String,
+    pub source: Cow<'static, str>,
     /// When it happened; its age is measured from here.
     pub time: Timestamp,
     /// What happened.
@@ -29,8 +32,6 @@ pub struct Encoded {
     pub id: String,
     /// The event's type: the property `type`, and the routing key.
     pub event_type: &'static str,
-    /// The event's source.
-    pub source: String,
     /// When it happened: the property `timestamp`, there in whole seconds.
     pub time: Timestamp,
     /// The CloudEvent, in JSON; its content type is [`CONTENT_TYPE`].
@@ -38,15 +39,14 @@ pub struct Encoded {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a, D> {
+struct Envelope<'a, S, D> {
     specversion: &'static str,
     id: &'a str,
     source: &'a str,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    #[serde(serialize_with = "as_text")]
-    time: Timestamp,
+    subject: Option<S>,
+    time: Shown<Timestamp>,
     datacontenttype: &'static str,
     data: D,
 }
@@ -56,29 +56,29 @@ impl<E: Event> CloudEvent<E> {
     ///
     /// # Panics
     /// If the event's data cannot be JSON, as a map whose keys are not strings.
-    pub fn encode(&self) -> Encoded {
+    pub fn encode(self) -> Encoded {
+        let event_type = self.data.event_type();
         let envelope = Envelope {
             specversion: "1.0",
             id: &self.id,
             source: &self.source,
-            r#type: self.data.event_type(),
-            subject: self.data.subject(),
-            time: self.time,
+            r#type: event_type,
+            subject: self.data.subject().map(Shown),
+            time: Shown(self.time),
             datacontenttype: "application/json",
             data: self.data.data(),
         };
         let mut body = Vec::with_capacity(1024);
         serde_json::to_writer(&mut body, &envelope).expect("an event's data can be JSON");
-        Encoded {
-            id: self.id.clone(),
-            event_type: envelope.r#type,
-            source: self.source.clone(),
-            time: self.time,
-            body: body.into(),
-        }
+        Encoded { id: self.id, event_type, time: self.time, body: body.into() }
     }
 }
 
-fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
+/// What is serialised as it is shown.
+struct Shown<T>(T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }

@@ -1,5 +1,7 @@
 //! What a kind of event has to say of itself to travel.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -14,7 +16,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     fn event_type(&self) -> &'static str;
 
     /// What the event is about, such as an order's id; none if nobody knows.
-    fn subject(&self) -> Option<String>;
+    fn subject(&self) -> Option<impl Display + '_>;
 
     /// What is serialised, once, as the CloudEvent's `data`; it must be possible as JSON.
     fn data(&self) -> impl Serialize + '_;

@@ -43,7 +43,7 @@ impl NewOrder {
         };
         CloudEvent {
             id: event_id.to_string(),
-            source: OrderEvent::SOURCE.to_owned(),
+            source: OrderEvent::SOURCE.into(),
             time: now,
             data: OrderEvent::Placed(Order::new(order_id, self)),
         }

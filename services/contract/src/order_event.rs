@@ -1,5 +1,7 @@
 //! What happens to orders.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,10 +42,10 @@ impl Event for OrderEvent {
         }
     }
 
-    fn subject(&self) -> Option<String> {
+    fn subject(&self) -> Option<impl Display + '_> {
         match self {
-            Self::Placed(order) => Some(order.id().to_string()),
-            Self::Cancelled(cancellation) => Some(cancellation.id().to_string()),
+            Self::Placed(order) => Some(order.id()),
+            Self::Cancelled(cancellation) => Some(cancellation.id()),
             Self::Text(_) => None,
         }
     }

@@ -10,7 +10,7 @@ fn key(text: &str) -> IdempotencyKey {
 }
 
 fn ids(event: &CloudEvent<OrderEvent>) -> (String, String) {
-    (event.data.subject().unwrap(), event.id.clone())
+    (event.data.subject().unwrap().to_string(), event.id.clone())
 }
 
 #[test]

@@ -127,11 +127,11 @@ proptest! {
     fn any_valid_order_survives_encode_and_decode(body in order(), key in key(), now in time()) {
         let order = NewOrder::parse(body.to_string().as_bytes()).unwrap();
         let event = order.place(key.as_ref(), now);
-        let encoded = event.encode();
+        let encoded = event.clone().encode();
         let decoded = decode::<OrderEvent>(&samples::message(&encoded.body)).unwrap();
         prop_assert_eq!(decoded.id.as_deref(), Some(&*event.id));
         prop_assert_eq!(decoded.source.as_deref(), Some(&*event.source));
-        prop_assert_eq!(decoded.subject, event.data.subject());
+        prop_assert_eq!(decoded.subject, event.data.subject().map(|id| id.to_string()));
         prop_assert_eq!(decoded.time, Some(now));
         prop_assert_eq!(&decoded.data, &event.data);
         prop_assert!(is_free_of_line_breaks(&decoded.data));
@@ -143,7 +143,7 @@ proptest! {
         let body = reason.as_ref().map_or(json!({}), |reason| json!({"reason": reason}));
         let id = "019a9f0e-2f4b-7c1e-8a57-3d0c5a1b9e42".parse().unwrap();
         let event = Cancellation::parse(id, body.to_string().as_bytes()).unwrap().event(now);
-        prop_assert_eq!(decode::<OrderEvent>(&samples::message(&event.encode().body)).unwrap().data, event.data);
+        prop_assert_eq!(decode::<OrderEvent>(&samples::message(&event.clone().encode().body)).unwrap().data, event.data);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn idempotency_key(bytes: &[u8]) {
 
 /// Whoever decodes it gets what was sent.
 pub(super) fn travels(event: &CloudEvent<OrderEvent>) {
-    let encoded = event.encode();
+    let encoded = event.clone().encode();
     assert!(encoded.body.len() <= MAX_EVENT_BYTES && encoded.id.len() <= MAX_ATTRIBUTE, "no broker would take it");
     let raw = Raw {
         content_type: Some(CONTENT_TYPE),

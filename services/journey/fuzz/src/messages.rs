@@ -31,7 +31,7 @@ pub fn event(bytes: &[u8]) {
             }
             let (Some(id), Some(source)) = (event.id, event.source) else { panic!("a CloudEvent has both") };
             let time = event.time.unwrap_or(Timestamp::UNIX_EPOCH);
-            travels(&CloudEvent { id, source, time, data: event.data });
+            travels(&CloudEvent { id, source: source.into(), time, data: event.data });
         }
         Err(error) => is_told(&error),
     }

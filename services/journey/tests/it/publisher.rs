@@ -8,7 +8,7 @@ use contract::{Encoded, OrderEvent};
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use journey::{Alarm, Broker, Message, Metrics, eventually, in_time};
+use journey::{Alarm, Broker, Message, Metrics, Proxy, Way, eventually, in_time};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
@@ -62,13 +62,7 @@ fn counted(registry: &Registry, outcome: &str) -> f64 {
 fn event_of(id: &str, event_type: &'static str, size: usize) -> Encoded {
     let mut body = format!("{{\"id\":\"{id}\"}}").into_bytes();
     body.resize(size, b' ');
-    Encoded {
-        id: id.to_owned(),
-        event_type,
-        source: "urn:test".to_owned(),
-        time: Timestamp::now(),
-        body: Bytes::from(body),
-    }
+    Encoded { id: id.to_owned(), event_type, time: Timestamp::now(), body: Bytes::from(body) }
 }
 
 fn event(event_type: &'static str) -> Encoded {

@@ -97,7 +97,7 @@ impl Api {
             unreachable!("placing an order is the event that it was placed")
         };
         let id = placed.id();
-        self.publish(event).await?;
+        self.publish(id, event).await?;
         Ok(Accepted::order(id, total).answer())
     }
 
@@ -115,16 +115,14 @@ impl Api {
             media::expect_json(headers)?;
         }
         let cancellation = Cancellation::parse(id, &upload.read().await?)?;
-        self.publish(cancellation.event(Timestamp::now())).await?;
+        self.publish(id, cancellation.event(Timestamp::now())).await?;
         Ok(Accepted::cancellation(id).answer())
     }
 
-    async fn publish(&self, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
+    async fn publish(&self, id: OrderId, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
         let deadline = Instant::now() + self.publish_timeout;
-        let encoded = event.encode();
-        let CloudEvent { id, .. } = event;
-        self.publisher.publish(encoded, deadline).await.map_err(|error| {
-            debug!(event.id = id, %error, "not accepted");
+        self.publisher.publish(event.encode(), deadline).await.map_err(|error| {
+            debug!(order.id = %id, %error, "not accepted");
             Problem::from(error)
         })
     }

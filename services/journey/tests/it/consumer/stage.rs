@@ -1,5 +1,6 @@
 //! A consumer inside the test's process, and a handler that does what the test says.
 
+use std::fmt::Display;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -37,8 +38,8 @@ impl Event for Note {
         KEY
     }
 
-    fn subject(&self) -> Option<String> {
-        None
+    fn subject(&self) -> Option<impl Display + '_> {
+        None::<String>
     }
 
     fn data(&self) -> impl Serialize + '_ {
@@ -245,7 +246,7 @@ pub(crate) fn quick() -> ConsumerOptions {
 pub(crate) fn message(id: &str, text: &str) -> (BasicProperties, Vec<u8>) {
     let event = CloudEvent {
         id: id.to_owned(),
-        source: "urn:test".to_owned(),
+        source: "urn:test".into(),
         time: Timestamp::now(),
         data: Note(text.to_owned()),
     };

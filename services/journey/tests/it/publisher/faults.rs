@@ -93,6 +93,22 @@ async fn events_whose_deadline_ends_while_the_broker_is_dead_are_told_the_truth(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_a_lost_broker_may_hold_is_never_called_unsent() {
+    let broker = Broker::shared().await;
+    let proxy = Proxy::to(broker.port()).await;
+    let publisher = start(endpoint(&broker.url_through(proxy.port())), required("email-queue"));
+    until(&publisher, "connected", |state| *state == State::Connected).await;
+    proxy.freeze_way(Way::ToClient);
+    let losing = async {
+        eventually("the broker holds it", || broker.depth("email-queue"), |depth| *depth == Some(1)).await;
+        proxy.refuse();
+        until(&publisher, "away", |state| matches!(state, State::Connecting { .. })).await;
+    };
+    let (answer, ()) = tokio::join!(publish_within(&publisher, event(PLACED), Duration::from_secs(5)), losing);
+    assert_eq!(answer, Err(PublishError::Unconfirmed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_an_operator_closes_costs_no_event_its_answer() {
     let broker = Broker::shared().await;
     let publisher = connected(&broker).await;

@@ -31,7 +31,7 @@ impl Handler for Totals {
             OrderEvent::Cancelled(_) => self.metrics.cancelled(),
             OrderEvent::Text(_) => self.metrics.placed_at_no_price(),
         }
-        debug!(event.id = event.id, event.r#type = event.event_type, "counted");
+        debug!(event_id = event.id, event_type = event.event_type, "counted");
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ impl Handler for Confirmations {
             OrderEvent::Text(text) => Mail::Text { text, to: self.fallback_to.as_ref() },
             // Only a binding of somebody else's brings one here, and it does not say whom to write to.
             OrderEvent::Cancelled(cancellation) => {
-                debug!(order.id = %cancellation.id(), "no mail is sent about a cancellation");
+                debug!(event_id = event.id, order_id = %cancellation.id(), "no mail is sent about a cancellation");
                 return Ok(());
             }
         };

@@ -1,16 +1,18 @@
 //! The reconciliation: each accepted order was mailed, is kept, or was destroyed by a fault's nature.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
 
 use journey::{Delivered, Message};
 use uuid::Uuid;
 
-use crate::cause::{Cause, Evidence, Sending};
+use crate::cause::{Cause, Evidence, Handling};
 use crate::fault::Fault;
 use crate::ledger::Entry;
 use crate::log;
 use crate::row::Row;
 use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, Ruin};
+use crate::service::Service;
 use crate::shop::Shop;
 
 /// What became of all events of one act.
@@ -18,28 +20,31 @@ pub(crate) struct Books {
     entries: Vec<Entry>,
     by_event: HashMap<Uuid, usize>,
     /// Every mail about each event, oldest first.
-    mailed: HashMap<Uuid, Vec<Sending>>,
+    mailed: HashMap<Uuid, Vec<Handling>>,
     counted: HashSet<Uuid>,
+    /// The events that were counted more than once: each count, oldest first.
+    counted_again: HashMap<Uuid, Vec<Handling>>,
     kept: HashMap<&'static str, HashSet<Uuid>>,
     rows: Vec<Row>,
 }
 
 impl Books {
     /// Reads everything and strikes the balance: a row for each fault that was played.
-    pub(crate) async fn close(shop: &mut Shop, faults: &[Fault], quiet: bool) -> Vec<Row> {
+    pub(crate) async fn close(shop: &mut Shop, faults: &[Fault]) -> Vec<Row> {
         let entries = shop.ledger.entries();
         let by_event = entries.iter().enumerate().map(|(number, entry)| (entry.event, number)).collect();
         let mut kept = HashMap::new();
         for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE] {
             kept.insert(queue, kept_for(shop, queue).await);
         }
-        let counted = log::counted(&shop.analytics).collect();
+        let (counted, counted_again) = counted(&shop.analytics);
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
-        let mut books = Self { entries, by_event, mailed: shop.smtp.look(mailed), counted, kept, rows };
+        let mailed = shop.smtp.look(mailed);
+        let mut books = Self { entries, by_event, mailed, counted, counted_again, kept, rows };
         books.strike(&shop.ruins);
         books.seek_inventions();
         books.explain_duplicates(shop);
-        books.note_amiss(shop, quiet);
+        books.note_amiss(shop);
         books.rows
     }
 
@@ -83,38 +88,45 @@ impl Books {
     }
 
     fn explain_duplicates(&mut self, shop: &Shop) {
-        let twice: HashSet<_> =
-            self.mailed.iter().filter(|(_, mails)| mails.len() > 1).map(|(event, _)| *event).collect();
-        if twice.is_empty() {
+        let mailed_again = self.mailed.iter().filter(|(_, mails)| mails.len() > 1);
+        let mailed_again = mailed_again.map(|(event, mails)| (*event, mails.clone())).collect();
+        self.explain(mailed_again, shop, &shop.email, "email sent", |row| &mut row.mailed_again);
+        let counted_again = mem::take(&mut self.counted_again);
+        self.explain(counted_again, shop, &shop.analytics, "counted", |row| &mut row.counted_again);
+    }
+
+    fn explain(
+        &mut self,
+        again: HashMap<Uuid, Vec<Handling>>,
+        shop: &Shop,
+        consumer: &Service,
+        done: &'static str,
+        causes: impl Fn(&mut Row) -> &mut BTreeMap<Cause, usize>,
+    ) {
+        if again.is_empty() {
             return;
         }
-        let evidence = Evidence::gather(&shop.email, &shop.order, &twice);
-        for event in twice {
+        let evidence = Evidence::gather(consumer, done, &shop.order, &again.keys().copied().collect());
+        for (event, handled) in again {
             let entry = self.by_event.get(&event).map(|&number| &self.entries[number]);
             let row = &mut self.rows[entry.map_or(0, |entry| entry.round)];
-            let mails = &self.mailed[&event];
-            for at in 1..mails.len() {
-                let cause = evidence.judge(event, entry, mails, at);
-                *row.duplicates.entry(cause).or_default() += 1;
+            for at in 1..handled.len() {
+                let cause = evidence.judge(event, entry, &handled, at);
+                *causes(row).entry(cause).or_default() += 1;
                 if cause == Cause::Unexplained {
-                    row.amiss.push(format!(
-                        "mailed twice without a cause: {mails:?} {entry:?}\n    {}",
-                        evidence.told_of(event)
-                    ));
+                    let told = evidence.told_of(event);
+                    row.amiss.push(format!("{done} twice without a cause: {handled:?} {entry:?}\n    {told}"));
                 }
             }
         }
     }
 
-    fn note_amiss(&mut self, shop: &Shop, quiet: bool) {
+    fn note_amiss(&mut self, shop: &Shop) {
         for ((round, how), count) in shop.ledger.answered_otherwise() {
             *self.rows[round].otherwise.entry(how).or_default() += count;
         }
         let amiss = &mut self.rows[0].amiss;
         amiss.extend(shop.ledger.oddities());
-        if !quiet {
-            amiss.push("it did not come to rest".to_owned());
-        }
         for service in [&shop.order, &shop.email, &shop.analytics] {
             amiss.extend(log::panics(service).map(|line| format!("a panic: {line}")));
         }
@@ -122,16 +134,34 @@ impl Books {
 }
 
 /// Every mail by its event, which the `Message-ID` names.
-fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Sending>> {
+fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Handling>> {
     let mut mailed = HashMap::<_, Vec<_>>::new();
     for (number, mail) in mails.iter().enumerate() {
         let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
         let life = mail.sender().strip_prefix("life-").and_then(|rest| rest.split('@').next()?.parse().ok());
         // What has no id of ours is nobody's event.
         let (id, life) = (id.unwrap_or_default(), life.unwrap_or_default());
-        mailed.entry(id).or_default().push(Sending { life, at: mail.at(), number });
+        mailed.entry(id).or_default().push(Handling { life, at: mail.at(), number });
     }
     mailed
+}
+
+/// All events that analytics counted, and each count of those that it counted again. The log is long: it is read once more for these.
+fn counted(analytics: &Service) -> (HashSet<Uuid>, HashMap<Uuid, Vec<Handling>>) {
+    let (mut all, mut again) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
+    for count in log::counts(analytics) {
+        if !all.insert(count.event) {
+            again.entry(count.event).or_default();
+        }
+    }
+    if !again.is_empty() {
+        for count in log::counts(analytics) {
+            if let Some(counts) = again.get_mut(&count.event) {
+                counts.push(count.handling(analytics));
+            }
+        }
+    }
+    (all, again)
 }
 
 /// The events in a consumer's dead and delay queues.

@@ -1,4 +1,4 @@
-//! Why an order was mailed more than once.
+//! Why an event was handled more than once: an order mailed, or counted.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use crate::shop::REMEMBERED;
 /// A cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
-    /// The email process was killed before it could acknowledge.
+    /// The process was killed before it could acknowledge.
     Killed,
     /// The answer of the mail server, which had taken the mail, never came.
     Unanswered,
@@ -47,23 +47,25 @@ impl Cause {
     }
 }
 
-/// One mail of an event that was mailed more than once.
+/// One time that an event was handled: a mail that the mail server has, or a line of analytics.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sending {
-    /// Which life of the email process wrote it.
+pub(crate) struct Handling {
+    /// Which life of the consumer did it.
     pub(crate) life: usize,
-    /// When the mail server told of it.
+    /// When the mail server told of it, or the line.
     pub(crate) at: SystemTime,
-    /// How many mails there were before it.
+    /// How many there were before it, of any event.
     pub(crate) number: usize,
 }
 
 /// What there is to prove a cause with.
 pub(crate) struct Evidence {
+    /// What the consumer says of an event that it has handled.
+    done: &'static str,
     ends: Vec<(End, SystemTime)>,
-    /// What each life of email logged about the events in question.
+    /// What each life of the consumer logged about the events in question.
     lines: Vec<HashMap<Uuid, Vec<Line>>>,
-    /// When each life of email lost a connection.
+    /// When each life of it lost a connection.
     losses: Vec<Vec<SystemTime>>,
     /// When order lost its connection, or ended.
     order_losses: Vec<SystemTime>,
@@ -71,26 +73,31 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     /// Reads the logs.
-    pub(crate) fn gather(email: &Service, order: &Service, events: &std::collections::HashSet<Uuid>) -> Self {
+    pub(crate) fn gather(
+        consumer: &Service,
+        done: &'static str,
+        order: &Service,
+        events: &std::collections::HashSet<Uuid>,
+    ) -> Self {
         let (mut lines, mut losses) = (Vec::new(), Vec::new());
-        for life in email.processes() {
-            let (about, lost) = log::about(email, life, events);
+        for life in consumer.processes() {
+            let (about, lost) = log::about(consumer, life, events);
             lines.push(about);
             losses.push(lost);
         }
         let mut order_losses: Vec<_> = order.processes().flat_map(|life| log::about(order, life, events).1).collect();
         order_losses.extend(order.past().iter().map(|life| life.at));
-        let ends = email.past().iter().map(|life| (life.end, life.at)).collect();
-        Self { ends, lines, losses, order_losses }
+        let ends = consumer.past().iter().map(|life| (life.end, life.at)).collect();
+        Self { done, ends, lines, losses, order_losses }
     }
 
-    /// Why the mail at this place followed on the one before it.
-    pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, mails: &[Sending], at: usize) -> Cause {
-        let (first, second) = (mails[at - 1], mails[at]);
+    /// Why the event was handled at this place, after the one before it.
+    pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, handled: &[Handling], at: usize) -> Cause {
+        let (first, second) = (handled[at - 1], handled[at]);
         if second.number - first.number > REMEMBERED {
             return Cause::Evicted;
         }
-        let in_life = mails.iter().filter(|mail| mail.life == first.life).count();
+        let in_life = handled.iter().filter(|handling| handling.life == first.life).count();
         if let Some(cause) = self.failed_attempt(event, first.life, in_life) {
             return cause;
         }
@@ -106,7 +113,7 @@ impl Evidence {
         }
         let resent = entry.is_some_and(|entry| {
             let until = entry.accepted.unwrap_or(second.at);
-            entry.attempts > 1 || log::between(&self.order_losses, entry.first_sent, until)
+            entry.doubts > 0 || log::between(&self.order_losses, entry.first_sent, until)
         });
         if resent {
             return Cause::Resent;
@@ -135,7 +142,7 @@ impl Evidence {
         lines.is_some_and(|lines| lines.iter().any(|line| line.message() == message))
     }
 
-    /// All that email logged about an event: what there is to find a cause by.
+    /// All that the consumer logged about an event: what there is to find a cause by.
     pub(crate) fn told_of(&self, event: Uuid) -> String {
         let mut told = Vec::new();
         for (life, lines) in self.lines.iter().enumerate() {
@@ -146,15 +153,15 @@ impl Evidence {
         told.join("\n    ")
     }
 
-    /// What that life says of attempts that failed, though the mail server took the mail: of these it knows of fewer than the server took.
-    fn failed_attempt(&self, event: Uuid, life: usize, mails: usize) -> Option<Cause> {
+    /// What that life says of attempts that failed though the mail server took the mail: it knows of fewer than there were.
+    fn failed_attempt(&self, event: Uuid, life: usize, handled: usize) -> Option<Cause> {
         let lines = self.lines.get(life)?.get(&event).map_or(&[][..], Vec::as_slice);
         let count = |message: &str| lines.iter().filter(|line| line.message() == message).count();
         let failed = lines.iter().filter(|line| line.message().starts_with("event failed"));
         if failed.clone().any(|line| line.error().contains("not handled within")) {
             return Some(Cause::TimedOut);
         }
-        if count("email sent") >= mails {
+        if count(self.done) >= handled {
             return None;
         }
         let copied = count("event given back") + failed.count() > 0 && count("delivery has come back") > 0;

@@ -132,7 +132,7 @@ impl Customer {
 /// Whether the order was accepted.
 fn judge(ledger: &Ledger, wish: &Wish, answer: Option<(StatusCode, Bytes)>) -> bool {
     let Some((status, body)) = answer else {
-        ledger.otherwise("unanswered".to_owned());
+        ledger.otherwise(wish.number, "unanswered".to_owned());
         return false;
     };
     let told: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -146,7 +146,7 @@ fn judge(ledger: &Ledger, wish: &Wish, answer: Option<(StatusCode, Bytes)>) -> b
         }
         503 => {
             let kind = told["type"].as_str().unwrap_or_default();
-            ledger.otherwise(kind.rsplit(['/', ':', '#']).next().unwrap_or_default().to_owned());
+            ledger.otherwise(wish.number, kind.rsplit(['/', ':', '#']).next().unwrap_or_default().to_owned());
         }
         _ => ledger.odd(format!("order {} was answered {status}: {told}", wish.order)),
     }

@@ -15,7 +15,7 @@ use crate::wear::{Span, Wear};
 
 /// Plays it, and returns what each fault came to, and what wore.
 pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Row>, Wear) {
-    let faults = Script::draw(settings, Some(Stage::OneNode), endurance.minutes - 2);
+    let faults = Script::draw(settings, Fault::is_outlived, endurance.minutes - 2);
     let mut shop = Shop::open(Stage::OneNode, settings.seed).await;
     shop.customers.keep_pace(endurance.rate).await;
     let csv = csv(settings.seed);
@@ -31,13 +31,13 @@ pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Ro
     let last = calm(&mut shop, minute).await;
 
     let samples = sampler.samples();
-    let quiet = shop.rest().await;
+    shop.rest().await;
     let mut wear = Wear::default();
     for (name, service) in [("order", &shop.order), ("email", &shop.email), ("analytics", &shop.analytics)] {
         wear.compare(&samples, name, first, last);
         wear.listen(name, service, &troubles);
     }
-    (Books::close(&mut shop, &faults, quiet).await, wear)
+    (Books::close(&mut shop, &faults).await, wear)
 }
 
 /// A minute in which nothing is broken, once what was waiting is through.

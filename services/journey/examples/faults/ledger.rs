@@ -34,8 +34,8 @@ pub(crate) struct Entry {
     pub(crate) event: Uuid,
     /// The fault during which it was begun.
     pub(crate) round: usize,
-    /// How often it was sent.
-    pub(crate) attempts: u32,
+    /// How often it was answered so that a queue may hold it, or not.
+    pub(crate) doubts: u32,
     /// When it was sent first.
     pub(crate) first_sent: SystemTime,
     /// When it was sent last.
@@ -70,7 +70,7 @@ impl Ledger {
         let OrderEvent::Placed(order) = &event.data else { unreachable!("it was placed") };
         let event = event.id.parse().expect("an event's id is a UUID");
         let round = pages.round;
-        pages.entries.push(Entry { event, round, attempts: 0, first_sent: now, last_sent: now, accepted: None });
+        pages.entries.push(Entry { event, round, doubts: 0, first_sent: now, last_sent: now, accepted: None });
         Wish { number, key, body: body.into(), order: order.id().to_string() }
     }
 
@@ -81,9 +81,7 @@ impl Ledger {
 
     /// It is about to be sent.
     pub(crate) fn sent(&self, number: usize) {
-        let entry = &mut self.pages().entries[number];
-        entry.attempts += 1;
-        entry.last_sent = SystemTime::now();
+        self.pages().entries[number].last_sent = SystemTime::now();
     }
 
     /// It was answered `202`.
@@ -92,9 +90,12 @@ impl Ledger {
     }
 
     /// It was answered otherwise, or not at all.
-    pub(crate) fn otherwise(&self, how: String) {
+    pub(crate) fn otherwise(&self, number: usize, how: String) {
         let mut pages = self.pages();
         let round = pages.round;
+        if ["unanswered", "unconfirmed", "rejected-by-broker"].contains(&&*how) {
+            pages.entries[number].doubts += 1;
+        }
         *pages.otherwise.entry((round, how)).or_default() += 1;
     }
 

@@ -8,6 +8,7 @@ use journey::Process;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::cause::Handling;
 use crate::service::Service;
 
 /// A line that speaks of an event or of a connection.
@@ -53,16 +54,35 @@ pub(crate) fn about(
         if line.contains("is out of order, and tries again") {
             losses.extend(Line::parse(&line, service).map(|line| line.time));
         }
-        let Some(event) = event(&line, "\"event_id\":\"").filter(|event| events.contains(event)) else { continue };
+        let Some(event) = event(&line).filter(|event| events.contains(event)) else { continue };
         found.entry(event).or_default().extend(Line::parse(&line, service));
     }
     (found, losses)
 }
 
-/// The events that analytics counted, with repetitions.
-pub(crate) fn counted(analytics: &Service) -> impl Iterator<Item = Uuid> {
-    let lines = analytics.log().filter(|line| line.contains("\"message\":\"counted\""));
-    lines.filter_map(|line| event(&line, "\"event.id\":\""))
+/// What analytics counted, in the order of its log.
+pub(crate) fn counts(analytics: &Service) -> impl Iterator<Item = Count> {
+    let lives = analytics.processes().enumerate();
+    let lines = lives.flat_map(|(life, process)| process.each_line().map(move |line| (life, line)));
+    let counts = lines.filter(|(_, line)| line.contains("\"message\":\"counted\"")).enumerate();
+    counts.map(|(number, (life, line))| Count { event: event(&line).unwrap_or_default(), life, number, line })
+}
+
+/// A line about an event that was counted.
+pub(crate) struct Count {
+    /// The event; that of none is nobody's.
+    pub(crate) event: Uuid,
+    life: usize,
+    number: usize,
+    line: String,
+}
+
+impl Count {
+    /// Where and when it was.
+    pub(crate) fn handling(&self, analytics: &Service) -> Handling {
+        let at = Line::parse(&self.line, analytics).map_or(SystemTime::UNIX_EPOCH, |line| line.time);
+        Handling { life: self.life, at, number: self.number }
+    }
 }
 
 /// The lines of a panic. A thread that cannot begin for want of memory panics too, which is how a process ends that gets none.
@@ -70,16 +90,17 @@ pub(crate) fn panics(service: &Service) -> impl Iterator<Item = String> {
     service.log().filter(|line| line.contains("panicked") && !line.contains("Cannot allocate memory"))
 }
 
-/// When a service wrote a line of level warn or above that is not about a single event.
-pub(crate) fn alarmed(service: &Service) -> impl Iterator<Item = SystemTime> {
+/// When a service wrote a line of level warn or above, and whether it is about a single event.
+pub(crate) fn alarmed(service: &Service) -> impl Iterator<Item = (SystemTime, bool)> {
     let loud = |line: &String| line.contains("\"level\":\"warn\"") || line.contains("\"level\":\"error\"");
-    let single = |line: &String| line.contains("\"event_id\":") || line.contains("\"message\":\"copy not confirmed");
-    let lines = service.log().filter(move |line| loud(line) && !single(line));
-    lines.filter_map(|line| Some(Line::parse(&line, service)?.time))
+    let lines = service.log().filter(loud);
+    lines.filter_map(|line| Some((Line::parse(&line, service)?.time, line.contains(EVENT))))
 }
 
-fn event(line: &str, before: &str) -> Option<Uuid> {
-    let at = line.find(before)? + before.len();
+const EVENT: &str = "\"event_id\":\"";
+
+fn event(line: &str) -> Option<Uuid> {
+    let at = line.find(EVENT)? + EVENT.len();
     line.get(at..at + 36)?.parse().ok()
 }
 

@@ -22,8 +22,8 @@ struct Motion {
 }
 
 impl Shop {
-    /// Waits until queues and hands are empty; whether they became so.
-    pub(crate) async fn rest(&self) -> bool {
+    /// Waits until queues and hands are empty. That they never are is amiss.
+    pub(crate) async fn rest(&self) {
         let (mut last, mut moved, mut looks) = (Motion::default(), Instant::now(), 0);
         while looks < LOOKS {
             let motion = self.motion().await;
@@ -32,13 +32,12 @@ impl Shop {
             }
             looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
             if moved.elapsed() > PATIENCE && looks == 0 {
-                println!("nothing moves, and it is not at rest: {motion:?}");
-                return false;
+                self.ledger.odd(format!("nothing moves, and it is not at rest: {motion:?}"));
+                return;
             }
             last = motion;
             sleep(PAUSE).await;
         }
-        true
     }
 
     async fn motion(&self) -> Motion {

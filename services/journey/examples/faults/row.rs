@@ -20,14 +20,17 @@ pub(crate) struct Row {
     pub(crate) destroyed: usize,
     /// By the fault's nature, before they were counted.
     pub(crate) count_destroyed: usize,
-    pub(crate) duplicates: BTreeMap<Cause, usize>,
+    /// Why events were mailed once more.
+    pub(crate) mailed_again: BTreeMap<Cause, usize>,
+    /// Why events were counted once more.
+    pub(crate) counted_again: BTreeMap<Cause, usize>,
     /// Accepted, and neither emailed nor kept nor destroyed.
     pub(crate) lost: usize,
     /// Accepted, and neither counted nor kept nor destroyed.
     pub(crate) uncounted: usize,
     /// Handled, and sent by nobody.
     pub(crate) invented: usize,
-    /// Whatever else must not be: a line each.
+    /// Whatever must not be, besides the above: a line each.
     pub(crate) amiss: Vec<String>,
 }
 
@@ -44,7 +47,8 @@ impl Row {
             kept: 0,
             destroyed: 0,
             count_destroyed: 0,
-            duplicates: BTreeMap::new(),
+            mailed_again: BTreeMap::new(),
+            counted_again: BTreeMap::new(),
             lost: 0,
             uncounted: 0,
             invented: 0,
@@ -67,15 +71,18 @@ impl Row {
         for (how, count) in &other.otherwise {
             *self.otherwise.entry(how.clone()).or_default() += count;
         }
-        for (cause, count) in &other.duplicates {
-            *self.duplicates.entry(*cause).or_default() += count;
+        for (cause, count) in &other.mailed_again {
+            *self.mailed_again.entry(*cause).or_default() += count;
+        }
+        for (cause, count) in &other.counted_again {
+            *self.counted_again.entry(*cause).or_default() += count;
         }
         self.amiss.extend(other.amiss.iter().cloned());
     }
 
     /// Whether its books balance.
     pub(crate) fn balances(&self) -> bool {
-        let unexplained = self.duplicates.contains_key(&Cause::Unexplained);
-        self.lost == 0 && self.uncounted == 0 && self.invented == 0 && !unexplained && self.amiss.is_empty()
+        // What has no cause is amiss.
+        self.lost == 0 && self.uncounted == 0 && self.invented == 0 && self.amiss.is_empty()
     }
 }

@@ -23,6 +23,7 @@ pub(crate) const CALM: &str = "calm";
 pub(crate) struct Sample {
     pub(crate) at: SystemTime,
     pub(crate) service: &'static str,
+    pub(crate) process: u32,
     pub(crate) rss_kib: u64,
     pub(crate) fds: u64,
     pub(crate) threads: u64,
@@ -56,7 +57,7 @@ impl Sampler {
         let samples = Arc::<Mutex<Vec<Sample>>>::default();
         let fault = Arc::new(Mutex::new(CALM));
         let mut csv = File::create(file).expect("a file can be made");
-        writeln!(csv, "time,service,rss_kib,fds,threads,connections,channels,log_lines,fault")
+        writeln!(csv, "time,service,process,rss_kib,fds,threads,connections,channels,log_lines,fault")
             .expect("it can be written");
         let task = tokio::spawn({
             let (samples, fault) = (samples.clone(), fault.clone());
@@ -107,6 +108,7 @@ fn look(service: &Watched, told: &BTreeMap<String, (u64, u64)>, counted: &mut Co
     Some(Sample {
         at: SystemTime::now(),
         service: service.name,
+        process: id,
         rss_kib: number("VmRSS:")?,
         fds: fs::read_dir(format!("/proc/{id}/fd")).ok()?.count() as u64,
         threads: number("Threads:")?,
@@ -156,8 +158,8 @@ async fn connections(management: u16) -> BTreeMap<String, (u64, u64)> {
 }
 
 fn line(sample: &Sample, fault: &str) -> String {
-    let Sample { at, service, rss_kib, fds, threads, connections, channels, log_lines } = sample;
+    let Sample { at, service, process, rss_kib, fds, threads, connections, channels, log_lines } = sample;
     let told = |number: &Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let (at, connections, channels) = (humantime::format_rfc3339_seconds(*at), told(connections), told(channels));
-    format!("{at},{service},{rss_kib},{fds},{threads},{connections},{channels},{log_lines},{fault}")
+    format!("{at},{service},{process},{rss_kib},{fds},{threads},{connections},{channels},{log_lines},{fault}")
 }

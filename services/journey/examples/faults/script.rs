@@ -27,12 +27,11 @@ pub(crate) struct Act {
 }
 
 impl Script {
-    /// Draws faults, of one stage or of all: each kind once before one comes again.
-    pub(crate) fn draw(settings: &Settings, stage: Option<Stage>, count: usize) -> Vec<Fault> {
+    /// Draws faults among those that `fits`: each kind once before one comes again.
+    pub(crate) fn draw(settings: &Settings, fits: fn(Fault) -> bool, count: usize) -> Vec<Fault> {
         let mut dice = StdRng::seed_from_u64(settings.seed);
         let kinds = settings.only.map_or(Fault::ALL.to_vec(), |only| vec![only]);
-        let possible =
-            |fault: &Fault| stage.is_none_or(|stage| fault.stage() == stage) && fault.stage().lack().is_none();
+        let possible = |fault: &Fault| fits(*fault) && fault.stage().lack().is_none();
         let mut drawn = Vec::new();
         while drawn.len() < count {
             let mut all = kinds.clone();
@@ -46,7 +45,7 @@ impl Script {
 
     /// Writes a round.
     pub(crate) fn write(settings: &Settings) -> Self {
-        let drawn = Self::draw(settings, None, settings.faults);
+        let drawn = Self::draw(settings, |_| true, settings.faults);
         let share = |faults: usize| settings.orders * faults / settings.faults;
         let (mut acts, mut played) = (Vec::new(), 0);
         for stage in Stage::ALL {
@@ -95,7 +94,7 @@ impl Act {
             shop.well().await;
             shop.customers.all_accepted().await;
         }
-        let quiet = shop.rest().await;
-        Books::close(&mut shop, &self.faults, quiet).await
+        shop.rest().await;
+        Books::close(&mut shop, &self.faults).await
     }
 }

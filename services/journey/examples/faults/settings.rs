@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::fault::{Fault, Stage};
+use crate::fault::Fault;
 
 /// How a round is played.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +55,12 @@ impl Settings {
             }
             found
         });
-        if minutes > 0 && only.is_some_and(|only| only.stage() != Stage::OneNode) {
-            wrong.push("FAULT: expected one of those on one node, as the long run is".to_owned());
+        if minutes > 0
+            && let Some(only) = only
+            && !only.is_outlived()
+        {
+            let found = only.name();
+            wrong.push(format!("FAULT={found:?}: expected one on one broker node that ends no service, or no MINUTES"));
         }
         if faults > orders {
             wrong.push(format!("FAULTS=\"{faults}\": expected no more than ORDERS, {orders}"));

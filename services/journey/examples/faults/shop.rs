@@ -127,5 +127,5 @@ fn plan(broker: &Broker, wires: &Wires, port: u16) -> Plan {
         .analytics("AMQP_URL", url("analytics", &wires.analytics))
         .analytics("RETRY_DELAYS", RETRY_DELAYS)
         .analytics("DEDUPE_CAPACITY", REMEMBERED.to_string())
-        .analytics("LOG_LEVEL", "info,analytics=debug")
+        .analytics("LOG_LEVEL", "info,analytics=debug,messaging=debug")
 }

@@ -39,7 +39,7 @@ impl Table {
 
 fn cells(name: &str, row: &Row) -> [String; 11] {
     let otherwise: usize = row.otherwise.values().sum();
-    let twice: usize = row.duplicates.values().sum();
+    let (mails, counts) = (row.mailed_again.values().sum(), row.counted_again.values().sum());
     let pair = |mails: usize, counts: usize| if counts == 0 { mails.to_string() } else { format!("{mails}+{counts}") };
     [
         name.to_owned(),
@@ -50,7 +50,7 @@ fn cells(name: &str, row: &Row) -> [String; 11] {
         row.counted.to_string(),
         row.kept.to_string(),
         pair(row.destroyed, row.count_destroyed),
-        twice.to_string(),
+        pair(mails, counts),
         pair(row.lost, row.uncounted),
         row.invented.to_string(),
     ]
@@ -73,8 +73,10 @@ impl fmt::Display for Table {
         let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
         let otherwise = total.otherwise.iter().map(|(how, count)| format!("{count} {how}")).collect();
         writeln!(f, "answered otherwise, and repeated: {}", list(otherwise))?;
-        let twice = total.duplicates.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
-        writeln!(f, "mailed once more: {}", list(twice))?;
+        for (what, causes) in [("mailed", &total.mailed_again), ("counted", &total.counted_again)] {
+            let again = causes.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
+            writeln!(f, "{what} once more: {}", list(again))?;
+        }
         let (mails, counts) = (total.destroyed, total.count_destroyed);
         writeln!(
             f,

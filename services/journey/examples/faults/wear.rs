@@ -1,5 +1,6 @@
 //! Whether a long run wore the services: what they held in the first minute, beside what they hold in the last.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -46,39 +47,48 @@ impl Wear {
             ("connections", |sample| sample.connections),
             ("channels", |sample| sample.channels),
         ];
+        let lives: HashSet<_> = samples.iter().filter(|sample| sample.service == service).map(|s| s.process).collect();
+        if lives.len() > 1 {
+            self.wrong.push(format!("{service}: {} processes, so nobody can say what wore one", lives.len()));
+        }
         for (name, measure) in measures {
-            let sorted = |span| {
+            let median = |span| {
                 let mut values: Vec<_> = within(span).filter_map(measure).collect();
                 values.sort_unstable();
-                values
+                values.get(values.len() / 2).copied()
             };
-            let (before, after) = (sorted(first), sorted(last));
-            let (Some(&most), Some(&least)) = (before.last(), after.first()) else {
+            let (Some(before), Some(after)) = (median(first), median(last)) else {
                 self.wrong.push(format!("{service}: nobody saw its {name} in both calm minutes"));
                 continue;
             };
-            let median = |values: &[u64]| values[values.len() / 2].to_string();
-            self.rows.push([service.to_owned(), name.to_owned(), median(&before), median(&after)]);
-            let bound = if name == "rss_kib" { (most + MORE_KIB).min(MOST_KIB) } else { most };
-            if least > bound {
-                self.wrong.push(format!(
-                    "{service}: {name} never below {least} in the last minute, at most {most} in the first"
-                ));
+            self.rows.push([service.to_owned(), name.to_owned(), before.to_string(), after.to_string()]);
+            let bound = if name == "rss_kib" { (before + MORE_KIB).min(MOST_KIB) } else { before };
+            if after > bound {
+                self.wrong.push(format!("{service}: {name} {after} in the last minute, {before} in the first"));
             }
         }
     }
 
-    /// Counts what a service said of each trouble.
+    /// Counts what a service said of each trouble, beside them, and of single events.
     pub(crate) fn listen(&mut self, name: &'static str, service: &Service, troubles: &[(&'static str, Span)]) {
-        let mut said = vec![0; troubles.len()];
-        for time in crate::log::alarmed(service) {
+        let (mut said, mut beside, mut single) = (vec![0; troubles.len()], 0, 0);
+        for (time, about_event) in crate::log::alarmed(service) {
             let during = troubles.iter().position(|(_, span)| span.holds(time));
-            during.into_iter().for_each(|trouble| said[trouble] += 1);
+            *match during {
+                _ if about_event => &mut single,
+                Some(trouble) => &mut said[trouble],
+                None => &mut beside,
+            } += 1;
         }
-        for ((fault, _), lines) in troubles.iter().zip(said) {
-            self.rows.push([name.to_owned(), format!("warn lines, {fault}"), String::new(), lines.to_string()]);
+        let mut row = |what: &str, lines: usize| {
+            self.rows.push([name.to_owned(), format!("warn lines, {what}"), String::new(), lines.to_string()]);
+        };
+        row("one for each failure of an event", single);
+        let said = troubles.iter().map(|(fault, _)| *fault).zip(said).chain([("beside all faults", beside)]);
+        for (what, lines) in said {
+            row(what, lines);
             if lines > TALK {
-                self.wrong.push(format!("{name}: {lines} lines of level warn and above about {fault}"));
+                self.wrong.push(format!("{name}: {lines} lines of level warn and above, {what}"));
             }
         }
     }

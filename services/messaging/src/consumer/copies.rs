@@ -1,5 +1,6 @@
 //! Copies on their way to delay queues and dead letters, on a connection of their own.
 
+use std::mem;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -87,9 +88,13 @@ impl<H: Handler> Work<H> {
     }
 
     async fn copy(&self, copy: &Copy) {
-        let mut wait = SHORTEST;
+        let (mut wait, mut told) = (SHORTEST, false);
         while let Err(error) = self.try_copy(copy).await {
-            warn!(queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
+            // Once: each further try would say the same again.
+            if !mem::replace(&mut told, true) {
+                let event_id = copy.message_id();
+                warn!(event_id, queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
+            }
             sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
             wait = (wait * 2).min(LONGEST);
         }

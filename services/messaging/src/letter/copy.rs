@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use opentelemetry::trace::SpanContext;
 
 use super::{Letter, headers as h, trace};
@@ -33,6 +33,10 @@ impl Copy {
             properties: Box::new(move || properties.clone()),
             body: self.body.clone(),
         }
+    }
+
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.properties.message_id().as_ref().map(ShortString::as_str)
     }
 
     /// The bytes as they are, the trace, where it first came from, and what else outlives a copy; with `foreign`, all headers but the broker's.

@@ -30,7 +30,7 @@ pub(super) async fn leader_moved(shop: &mut Shop) {
     let terms = format!(
         "{{ok, Members, {{Q, Leader}}}} = ra:members({{{queue}, node()}}), \
          [Other | _] = [Name || {{_, Name}} <- Members, Name =/= Leader], \
-         ra:transfer_leadership({{Q, Leader}}, {{Q, Other}})."
+         ok = ra:transfer_leadership({{Q, Leader}}, {{Q, Other}})."
     );
     shop.broker().rabbitmqctl(&["eval", &terms]).await;
 }

@@ -15,7 +15,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// Which of [`Event::TYPES`] this is.
     fn event_type(&self) -> &'static str;
 
-    /// What the event is about, such as an order's id; none if nobody knows.
+    /// What the event is about, such as an order's id; `None::<&str>` if nobody knows.
     fn subject(&self) -> Option<impl Display + '_>;
 
     /// What is serialised, once, as the CloudEvent's `data`; it must be possible as JSON.

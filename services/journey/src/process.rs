@@ -138,6 +138,23 @@ impl Process {
         self.child.id()
     }
 
+    /// What it holds in memory now, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        self.memory_mib("VmRSS:")
+    }
+
+    /// The most memory that it has held so far, in MiB.
+    pub fn peak_mib(&self) -> f64 {
+        self.memory_mib("VmHWM:")
+    }
+
+    fn memory_mib(&self, field: &str) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells a process's memory");
+        let kib = line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok());
+        kib.expect("memory is a number of KiB") / 1024.0
+    }
+
     /// Sends any signal.
     pub fn signal(&mut self, signal: Signal) {
         self.child.signal(signal);

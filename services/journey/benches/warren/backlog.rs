@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use journey::{Process, SmtpOptions, SmtpServer, free_port};
 use tokio::time::sleep;
 
-use crate::cost::peak_mib;
 use crate::queues::Queues;
 use crate::{publishing, rounds};
 
@@ -62,7 +61,7 @@ async fn watched(queues: &Queues, does: &str, smtp_url: Option<String>) -> Vec<S
 }
 
 fn row(service: &str, does: &str, handled: f64, process: &Process) -> Vec<String> {
-    vec![service.to_owned(), does.to_owned(), format!("{handled:.0}"), format!("{:.1} MiB", peak_mib(process.id()))]
+    vec![service.to_owned(), does.to_owned(), format!("{handled:.0}"), format!("{:.1} MiB", process.peak_mib())]
 }
 
 /// A killed consumer would leave suspects to the next.

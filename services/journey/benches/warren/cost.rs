@@ -49,19 +49,3 @@ pub(crate) fn cpu_seconds(process: u32) -> f64 {
     // Linux counts in hundredths of a second, whatever the kernel's own tick is.
     (ticks(11) + ticks(12)) / 100.0
 }
-
-/// What a process holds in memory now, in MiB.
-pub(crate) fn resident_mib(process: u32) -> f64 {
-    status(process, "VmRSS:")
-}
-
-/// The most that a process has held in memory, in MiB.
-pub(crate) fn peak_mib(process: u32) -> f64 {
-    status(process, "VmHWM:")
-}
-
-fn status(process: u32, field: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells a process's memory");
-    line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("memory is a number of KiB") / 1024.0
-}

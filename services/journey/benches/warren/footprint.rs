@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use journey::{Broker, Plan, Process, Request};
 
-use crate::cost::{peak_mib, resident_mib};
 use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 use crate::{load, sample};
@@ -37,15 +36,14 @@ pub(crate) async fn measure(queues: &Queues, rounds: usize) {
 
 async fn measure_memory(broker: &Broker, rows: &mut [Row; 3]) {
     let mut world = Plan::on(broker).start().await;
-    let processes = [world.order.id(), world.email.id(), world.analytics.id()];
-    for (row, process) in rows.iter_mut().zip(processes) {
-        row.idle.push(resident_mib(process));
+    for (row, process) in rows.iter_mut().zip([&world.order, &world.email, &world.analytics]) {
+        row.idle.push(process.resident_mib());
     }
     let address = ([127, 0, 0, 1], world.order.http_port().await).into();
     load::post_orders(address, sample::ORDER, 256, LOAD).await;
     world.eventually("everything is counted", async |w| w.counted("order.placed").await, |n| *n >= LOAD as f64).await;
-    for (row, process) in rows.iter_mut().zip(processes) {
-        row.loaded.push(peak_mib(process));
+    for (row, process) in rows.iter_mut().zip([&world.order, &world.email, &world.analytics]) {
+        row.loaded.push(process.peak_mib());
     }
     // A killed consumer would leave what it had in hand, and suspects, to the next round's.
     for consumer in [&mut world.email, &mut world.analytics] {

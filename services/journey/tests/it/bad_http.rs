@@ -96,6 +96,10 @@ async fn requests_that_are_not_http_are_refused_and_the_connection_closed() {
         (post("transfer-encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n"), "400"),
         (post("transfer-encoding: chunked\r\n", "2\r\n{}X\r\n0\r\n\r\n"), "400"),
         (post("transfer-encoding: chunked\r\n", "ffffffffffffffffff\r\n"), "400"),
+        (post("transfer-encoding: chunked\r\n", &format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "e".repeat(20_000))), "400"),
+        (post("transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n", "0\r\n\r\n"), "400"),
+        (post("transfer-encoding : chunked\r\n", "0\r\n\r\n"), "400"),
+        (post("content-length : 2\r\n", "{}"), "400"),
         (post("bad header: x\r\n", ""), "400"),
         (post(" folded: x\r\n", ""), "400"),
         (

@@ -1,6 +1,5 @@
 //! Clients that send large bodies slowly, all at the same time.
 
-use std::fs;
 use std::time::Duration;
 
 use journey::{Broker, Plan, Request, an_order, raw};
@@ -8,15 +7,8 @@ use journey::{Broker, Plan, Request, an_order, raw};
 /// Longer than the service lets any of them take.
 const SILENCE: Duration = Duration::from_secs(40);
 
-/// What the room for bodies, and 800 connections with what they sent, may take together, in KiB.
-const LIMIT: u64 = 64 * 1024;
-
-/// The most memory that a process had so far, in KiB.
-fn peak(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
+/// What the room for bodies, and 800 connections with what they sent, may take together, in MiB.
+const MOST_MEMORY: f64 = 64.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_slow_uploads_are_told_they_are_too_many_and_take_neither_memory_nor_orders() {
@@ -50,5 +42,5 @@ async fn many_slow_uploads_are_told_they_are_too_many_and_take_neither_memory_no
     }
     assert_eq!(overloaded + slow + reset, 800);
     assert!(overloaded > slow, "{overloaded} are refused, {slow} only too slow");
-    assert!(peak(order.id()) < LIMIT, "{} KiB", peak(order.id()));
+    assert!(order.peak_mib() < MOST_MEMORY, "{} MiB", order.peak_mib());
 }

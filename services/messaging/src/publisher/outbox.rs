@@ -90,8 +90,8 @@ impl Outbox {
         self.line().withdraw(number)
     }
 
-    /// Resolves once somebody waits in line and it is this lane's turn. One lane is called at a time: what shares a channel and a write costs
-    /// the broker least.
+    /// Resolves once somebody waits in line: for a lane that is called, and for one that looks by itself. One lane is called at a time: what shares
+    /// a channel and a write costs the broker least.
     pub(super) async fn turn(&self) -> Turn<'_> {
         loop {
             if let Some(turn) = self.turn_now() {
@@ -109,8 +109,8 @@ impl Outbox {
         line.called.then(|| Turn { outbox: self })
     }
 
-    /// Calls the lane that began to wait last, if somebody waits in line and none is called, or more wait than one lane takes: a lane may be slow to
-    /// come, where its runtime has other work.
+    /// Calls the lane that began to wait last, if somebody waits in line and none is called, and a further one for each [`MOST_ALOFT`] that wait: a
+    /// lane may be slow to come, where its runtime has other work.
     fn call(&self, mut line: MutexGuard<'_, Line>) {
         let waiting = line.waiting.len();
         let wanted = waiting > 0 && (!line.called || waiting.is_multiple_of(MOST_ALOFT));

@@ -127,17 +127,33 @@ fn a_suspect_has_its_channel_to_itself() {
 }
 
 #[tokio::test]
-async fn at_the_deadline_only_what_was_never_sent_is_called_unsent() {
-    let outbox = outbox();
-    let now = Instant::now();
-    let unsent = outbox.send(message(1), now, || PublishError::Blocked).await;
+async fn a_message_that_no_lane_took_is_unsent_at_its_deadline() {
+    let unsent = outbox().send(message(1), Instant::now(), || PublishError::Blocked).await;
     assert_eq!(unsent, Err(PublishError::Blocked));
-    let sent = outbox.send(message(1), now + Duration::from_millis(50), || PublishError::Blocked);
-    let lane = async {
-        let (mut tickets, _) = outbox.turn().await.take(1, Limits { messages: 0, bytes: 0 });
-        tickets[0].sent = true;
-    };
-    assert_eq!(tokio::join!(sent, lane).0, Err(PublishError::Unconfirmed));
+}
+
+#[test]
+fn only_what_was_never_handed_over_is_called_unsent() {
+    use PublishError::{Blocked, Rejected, Unconfirmed};
+    type Lane = fn(&Outbox, Ticket);
+    let cases: [(&str, bool, Lane, PublishError); 4] = [
+        ("given back as it was", false, |outbox, ticket| outbox.give_back(vec![ticket]), Blocked),
+        ("given back, once sent", true, |outbox, ticket| outbox.give_back(vec![ticket]), Unconfirmed),
+        ("lost with its lane", false, |_, ticket| drop(ticket), Unconfirmed),
+        ("answered just now", true, |_, ticket| ticket.answer(Err(Rejected)), Rejected),
+    ];
+    for (what, sent, lane, expected) in cases {
+        let outbox = outbox();
+        let place = enter(&outbox, 1);
+        let mut ticket = take(&outbox, 1, 0).pop().unwrap();
+        ticket.sent = sent;
+        lane(&outbox, ticket);
+        assert_eq!(outbox.give_up(place, || Blocked), Err(expected), "{what}");
+    }
+    let outbox = outbox();
+    let place = enter(&outbox, 1);
+    let _aloft = take(&outbox, 1, 0);
+    assert_eq!(outbox.give_up(place, || Blocked), Err(Unconfirmed), "a lane has it");
 }
 
 #[tokio::test]

@@ -178,3 +178,90 @@ pub(crate) fn event(message: &Message) -> Uuid {
     let id = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     id.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    /// Books of accepted orders with these numbers, the first placed in the first second and so on; none was handled.
+    fn books(orders: u32) -> Books {
+        let entries: Vec<_> = (0..orders)
+            .map(|number| {
+                let at = START + Duration::from_secs(number.into());
+                let event = id(number.into());
+                Entry { event, round: 0, doubts: 0, first_sent: at, last_sent: at, accepted: Some(at) }
+            })
+            .collect();
+        Books {
+            by_event: entries.iter().enumerate().map(|(number, entry)| (entry.event, number)).collect(),
+            entries,
+            mailed: HashMap::new(),
+            counted: HashSet::new(),
+            counted_again: HashMap::new(),
+            kept: HashMap::from([(EMAIL_QUEUE, HashSet::new()), (ANALYTICS_QUEUE, HashSet::new())]),
+            rows: vec![Row::of(Fault::BrokerKilled)],
+        }
+    }
+
+    fn mail() -> Vec<Handling> {
+        vec![Handling { life: 0, at: START, number: 0 }]
+    }
+
+    fn ruin(queue: &'static str, content: &[Uuid], from: u64, until: u64) -> Ruin {
+        let (from, until) = (START + Duration::from_secs(from), START + Duration::from_secs(until));
+        Ruin { queue, content: content.iter().copied().collect(), from, until }
+    }
+
+    #[test]
+    fn an_order_is_mailed_kept_or_destroyed_or_else_lost() {
+        let mut books = books(5);
+        books.mailed.insert(id(0), mail());
+        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1));
+        // The last one came after the queue was back.
+        books.strike(&[ruin(EMAIL_QUEUE, &[id(2)], 3, 3), ruin(ANALYTICS_QUEUE, &[id(4)], 9, 9)]);
+        let row = &books.rows[0];
+        assert_eq!((row.accepted, row.emailed, row.kept, row.destroyed, row.lost), (5, 1, 1, 2, 1));
+        assert!(row.amiss.iter().any(|line| line.contains(&id(4).to_string()) && line.starts_with("lost")));
+        assert!(!row.balances());
+    }
+
+    #[test]
+    fn an_order_is_counted_kept_or_destroyed_or_else_uncounted() {
+        let mut books = books(4);
+        books.counted.insert(id(0));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(1));
+        books.strike(&[ruin(ANALYTICS_QUEUE, &[id(2)], 9, 9)]);
+        let row = &books.rows[0];
+        assert_eq!((row.counted, row.count_destroyed, row.uncounted), (1, 1, 1));
+    }
+
+    #[test]
+    fn an_order_without_its_202_is_amiss() {
+        let mut books = books(1);
+        books.entries[0].accepted = None;
+        books.strike(&[]);
+        assert_eq!((books.rows[0].accepted, books.rows[0].amiss.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_nobody_sent_is_invented_wherever_it_turns_up() {
+        let mut books = books(1);
+        books.mailed.insert(id(0), mail());
+        books.seek_inventions();
+        assert_eq!(books.rows[0].invented, 0);
+        books.mailed.insert(id(7), mail());
+        books.counted.insert(id(8));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9));
+        books.seek_inventions();
+        assert_eq!(books.rows[0].invented, 3);
+        assert!(!books.rows[0].balances());
+    }
+}

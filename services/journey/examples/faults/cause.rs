@@ -173,3 +173,64 @@ impl Evidence {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const EVENT: Uuid = Uuid::nil();
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// An event that was handled in these lives, a second apart.
+    fn handled(lives: [usize; 2]) -> [Handling; 2] {
+        [0, 1].map(|number| Handling { life: lives[number], at: at(number as u64), number })
+    }
+
+    fn entry(doubts: u32) -> Entry {
+        let sent = at(0);
+        Entry { event: EVENT, round: 0, doubts, first_sent: sent, last_sent: sent, accepted: Some(sent) }
+    }
+
+    /// A first life that ended so and said this about the event, and a second one that goes on.
+    fn evidence(end: End, said: &[&str]) -> Evidence {
+        let said = said.iter().map(|message| Line::saying(message)).collect();
+        Evidence {
+            done: "email sent",
+            ends: vec![(end, at(1))],
+            lines: vec![HashMap::from([(EVENT, said)]), HashMap::new()],
+            losses: vec![Vec::new(), Vec::new()],
+            order_losses: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn without_a_proof_there_is_no_cause() {
+        let evidence = evidence(End::Stopped, &["email sent", "email sent"]);
+        assert_eq!(evidence.judge(EVENT, Some(&entry(0)), &handled([0, 0]), 1), Cause::Unexplained);
+        assert_eq!(evidence.judge(EVENT, Some(&entry(0)), &handled([0, 1]), 1), Cause::Unexplained);
+        assert_eq!(evidence.judge(EVENT, None, &handled([0, 1]), 1), Cause::Unexplained);
+    }
+
+    #[test]
+    fn each_cause_has_its_proof() {
+        let stopped = || evidence(End::Stopped, &["email sent"]);
+        let judged =
+            |evidence: &Evidence, doubts: u32| evidence.judge(EVENT, Some(&entry(doubts)), &handled([0, 1]), 1);
+        assert_eq!(judged(&evidence(End::Killed, &["email sent"]), 0), Cause::Killed);
+        assert_eq!(judged(&evidence(End::Killed, &[]), 0), Cause::Killed);
+        assert_eq!(judged(&evidence(End::Stopped, &[]), 0), Cause::Unanswered);
+        assert_eq!(judged(&stopped(), 1), Cause::Resent);
+        assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, 0), Cause::Resent);
+        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..stopped() }, 0), Cause::Reconnected);
+        let copied = evidence(End::Stopped, &["email sent", "event given back", "delivery has come back"]);
+        assert_eq!(judged(&copied, 0), Cause::Copied);
+        let mut far = handled([0, 0]);
+        far[1].number = REMEMBERED + 1;
+        assert_eq!(stopped().judge(EVENT, None, &far, 1), Cause::Evicted);
+    }
+}

@@ -30,6 +30,12 @@ impl Line {
         self.fields["error"].as_str().unwrap_or_default()
     }
 
+    /// One that was written at the beginning of all time.
+    #[cfg(test)]
+    pub(crate) fn saying(message: &str) -> Self {
+        Self { time: SystemTime::UNIX_EPOCH, fields: serde_json::json!({ "message": message }) }
+    }
+
     fn parse(line: &str, service: &Service) -> Option<Self> {
         let fields: Value = serde_json::from_str(line).ok()?;
         let time = fields["time"].as_str().and_then(|time| humantime::parse_rfc3339(time).ok());

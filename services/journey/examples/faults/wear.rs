@@ -108,3 +108,58 @@ impl fmt::Display for Wear {
         self.wrong.iter().try_for_each(|line| writeln!(f, "worn: {line}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// What wore between a first and a last minute with three looks each, of which `last` makes those of the last.
+    fn wear(last: impl Fn(Sample) -> Sample) -> Wear {
+        let look = |second: u64| Sample {
+            at: at(second),
+            service: "order",
+            process: 1,
+            rss_kib: 20_000,
+            fds: 70,
+            threads: 4,
+            connections: Some(1),
+            channels: Some(8),
+            log_lines: 0,
+        };
+        let first = [0, 10, 20].map(look).into_iter();
+        let samples: Vec<_> = first.chain([100, 110, 120].map(look).into_iter().map(last)).collect();
+        let mut wear = Wear::default();
+        let spans = [0, 100].map(|from| Span { from: at(from), until: at(from + 60) });
+        wear.compare(&samples, "order", spans[0], spans[1]);
+        wear
+    }
+
+    #[test]
+    fn what_stays_as_it_was_is_not_worn() {
+        assert!(wear(|sample| sample).is_none());
+        assert!(wear(|sample| Sample { rss_kib: sample.rss_kib + MORE_KIB, ..sample }).is_none());
+    }
+
+    #[test]
+    fn one_more_of_anything_is_wear() {
+        type Change = fn(Sample) -> Sample;
+        let changes: [(&str, Change); 6] = [
+            ("rss_kib", |sample| Sample { rss_kib: sample.rss_kib + MORE_KIB + 1, ..sample }),
+            ("fds", |sample| Sample { fds: 71, ..sample }),
+            ("threads", |sample| Sample { threads: 5, ..sample }),
+            ("connections", |sample| Sample { connections: Some(2), ..sample }),
+            ("channels", |sample| Sample { channels: None, ..sample }),
+            ("processes", |sample| Sample { process: 2, ..sample }),
+        ];
+        for (what, change) in changes {
+            let wrong = wear(change).wrong;
+            assert!(matches!(&wrong[..], [only] if only.contains(what)), "{what}: {wrong:?}");
+        }
+    }
+}

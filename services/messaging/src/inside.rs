@@ -3,4 +3,4 @@
 pub use crate::consumer::inside::{acknowledge_all, count_all, recognise_all};
 pub use crate::letter::inside::read_letter;
 pub use crate::link::inside::handed_on;
-pub use crate::publisher::inside::confirm_all;
+pub use crate::publisher::inside::{confirm_all, prepare_all};

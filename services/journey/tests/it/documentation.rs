@@ -132,7 +132,7 @@ async fn every_variable_target_and_path_that_the_readme_names_exists() {
     known.extend(variables::of_check().await.into_iter().map(|variable| variable.name));
     let read = |path| fs::read_to_string(top().join(path)).unwrap();
     let makefile = read("Makefile");
-    let scripts = [read("deploy/kind"), read("deploy/compose.yaml")].concat();
+    let scripts = [read("deploy/kind"), read("deploy/compose.yaml"), read("Dockerfile")].concat();
     for word in code() {
         for name in word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|name| is_variable(name)) {
             let made = known.contains(name) || makefile.contains(name) || scripts.contains(name);

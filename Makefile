@@ -45,7 +45,7 @@ api-test: ## Holds the order API to its own OpenAPI document, with requests made
 	@services/journey/api/test
 
 .PHONY: instructions
-instructions: ## Counts the instructions of the hot paths, and refuses more than there were.
+instructions: ## Counts the instructions of the hot paths, and refuses a tenth more than there were.
 	@command -v valgrind >/dev/null || { echo "instructions: valgrind is missing: install it, on Debian with apt-get install valgrind" >&2; exit 69; }
 	cargo run --quiet --locked --release --package instructions --features inside
 

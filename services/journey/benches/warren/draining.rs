@@ -32,7 +32,7 @@ impl Handler for LogOnly {
     type Event = OrderEvent;
 
     async fn handle(&self, event: &Received<OrderEvent>) -> Result<(), Failure> {
-        debug!(event.id = event.id, "handled");
+        debug!(event_id = event.id, "handled");
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.done.notify_one();
         }

@@ -1,6 +1,6 @@
 //! Why an event was handled more than once: an order mailed, or counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub(crate) enum Cause {
     Killed,
     /// The answer of the mail server, which had taken the mail, never came.
     Unanswered,
-    /// The handler outlasted its time after the mail server had taken the mail.
+    /// The handler outlasted its time, its work done.
     TimedOut,
     /// A copy for a later attempt was confirmed, and then its original came again.
     Copied,
@@ -73,12 +73,7 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     /// Reads the logs.
-    pub(crate) fn gather(
-        consumer: &Service,
-        done: &'static str,
-        order: &Service,
-        events: &std::collections::HashSet<Uuid>,
-    ) -> Self {
+    pub(crate) fn gather(consumer: &Service, done: &'static str, order: &Service, events: &HashSet<Uuid>) -> Self {
         let (mut lines, mut losses) = (Vec::new(), Vec::new());
         for life in consumer.processes() {
             let (about, lost) = log::about(consumer, life, events);
@@ -113,13 +108,13 @@ impl Evidence {
         }
         let resent = entry.is_some_and(|entry| {
             let until = entry.accepted.unwrap_or(second.at);
-            entry.doubts > 0 || log::between(&self.order_losses, entry.first_sent, until)
+            entry.in_doubt || log::between(&self.order_losses, entry.first_sent, until)
         });
         if resent {
             return Cause::Resent;
         }
-        let (_, ended) = self.ends[first.life];
-        let lost = log::between(&self.losses[first.life], first.at, ended);
+        let ended = self.ends.get(first.life);
+        let lost = ended.is_some_and(|(_, ended)| log::between(&self.losses[first.life], first.at, *ended));
         if lost || self.says(event, second.life, "delivery has come back") {
             return Cause::Reconnected;
         }
@@ -153,7 +148,8 @@ impl Evidence {
         told.join("\n    ")
     }
 
-    /// What that life says of attempts that failed though the mail server took the mail: it knows of fewer than there were.
+    /// What that life says of attempts that failed though the work was done: it knows of fewer than there were. Of counts it knows them all, which are
+    /// lines of its own.
     fn failed_attempt(&self, event: Uuid, life: usize, handled: usize) -> Option<Cause> {
         let lines = self.lines.get(life)?.get(&event).map_or(&[][..], Vec::as_slice);
         let count = |message: &str| lines.iter().filter(|line| line.message() == message).count();
@@ -191,14 +187,14 @@ mod tests {
         [0, 1].map(|number| Handling { life: lives[number], at: at(number as u64), number })
     }
 
-    fn entry(doubts: u32) -> Entry {
+    fn entry(in_doubt: bool) -> Entry {
         let sent = at(0);
-        Entry { event: EVENT, round: 0, doubts, first_sent: sent, last_sent: sent, accepted: Some(sent) }
+        Entry { event: EVENT, round: 0, in_doubt, first_sent: sent, last_sent: sent, accepted: Some(sent) }
     }
 
     /// A first life that ended so and said this about the event, and a second one that goes on.
     fn evidence(end: End, said: &[&str]) -> Evidence {
-        let said = said.iter().map(|message| Line::saying(message)).collect();
+        let said = said.iter().map(|message| Line::saying(message, "")).collect();
         Evidence {
             done: "email sent",
             ends: vec![(end, at(1))],
@@ -211,8 +207,8 @@ mod tests {
     #[test]
     fn without_a_proof_there_is_no_cause() {
         let evidence = evidence(End::Stopped, &["email sent", "email sent"]);
-        assert_eq!(evidence.judge(EVENT, Some(&entry(0)), &handled([0, 0]), 1), Cause::Unexplained);
-        assert_eq!(evidence.judge(EVENT, Some(&entry(0)), &handled([0, 1]), 1), Cause::Unexplained);
+        assert_eq!(evidence.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unexplained);
+        assert_eq!(evidence.judge(EVENT, Some(&entry(false)), &handled([0, 1]), 1), Cause::Unexplained);
         assert_eq!(evidence.judge(EVENT, None, &handled([0, 1]), 1), Cause::Unexplained);
     }
 
@@ -220,15 +216,23 @@ mod tests {
     fn each_cause_has_its_proof() {
         let stopped = || evidence(End::Stopped, &["email sent"]);
         let judged =
-            |evidence: &Evidence, doubts: u32| evidence.judge(EVENT, Some(&entry(doubts)), &handled([0, 1]), 1);
-        assert_eq!(judged(&evidence(End::Killed, &["email sent"]), 0), Cause::Killed);
-        assert_eq!(judged(&evidence(End::Killed, &[]), 0), Cause::Killed);
-        assert_eq!(judged(&evidence(End::Stopped, &[]), 0), Cause::Unanswered);
-        assert_eq!(judged(&stopped(), 1), Cause::Resent);
-        assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, 0), Cause::Resent);
-        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..stopped() }, 0), Cause::Reconnected);
+            |evidence: &Evidence, in_doubt: bool| evidence.judge(EVENT, Some(&entry(in_doubt)), &handled([0, 1]), 1);
+        assert_eq!(judged(&evidence(End::Killed, &["email sent"]), false), Cause::Killed);
+        assert_eq!(judged(&evidence(End::Killed, &[]), false), Cause::Killed);
+        assert_eq!(judged(&evidence(End::Stopped, &[]), false), Cause::Unanswered);
+        assert_eq!(judged(&stopped(), true), Cause::Resent);
+        assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, false), Cause::Resent);
+        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..stopped() }, false), Cause::Reconnected);
         let copied = evidence(End::Stopped, &["email sent", "event given back", "delivery has come back"]);
-        assert_eq!(judged(&copied, 0), Cause::Copied);
+        assert_eq!(judged(&copied, false), Cause::Copied);
+        let silent = evidence(End::Stopped, &["event failed, will be tried again", "delivery has come back"]);
+        assert_eq!(judged(&silent, false), Cause::Copied);
+        let mut returned = stopped();
+        returned.lines[1] = HashMap::from([(EVENT, vec![Line::saying("delivery has come back", "")])]);
+        assert_eq!(judged(&returned, false), Cause::Reconnected);
+        let mut slow = stopped();
+        slow.lines[0].get_mut(&EVENT).unwrap().push(Line::saying("event failed", "not handled within 5s"));
+        assert_eq!(judged(&slow, false), Cause::TimedOut);
         let mut far = handled([0, 0]);
         far[1].number = REMEMBERED + 1;
         assert_eq!(stopped().judge(EVENT, None, &far, 1), Cause::Evicted);

@@ -17,18 +17,17 @@ use crate::wear::{Span, Wear};
 pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Row>, Wear) {
     let faults = Script::draw(settings, Fault::is_outlived, endurance.minutes - 2);
     let mut shop = Shop::open(Stage::OneNode, settings.seed).await;
-    shop.customers.keep_pace(endurance.rate).await;
     let csv = csv(settings.seed);
     println!("samples: {}", csv.display());
     let sampler = Sampler::start(shop.watched(), shop.broker().management_port(), &csv);
     let minute = usize::try_from(endurance.rate).expect("a rate is small") * 60;
 
-    let first = calm(&mut shop, minute).await;
+    let first = calm(&mut shop, endurance.rate, minute).await;
     let mut troubles = Vec::new();
     for (round, &fault) in faults.iter().enumerate() {
         troubles.push((fault.name(), trouble(&mut shop, &sampler, round, fault, minute).await));
     }
-    let last = calm(&mut shop, minute).await;
+    let last = calm(&mut shop, endurance.rate, minute).await;
 
     let samples = sampler.samples();
     shop.rest().await;
@@ -41,8 +40,10 @@ pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Ro
 }
 
 /// A minute in which nothing is broken, once what was waiting is through.
-async fn calm(shop: &mut Shop, orders: usize) -> Span {
+async fn calm(shop: &mut Shop, rate: u32, orders: usize) -> Span {
     shop.rest().await;
+    // From now on, or what was not ordered meanwhile would be made up for.
+    shop.customers.keep_pace(rate).await;
     let from = SystemTime::now();
     shop.customers.allow(orders);
     shop.customers.all_accepted().await;

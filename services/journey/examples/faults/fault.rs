@@ -70,25 +70,6 @@ macro_rules! faults {
     };
 }
 
-impl Fault {
-    /// Whether it is played on one node and every service lives through it: the long run looks for what wears a process.
-    pub(crate) fn is_outlived(self) -> bool {
-        self.stage() == Stage::OneNode
-            && !matches!(
-                self,
-                Self::EmailKilled
-                    | Self::EmailStopped
-                    | Self::OrderKilled
-                    | Self::OrderStopped
-                    | Self::AnalyticsKilled
-                    | Self::AnalyticsStopped
-                    | Self::QueueDeleted
-                    | Self::MemoryShort
-                    | Self::EverythingRestarted
-            )
-    }
-}
-
 faults! {
     BrokerKilled "broker-killed" OneNode,
     BrokerStopped "broker-stopped" OneNode,
@@ -134,4 +115,23 @@ faults! {
     LeaderMoved "leader-moved" ThreeNodes,
     MinorityLost "minority-lost" ThreeNodes,
     MajorityLost "majority-lost" ThreeNodes,
+}
+
+impl Fault {
+    /// Whether it is played on one node and every service lives through it: the long run looks for what wears a process.
+    pub(crate) fn is_outlived(self) -> bool {
+        self.stage() == Stage::OneNode
+            && !matches!(
+                self,
+                Self::EmailKilled
+                    | Self::EmailStopped
+                    | Self::OrderKilled
+                    | Self::OrderStopped
+                    | Self::AnalyticsKilled
+                    | Self::AnalyticsStopped
+                    | Self::QueueDeleted
+                    | Self::MemoryShort
+                    | Self::EverythingRestarted
+            )
+    }
 }

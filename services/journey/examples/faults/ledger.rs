@@ -34,8 +34,8 @@ pub(crate) struct Entry {
     pub(crate) event: Uuid,
     /// The fault during which it was begun.
     pub(crate) round: usize,
-    /// How often it was answered so that a queue may hold it, or not.
-    pub(crate) doubts: u32,
+    /// Whether an answer, or none, left open if a queue holds it.
+    pub(crate) in_doubt: bool,
     /// When it was sent first.
     pub(crate) first_sent: SystemTime,
     /// When it was sent last.
@@ -70,7 +70,7 @@ impl Ledger {
         let OrderEvent::Placed(order) = &event.data else { unreachable!("it was placed") };
         let event = event.id.parse().expect("an event's id is a UUID");
         let round = pages.round;
-        pages.entries.push(Entry { event, round, doubts: 0, first_sent: now, last_sent: now, accepted: None });
+        pages.entries.push(Entry { event, round, in_doubt: false, first_sent: now, last_sent: now, accepted: None });
         Wish { number, key, body: body.into(), order: order.id().to_string() }
     }
 
@@ -94,12 +94,12 @@ impl Ledger {
         let mut pages = self.pages();
         let round = pages.round;
         if ["unanswered", "unconfirmed", "rejected-by-broker"].contains(&&*how) {
-            pages.entries[number].doubts += 1;
+            pages.entries[number].in_doubt = true;
         }
         *pages.otherwise.entry((round, how)).or_default() += 1;
     }
 
-    /// Something that no client should see.
+    /// Something that must not be.
     pub(crate) fn odd(&self, what: String) {
         self.pages().odd.push(what);
     }
@@ -114,7 +114,7 @@ impl Ledger {
         self.pages().otherwise.clone()
     }
 
-    /// All that no client should see.
+    /// All that must not be.
     pub(crate) fn oddities(&self) -> Vec<String> {
         self.pages().odd.clone()
     }

@@ -32,8 +32,8 @@ impl Line {
 
     /// One that was written at the beginning of all time.
     #[cfg(test)]
-    pub(crate) fn saying(message: &str) -> Self {
-        Self { time: SystemTime::UNIX_EPOCH, fields: serde_json::json!({ "message": message }) }
+    pub(crate) fn saying(message: &str, error: &str) -> Self {
+        Self { time: SystemTime::UNIX_EPOCH, fields: serde_json::json!({ "message": message, "error": error }) }
     }
 
     fn parse(line: &str, service: &Service) -> Option<Self> {

@@ -32,7 +32,9 @@ impl Shop {
             }
             looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
             if moved.elapsed() > PATIENCE && looks == 0 {
-                self.ledger.odd(format!("nothing moves, and it is not at rest: {motion:?}"));
+                let odd = format!("nothing moves, and it is not at rest: {motion:?}");
+                println!("{odd}");
+                self.ledger.odd(odd);
                 return;
             }
             last = motion;

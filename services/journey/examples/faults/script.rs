@@ -27,7 +27,7 @@ pub(crate) struct Act {
 }
 
 impl Script {
-    /// Draws faults among those that `fits`: each kind once before one comes again.
+    /// Draws faults among those that fit: each kind once before one comes again.
     pub(crate) fn draw(settings: &Settings, fits: fn(Fault) -> bool, count: usize) -> Vec<Fault> {
         let mut dice = StdRng::seed_from_u64(settings.seed);
         let kinds = settings.only.map_or(Fault::ALL.to_vec(), |only| vec![only]);

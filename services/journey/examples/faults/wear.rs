@@ -69,23 +69,23 @@ impl Wear {
         }
     }
 
-    /// Counts what a service said of each trouble, beside them, and of single events.
+    /// Counts what a service said of each trouble, from its beginning to that of the next one, and of single events.
     pub(crate) fn listen(&mut self, name: &'static str, service: &Service, troubles: &[(&'static str, Span)]) {
-        let (mut said, mut beside, mut single) = (vec![0; troubles.len()], 0, 0);
+        let (mut before, mut said, mut single) = (0, vec![0; troubles.len()], 0);
         for (time, about_event) in crate::log::alarmed(service) {
-            let during = troubles.iter().position(|(_, span)| span.holds(time));
-            *match during {
+            let last = troubles.iter().rposition(|(_, span)| span.from <= time);
+            *match last {
                 _ if about_event => &mut single,
                 Some(trouble) => &mut said[trouble],
-                None => &mut beside,
+                None => &mut before,
             } += 1;
         }
         let mut row = |what: &str, lines: usize| {
             self.rows.push([name.to_owned(), format!("warn lines, {what}"), String::new(), lines.to_string()]);
         };
-        row("one for each failure of an event", single);
-        let said = troubles.iter().map(|(fault, _)| *fault).zip(said).chain([("beside all faults", beside)]);
-        for (what, lines) in said {
+        row("about single events", single);
+        let troubles = troubles.iter().map(|(fault, _)| *fault).zip(said);
+        for (what, lines) in [("before all faults", before)].into_iter().chain(troubles) {
             row(what, lines);
             if lines > TALK {
                 self.wrong.push(format!("{name}: {lines} lines of level warn and above, {what}"));
@@ -119,13 +119,13 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// What wore between a first and a last minute with three looks each, of which `last` makes those of the last.
-    fn wear(last: impl Fn(Sample) -> Sample) -> Wear {
+    /// What wore between a first and a last minute with three looks each: the first saw this memory, and of what it saw `change` makes the last.
+    fn wear(rss_kib: u64, change: impl FnMut(Sample) -> Sample) -> Wear {
         let look = |second: u64| Sample {
             at: at(second),
             service: "order",
             process: 1,
-            rss_kib: 20_000,
+            rss_kib,
             fds: 70,
             threads: 4,
             connections: Some(1),
@@ -133,7 +133,7 @@ mod tests {
             log_lines: 0,
         };
         let first = [0, 10, 20].map(look).into_iter();
-        let samples: Vec<_> = first.chain([100, 110, 120].map(look).into_iter().map(last)).collect();
+        let samples: Vec<_> = first.chain([100, 110, 120].map(look).into_iter().map(change)).collect();
         let mut wear = Wear::default();
         let spans = [0, 100].map(|from| Span { from: at(from), until: at(from + 60) });
         wear.compare(&samples, "order", spans[0], spans[1]);
@@ -142,23 +142,34 @@ mod tests {
 
     #[test]
     fn what_stays_as_it_was_is_not_worn() {
-        assert!(wear(|sample| sample).is_none());
-        assert!(wear(|sample| Sample { rss_kib: sample.rss_kib + MORE_KIB, ..sample }).is_none());
+        assert!(wear(20_000, |sample| sample).is_none());
+        assert!(wear(20_000, |sample| Sample { rss_kib: sample.rss_kib + MORE_KIB, ..sample }).is_none());
+    }
+
+    #[test]
+    fn one_look_that_stands_out_is_no_wear() {
+        let mut looks = 0;
+        let change = |sample: Sample| {
+            looks += 1;
+            if looks == 2 { Sample { fds: 99, ..sample } } else { sample }
+        };
+        assert!(wear(20_000, change).is_none());
     }
 
     #[test]
     fn one_more_of_anything_is_wear() {
         type Change = fn(Sample) -> Sample;
-        let changes: [(&str, Change); 6] = [
-            ("rss_kib", |sample| Sample { rss_kib: sample.rss_kib + MORE_KIB + 1, ..sample }),
-            ("fds", |sample| Sample { fds: 71, ..sample }),
-            ("threads", |sample| Sample { threads: 5, ..sample }),
-            ("connections", |sample| Sample { connections: Some(2), ..sample }),
-            ("channels", |sample| Sample { channels: None, ..sample }),
-            ("processes", |sample| Sample { process: 2, ..sample }),
+        let changes: [(&str, u64, Change); 7] = [
+            ("rss_kib", 20_000, |sample| Sample { rss_kib: sample.rss_kib + MORE_KIB + 1, ..sample }),
+            ("rss_kib", MOST_KIB, |sample| Sample { rss_kib: MOST_KIB + 1, ..sample }),
+            ("fds", 20_000, |sample| Sample { fds: 71, ..sample }),
+            ("threads", 20_000, |sample| Sample { threads: 5, ..sample }),
+            ("connections", 20_000, |sample| Sample { connections: Some(2), ..sample }),
+            ("channels", 20_000, |sample| Sample { channels: None, ..sample }),
+            ("processes", 20_000, |sample| Sample { process: 2, ..sample }),
         ];
-        for (what, change) in changes {
-            let wrong = wear(change).wrong;
+        for (what, rss_kib, change) in changes {
+            let wrong = wear(rss_kib, change).wrong;
             assert!(matches!(&wrong[..], [only] if only.contains(what)), "{what}: {wrong:?}");
         }
     }

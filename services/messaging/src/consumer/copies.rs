@@ -1,6 +1,5 @@
 //! Copies on their way to delay queues and dead letters, on a connection of their own.
 
-use std::mem;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -88,10 +87,11 @@ impl<H: Handler> Work<H> {
     }
 
     async fn copy(&self, copy: &Copy) {
-        let (mut wait, mut told) = (SHORTEST, false);
+        let (mut wait, mut told) = (SHORTEST, None);
         while let Err(error) = self.try_copy(copy).await {
-            // Once: each further try would say the same again.
-            if !mem::replace(&mut told, true) {
+            // Once for each reason: most tries say the same again.
+            if told != Some(error) {
+                told = Some(error);
                 let event_id = copy.message_id();
                 warn!(event_id, queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
             }

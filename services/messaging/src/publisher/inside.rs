@@ -44,10 +44,10 @@ pub async fn confirm_all(messages: usize) {
     }
 }
 
-/// Makes of this many events the messages that are sent, properties and all, and counts each as confirmed. Within a tokio runtime.
+/// Makes of this many events the messages that are sent, properties and all, and counts each as confirmed.
 ///
 /// # Panics
-/// Never: the registry is the publisher's own, and the events are small.
+/// Outside a tokio runtime.
 pub fn prepare_all(events: usize) {
     let url = "amqp://127.0.0.1:1".parse().expect("it is a broker's URL");
     let endpoint = Endpoint { url, ca_file: None, name: "order".to_owned() };

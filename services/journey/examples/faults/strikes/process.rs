@@ -31,7 +31,7 @@ pub(super) async fn frozen(service: &mut Service, time: Duration) {
 /// No service gets another descriptor, and then each needs some.
 pub(super) async fn descriptors_short(shop: &mut Shop) {
     let ids = [&mut shop.order, &mut shop.email, &mut shop.analytics].map(|service| service.process().id());
-    // A limit is on the number that a new one gets, and those up to it are taken for good: not even one that is closed comes back.
+    // A limit is on the number that a new one gets, and those below 3 are taken for good: not even one that was closed is replaced.
     ids.into_iter().for_each(|id| limit(id, "nofile", "3"));
     for wire in [&shop.wires.order, &shop.wires.email, &shop.wires.analytics, &shop.wires.smtp] {
         wire.cut();

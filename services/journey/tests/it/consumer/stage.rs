@@ -39,7 +39,7 @@ impl Event for Note {
     }
 
     fn subject(&self) -> Option<impl Display + '_> {
-        None::<String>
+        None::<&str>
     }
 
     fn data(&self) -> impl Serialize + '_ {

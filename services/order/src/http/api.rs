@@ -14,7 +14,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use messaging::Publisher;
 use tokio::time::Instant;
-use tracing::{Instrument, Level, debug, enabled};
+use tracing::{Instrument, debug};
 
 use super::accepted::Accepted;
 use super::kind::Kind;
@@ -97,7 +97,7 @@ impl Api {
             unreachable!("placing an order is the event that it was placed")
         };
         let id = placed.id();
-        self.publish(event).await?;
+        self.publish(id, event).await?;
         Ok(Accepted::order(id, total).answer())
     }
 
@@ -115,17 +115,14 @@ impl Api {
             media::expect_json(headers)?;
         }
         let cancellation = Cancellation::parse(id, &upload.read().await?)?;
-        self.publish(cancellation.event(Timestamp::now())).await?;
+        self.publish(id, cancellation.event(Timestamp::now())).await?;
         Ok(Accepted::cancellation(id).answer())
     }
 
-    async fn publish(&self, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
+    async fn publish(&self, order_id: OrderId, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
         let deadline = Instant::now() + self.publish_timeout;
-        let encoded = event.encode();
-        // For the log alone: nobody else needs a copy.
-        let event_id = enabled!(Level::DEBUG).then(|| encoded.id.clone());
-        self.publisher.publish(encoded, deadline).await.map_err(|error| {
-            debug!(event_id, %error, "not accepted");
+        self.publisher.publish(event.encode(), deadline).await.map_err(|error| {
+            debug!(%order_id, %error, "not accepted");
             Problem::from(error)
         })
     }

@@ -56,7 +56,7 @@ async fn main() {
             "mailing" => mailing::measure(quorum, rounds).await,
             "recovering" => recovering::measure(rounds).await,
             "footprint" => footprint::measure(quorum, rounds).await,
-            "backlog" => backlog::measure(quorum).await,
+            "backlog" => backlog::measure(quorum, rounds).await,
             _ => unreachable!("it is none of the sections: {section}"),
         }
     }

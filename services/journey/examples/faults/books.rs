@@ -144,12 +144,8 @@ fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Handling>> {
 
 /// All events that analytics counted, and each count of those that it counted again. The log is long: it is read once more for these.
 fn counted(analytics: &Service) -> (HashSet<Uuid>, HashMap<Uuid, Vec<Handling>>) {
-    let (mut all, mut again) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
-    for count in log::counts(analytics) {
-        if !all.insert(count.event) {
-            again.entry(count.event).or_default();
-        }
-    }
+    let (all, again) = repeated(log::counts(analytics).map(|count| count.event));
+    let mut again: HashMap<_, Vec<_>> = again.into_iter().map(|event| (event, Vec::new())).collect();
     if !again.is_empty() {
         for count in log::counts(analytics) {
             if let Some(counts) = again.get_mut(&count.event) {
@@ -157,6 +153,13 @@ fn counted(analytics: &Service) -> (HashSet<Uuid>, HashMap<Uuid, Vec<Handling>>)
             }
         }
     }
+    (all, again)
+}
+
+/// All events, and those that come more than once.
+fn repeated(events: impl Iterator<Item = Uuid>) -> (HashSet<Uuid>, HashSet<Uuid>) {
+    let mut all = HashSet::new();
+    let again = events.filter(|event| !all.insert(*event)).collect();
     (all, again)
 }
 
@@ -248,6 +251,12 @@ mod tests {
         books.strike(&[ruin(ANALYTICS_QUEUE, &[id(2)], 9, 9)]);
         let row = &books.rows[0];
         assert_eq!((row.counted, row.count_destroyed, row.uncounted), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_counted_twice_is_seen() {
+        let (all, again) = repeated([0, 1, 0, 2, 1, 0].map(id).into_iter());
+        assert_eq!((all.len(), again), (3, HashSet::from([id(0), id(1)])));
     }
 
     #[test]

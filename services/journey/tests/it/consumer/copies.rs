@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journey::{Alarm, Broker, eventually};
+use journey::{Alarm, Broker, Process, eventually};
 use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
@@ -89,6 +89,22 @@ async fn a_copy_that_no_queue_takes_leaves_its_original_and_holds_up_no_other() 
     eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
     drained(&broker).await;
     assert_eq!(actor.texts().iter().filter(|text| *text == "fails").count(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_that_no_queue_takes_is_told_once_however_often_it_is_tried() {
+    let broker = Broker::shared().await;
+    let mut email = Process::start("email", [("AMQP_URL", broker.url_as("email"))]);
+    email.ready().await;
+    forbid_dead_letters(&broker).await;
+    assert!(broker.publish(EXCHANGE, KEY, properties("fails"), b"no order").await);
+    let returned = async || {
+        let channels = broker.management(&format!("vhosts/{}/channels", broker.vhost())).await;
+        let channels = channels.as_array().unwrap().iter();
+        channels.filter_map(|channel| channel["message_stats"]["return_unroutable"].as_u64()).sum::<u64>()
+    };
+    eventually("it came back often", returned, |&times| times >= 4).await;
+    assert_eq!(email.logged("copy not confirmed").len(), 1, "{}", email.log());
 }
 
 #[tokio::test]

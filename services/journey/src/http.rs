@@ -125,15 +125,22 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Sends bytes to a port of 127.0.0.1 and returns everything until the other side closes, or is silent for `silence`.
+/// Sends bytes to a port of 127.0.0.1 and returns everything until the other side closes.
+///
+/// # Panics
+/// When it is silent for `silence` and keeps the connection.
 pub async fn raw(port: u16, bytes: &[u8], silence: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the port listens");
     // The other side may have heard enough before we have said everything.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
-    while let Ok(Ok(length @ 1..)) = timeout(silence, stream.read(&mut chunk)).await {
-        answer.extend_from_slice(&chunk[..length]);
+    loop {
+        let read = timeout(silence, stream.read(&mut chunk)).await;
+        match read.unwrap_or_else(|_| panic!("not closed: {}", String::from_utf8_lossy(&answer))) {
+            Ok(length @ 1..) => answer.extend_from_slice(&chunk[..length]),
+            // A reset closes it too.
+            Ok(0) | Err(_) => return answer,
+        }
     }
-    answer
 }

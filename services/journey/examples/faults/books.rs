@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::cause::{Cause, Evidence, Handling};
 use crate::fault::Fault;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, ODD, REFUSED, address};
 use crate::log;
 use crate::row::Row;
 use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, Ruin};
-use crate::service::Service;
-use crate::shop::Shop;
+use crate::service::{End, Service};
+use crate::shop::{ATTEMPTS, Shop};
 
 /// What became of all events of one act.
 pub(crate) struct Books {
@@ -21,8 +21,33 @@ pub(crate) struct Books {
     /// Every mail about each event, oldest first.
     mailed: HashMap<Uuid, Vec<Handling>>,
     counted: HashSet<Uuid>,
-    kept: HashMap<&'static str, HashSet<Uuid>>,
+    kept: HashMap<&'static str, HashMap<Uuid, DeadLetter>>,
     rows: Vec<Row>,
+}
+
+/// What a dead letter says of itself.
+#[derive(Debug)]
+struct DeadLetter {
+    reason: String,
+    attempts: String,
+    error: String,
+}
+
+impl DeadLetter {
+    fn read(message: &Message) -> Self {
+        let header = |name| message.header(name).unwrap_or_default();
+        Self { reason: header("warren-reason"), attempts: header("warren-attempts"), error: header("warren-error") }
+    }
+
+    /// Why the order with this number may have ended so, if it may: its address was refused, or each attempt to mail it failed.
+    fn cause(&self, number: usize) -> Option<&'static str> {
+        let refused = address(number).starts_with(ODD) && self.error.contains(REFUSED);
+        match self.reason.as_str() {
+            "for-good" if refused => Some("address refused"),
+            "attempts" if self.attempts == ATTEMPTS => Some("attempts used up"),
+            _ => None,
+        }
+    }
 }
 
 impl Books {
@@ -36,8 +61,9 @@ impl Books {
         }
         let (counted, counted_again) = counted(&shop.analytics);
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
-        let mailed = shop.smtp.look(mailed);
+        let (mailed, astray) = shop.smtp.look(|mails| (mailed(mails), astray(mails, &by_event)));
         let mut books = Self { entries, by_event, mailed, counted, kept, rows };
+        books.rows[0].amiss.extend(astray);
         books.strike(&shop.ruins);
         books.seek_inventions();
         books.explain_duplicates(shop, counted_again);
@@ -46,7 +72,7 @@ impl Books {
     }
 
     fn strike(&mut self, ruins: &[Ruin]) {
-        for entry in &self.entries {
+        for (number, entry) in self.entries.iter().enumerate() {
             let row = &mut self.rows[entry.round];
             if entry.accepted.is_none() {
                 row.amiss.push(format!("{} was never accepted", entry.event));
@@ -54,22 +80,29 @@ impl Books {
             }
             row.accepted += 1;
             let ruined = |queue| ruins.iter().any(|ruin| ruin.took(queue, entry));
-            let (mailed, kept) =
-                (self.mailed.contains_key(&entry.event), self.kept[EMAIL_QUEUE].contains(&entry.event));
-            match (mailed, kept, ruined(EMAIL_QUEUE)) {
+            let dead = self.kept[EMAIL_QUEUE].get(&entry.event);
+            let cause = dead.and_then(|letter| letter.cause(number));
+            if dead.is_some() && cause.is_none() {
+                row.amiss.push(format!("a dead letter without a cause: {dead:?} {entry:?}"));
+            }
+            match (self.mailed.contains_key(&entry.event), cause, ruined(EMAIL_QUEUE)) {
                 (true, ..) => row.emailed += 1,
-                (false, true, _) => row.kept += 1,
-                (false, false, true) => row.destroyed += 1,
-                (false, false, false) => {
+                (false, Some(cause), _) => *row.kept.entry(cause.to_owned()).or_default() += 1,
+                (false, None, true) => row.destroyed += 1,
+                (false, None, false) => {
                     row.lost += 1;
                     row.amiss.push(format!("lost: {entry:?}"));
                 }
+            }
+            // Nothing that is played here is a reason not to count.
+            if let Some(letter) = self.kept[ANALYTICS_QUEUE].get(&entry.event) {
+                row.amiss.push(format!("a dead letter without a cause: {letter:?} {entry:?}"));
             }
             if self.counted.contains(&entry.event) {
                 row.counted += 1;
             } else if ruined(ANALYTICS_QUEUE) {
                 row.count_destroyed += 1;
-            } else if !self.kept[ANALYTICS_QUEUE].contains(&entry.event) {
+            } else {
                 row.uncounted += 1;
                 row.amiss.push(format!("not counted: {entry:?}"));
             }
@@ -77,7 +110,7 @@ impl Books {
     }
 
     fn seek_inventions(&mut self) {
-        let handled = self.mailed.keys().chain(&self.counted).chain(self.kept.values().flatten());
+        let handled = self.mailed.keys().chain(&self.counted).chain(self.kept.values().flat_map(HashMap::keys));
         let invented: HashSet<_> = handled.filter(|event| !self.by_event.contains_key(event)).collect();
         // Nobody knows which fault brought them.
         self.rows[0].invented = invented.len();
@@ -123,23 +156,37 @@ impl Books {
         }
         let amiss = &mut self.rows[0].amiss;
         amiss.extend(shop.ledger.oddities());
-        for service in [&shop.order, &shop.email, &shop.analytics] {
+        for (name, service) in [("order", &shop.order), ("email", &shop.email), ("analytics", &shop.analytics)] {
+            let ends = service.past().iter().map(|life| life.end);
+            let failed = ends.filter(|end| matches!(end, End::Stopped { code } if *code != 0));
+            amiss.extend(failed.map(|end| format!("{name} was stopped, and failed: {end:?}")));
             amiss.extend(log::panics(service).map(|line| format!("a panic: {line}")));
         }
     }
 }
 
-/// Every mail by its event, which the `Message-ID` names.
+/// Every mail by its event.
 fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Handling>> {
     let mut mailed = HashMap::<_, Vec<_>>::new();
     for (number, mail) in mails.iter().enumerate() {
-        let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
         let life = mail.sender().strip_prefix("life-").and_then(|rest| rest.split('@').next()?.parse().ok());
-        // What has no id of ours is nobody's event.
-        let (id, life) = (id.unwrap_or_default(), life.unwrap_or_default());
-        mailed.entry(id).or_default().push(Handling { life, at: mail.at(), number });
+        let handling = Handling { life: life.unwrap_or_default(), at: mail.at(), number };
+        mailed.entry(about(mail)).or_default().push(handling);
     }
     mailed
+}
+
+/// The event that a mail is about, which its `Message-ID` names. What has no id of ours is nobody's event.
+fn about(mail: &Delivered) -> Uuid {
+    let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
+    id.unwrap_or_default()
+}
+
+/// The mails that went to somebody who did not place the order.
+fn astray(mails: &[Delivered], orders: &HashMap<Uuid, usize>) -> Vec<String> {
+    let numbered = mails.iter().filter_map(|mail| Some((mail, *orders.get(&about(mail))?)));
+    let astray = numbered.filter(|(mail, number)| mail.recipients() != [address(*number)]);
+    astray.map(|(mail, number)| format!("order {number} was mailed to {:?}", mail.recipients())).collect()
 }
 
 /// All events that analytics counted, and each count of those that it counted again. The log is long: it is read once more for these.
@@ -164,10 +211,11 @@ fn repeated(events: impl Iterator<Item = Uuid>) -> (HashSet<Uuid>, HashSet<Uuid>
 }
 
 /// The events in a consumer's dead and delay queues.
-async fn kept_for(shop: &Shop, consumer: &str) -> HashSet<Uuid> {
-    let mut kept = HashSet::new();
+async fn kept_for(shop: &Shop, consumer: &str) -> HashMap<Uuid, DeadLetter> {
+    let mut kept = HashMap::new();
     for queue in shop.queues().await.iter().filter(|queue| queue.starts_with(consumer)) {
-        kept.extend(shop.broker().take(queue).await.iter().map(event));
+        let letters = shop.broker().take(queue).await;
+        kept.extend(letters.iter().map(|letter| (event(letter), DeadLetter::read(letter))));
     }
     kept
 }
@@ -204,13 +252,17 @@ mod tests {
             entries,
             mailed: HashMap::new(),
             counted: HashSet::new(),
-            kept: HashMap::from([(EMAIL_QUEUE, HashSet::new()), (ANALYTICS_QUEUE, HashSet::new())]),
+            kept: HashMap::from([(EMAIL_QUEUE, HashMap::new()), (ANALYTICS_QUEUE, HashMap::new())]),
             rows: vec![Row::of(Fault::BrokerKilled)],
         }
     }
 
     fn mail() -> Vec<Handling> {
         vec![Handling { life: 0, at: START, number: 0 }]
+    }
+
+    fn dead(reason: &str, error: &str) -> DeadLetter {
+        DeadLetter { reason: reason.to_owned(), attempts: ATTEMPTS.to_owned(), error: error.to_owned() }
     }
 
     fn ruin(queue: &'static str, content: &[Uuid], from: u64, until: u64) -> Ruin {
@@ -235,22 +287,45 @@ mod tests {
     fn an_order_is_mailed_kept_or_destroyed_or_else_lost() {
         let mut books = books(5);
         books.mailed.insert(id(0), mail());
-        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1));
+        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), dead("attempts", "451 4.3.0 later"));
         // The last one came after the queue was back.
         books.strike(&[ruin(EMAIL_QUEUE, &[id(2)], 3, 3), ruin(ANALYTICS_QUEUE, &[id(4)], 9, 9)]);
         let row = &books.rows[0];
-        assert_eq!((row.accepted, row.emailed, row.kept, row.destroyed, row.lost), (5, 1, 1, 2, 1));
+        assert_eq!((row.accepted, row.emailed, row.kept["attempts used up"]), (5, 1, 1));
+        assert_eq!((row.destroyed, row.lost), (2, 1));
         assert!(row.amiss.iter().any(|line| line.contains(&id(4).to_string()) && line.starts_with("lost")));
     }
 
     #[test]
-    fn an_order_is_counted_kept_or_destroyed_or_else_uncounted() {
+    fn a_dead_letter_has_a_cause_or_is_lost() {
+        let letters = [
+            dead("for-good", REFUSED),
+            dead("for-good", "554 5.7.1 spam"),
+            DeadLetter { attempts: "4".to_owned(), ..dead("attempts", "451 4.3.0 later") },
+            dead("max-deliveries", "it ended the process"),
+            dead("", ""),
+        ];
+        // Every twentieth order may be refused.
+        let numbers = [20, 40, 2, 3, 4];
+        let mut books = books(41);
+        for (number, letter) in numbers.into_iter().zip(letters) {
+            books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(number), letter);
+        }
+        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), dead("for-good", REFUSED));
+        books.strike(&[]);
+        let row = &books.rows[0];
+        assert_eq!((row.kept.values().sum::<usize>(), row.kept["address refused"], row.lost), (1, 1, 40));
+        assert_eq!(row.amiss.iter().filter(|line| line.starts_with("a dead letter without a cause")).count(), 5);
+    }
+
+    #[test]
+    fn an_order_is_counted_or_destroyed_or_else_uncounted() {
         let mut books = books(4);
         books.counted.insert(id(0));
-        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(1));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(1), dead("attempts", "it cannot fail"));
         books.strike(&[ruin(ANALYTICS_QUEUE, &[id(2)], 9, 9)]);
         let row = &books.rows[0];
-        assert_eq!((row.counted, row.count_destroyed, row.uncounted), (1, 1, 1));
+        assert_eq!((row.counted, row.count_destroyed, row.uncounted), (1, 1, 2));
     }
 
     #[test]
@@ -275,7 +350,7 @@ mod tests {
         assert_eq!(books.rows[0].invented, 0);
         books.mailed.insert(id(7), mail());
         books.counted.insert(id(8));
-        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9), dead("rejected", ""));
         books.seek_inventions();
         assert_eq!(books.rows[0].invented, 3);
         assert!(!books.rows[0].balances());

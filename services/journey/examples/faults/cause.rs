@@ -89,15 +89,20 @@ impl Evidence {
     /// Why the event was handled at this place, after the one before it.
     pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, handled: &[Handling], at: usize) -> Cause {
         let (first, second) = (handled[at - 1], handled[at]);
-        if second.number - first.number > REMEMBERED {
-            return Cause::Evicted;
+        let resent = entry.is_some_and(|entry| {
+            let until = entry.accepted.unwrap_or(second.at);
+            entry.in_doubt || log::between(&self.order_losses, entry.first_sent, until)
+        });
+        // Whatever made the consumer forget it, it has to have come again.
+        if self.arrivals(event) < at && !resent {
+            return Cause::Unexplained;
         }
         let in_life = handled.iter().filter(|handling| handling.life == first.life).count();
         if let Some(cause) = self.failed_attempt(event, first.life, in_life) {
             return cause;
         }
         if first.life == second.life {
-            return Cause::Unexplained;
+            return if second.number - first.number > REMEMBERED { Cause::Evicted } else { Cause::Unexplained };
         }
         if self.came_back_beside_its_copy(event, second.at) {
             return Cause::Copied;
@@ -106,10 +111,6 @@ impl Evidence {
         if self.ends[lives].iter().any(|(end, _)| *end == End::Killed) {
             return Cause::Killed;
         }
-        let resent = entry.is_some_and(|entry| {
-            let until = entry.accepted.unwrap_or(second.at);
-            entry.in_doubt || log::between(&self.order_losses, entry.first_sent, until)
-        });
         if resent {
             return Cause::Resent;
         }
@@ -119,6 +120,13 @@ impl Evidence {
             return Cause::Reconnected;
         }
         Cause::Unexplained
+    }
+
+    /// How often the consumer says that the event came back, or that it sent a copy of it away.
+    fn arrivals(&self, event: Uuid) -> usize {
+        let again = ["delivery has come back", "event given back", "event failed", "copy not confirmed"];
+        let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
+        lines.filter(|line| again.iter().any(|beginning| line.message().starts_with(beginning))).count()
     }
 
     /// Whether it was copied before that moment, and its original was delivered again all the same.
@@ -206,35 +214,57 @@ mod tests {
 
     #[test]
     fn without_a_proof_there_is_no_cause() {
-        let evidence = evidence(End::Stopped, &["email sent", "email sent"]);
-        assert_eq!(evidence.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unexplained);
-        assert_eq!(evidence.judge(EVENT, Some(&entry(false)), &handled([0, 1]), 1), Cause::Unexplained);
-        assert_eq!(evidence.judge(EVENT, None, &handled([0, 1]), 1), Cause::Unexplained);
+        let stopped = evidence(End::Stopped { code: 0 }, &["email sent", "email sent", "delivery has come back"]);
+        assert_eq!(stopped.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unexplained);
+        assert_eq!(stopped.judge(EVENT, Some(&entry(false)), &handled([0, 1]), 1), Cause::Unexplained);
+        assert_eq!(stopped.judge(EVENT, None, &handled([0, 1]), 1), Cause::Unexplained);
+    }
+
+    #[test]
+    fn what_did_not_come_again_has_no_cause() {
+        let mut far = handled([0, 0]);
+        far[1].number = REMEMBERED + 1;
+        let mut thrice = handled([0, 1]).to_vec();
+        thrice.push(Handling { life: 1, at: at(2), number: 2 });
+        for end in [End::Killed, End::Stopped { code: 0 }] {
+            let silent = evidence(end, &[]);
+            assert_eq!(silent.judge(EVENT, Some(&entry(false)), &handled([0, 1]), 1), Cause::Unexplained);
+            assert_eq!(silent.judge(EVENT, Some(&entry(false)), &far, 1), Cause::Unexplained);
+            let once = evidence(end, &["delivery has come back"]);
+            assert_eq!(once.judge(EVENT, Some(&entry(false)), &thrice, 2), Cause::Unexplained);
+        }
     }
 
     #[test]
     fn each_cause_has_its_proof() {
-        let stopped = || evidence(End::Stopped, &["email sent"]);
         let judged =
             |evidence: &Evidence, in_doubt: bool| evidence.judge(EVENT, Some(&entry(in_doubt)), &handled([0, 1]), 1);
-        assert_eq!(judged(&evidence(End::Killed, &["email sent"]), false), Cause::Killed);
-        assert_eq!(judged(&evidence(End::Killed, &[]), false), Cause::Killed);
-        assert_eq!(judged(&evidence(End::Stopped, &[]), false), Cause::Unanswered);
+        // It came back to the second life.
+        let returned = |end: End, said: &[&str]| {
+            let mut evidence = evidence(end, said);
+            evidence.lines[1] = HashMap::from([(EVENT, vec![Line::saying("delivery has come back", "")])]);
+            evidence
+        };
+        let stop = End::Stopped { code: 0 };
+        assert_eq!(judged(&returned(End::Killed, &["email sent"]), false), Cause::Killed);
+        assert_eq!(judged(&returned(End::Killed, &[]), false), Cause::Killed);
+        assert_eq!(judged(&returned(stop, &[]), false), Cause::Unanswered);
+        assert_eq!(judged(&returned(stop, &["email sent"]), false), Cause::Reconnected);
+        let stopped = || evidence(stop, &["email sent"]);
         assert_eq!(judged(&stopped(), true), Cause::Resent);
         assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, false), Cause::Resent);
-        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..stopped() }, false), Cause::Reconnected);
-        let copied = evidence(End::Stopped, &["email sent", "event given back", "delivery has come back"]);
+        let given_back = || evidence(stop, &["email sent", "event given back"]);
+        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..given_back() }, false), Cause::Reconnected);
+        let copied = evidence(stop, &["email sent", "event given back", "delivery has come back"]);
         assert_eq!(judged(&copied, false), Cause::Copied);
-        let silent = evidence(End::Stopped, &["event failed, will be tried again", "delivery has come back"]);
+        let silent = evidence(stop, &["event failed, will be tried again", "delivery has come back"]);
         assert_eq!(judged(&silent, false), Cause::Copied);
-        let mut returned = stopped();
-        returned.lines[1] = HashMap::from([(EVENT, vec![Line::saying("delivery has come back", "")])]);
-        assert_eq!(judged(&returned, false), Cause::Reconnected);
         let mut slow = stopped();
         slow.lines[0].get_mut(&EVENT).unwrap().push(Line::saying("event failed", "not handled within 5s"));
         assert_eq!(judged(&slow, false), Cause::TimedOut);
         let mut far = handled([0, 0]);
         far[1].number = REMEMBERED + 1;
-        assert_eq!(stopped().judge(EVENT, None, &far, 1), Cause::Evicted);
+        let forgot = evidence(stop, &["email sent", "email sent", "delivery has come back"]);
+        assert_eq!(forgot.judge(EVENT, None, &far, 1), Cause::Evicted);
     }
 }

@@ -14,6 +14,14 @@ use uuid::Uuid;
 const ODD_ADDRESSES: usize = 20;
 /// What such an address contains.
 pub(crate) const ODD: &str = "nobody-";
+/// What a mail server says that refuses it.
+pub(crate) const REFUSED: &str = "550 5.1.1 nobody of that name";
+
+/// Where the mail about the order with this number goes.
+pub(crate) fn address(number: usize) -> String {
+    let name = if number.is_multiple_of(ODD_ADDRESSES) { ODD } else { "ada-" };
+    format!("{name}{number}@example.com")
+}
 
 /// All orders, by their number.
 #[derive(Default)]
@@ -59,9 +67,8 @@ impl Ledger {
         let now = SystemTime::now();
         let mut pages = self.pages();
         let number = pages.entries.len();
-        let name = if number.is_multiple_of(ODD_ADDRESSES) { ODD } else { "ada-" };
         let body = json!({
-            "customer": {"name": "Ada Lovelace", "email": format!("{name}{number}@example.com")},
+            "customer": {"name": "Ada Lovelace", "email": address(number)},
             "items": [{"sku": "TEA-1", "name": "Earl Grey", "quantity": 2, "unit_price": 450}],
         });
         let (key, body) = (format!("faults-{seed}-{number}"), body.to_string());

@@ -15,7 +15,8 @@ pub(crate) struct Row {
     pub(crate) otherwise: BTreeMap<String, usize>,
     pub(crate) emailed: usize,
     pub(crate) counted: usize,
-    pub(crate) kept: usize,
+    /// Dead letters of email, by their reason.
+    pub(crate) kept: BTreeMap<String, usize>,
     /// By the fault's nature, before they were emailed.
     pub(crate) destroyed: usize,
     /// By the fault's nature, before they were counted.
@@ -44,7 +45,7 @@ impl Row {
             otherwise: BTreeMap::new(),
             emailed: 0,
             counted: 0,
-            kept: 0,
+            kept: BTreeMap::new(),
             destroyed: 0,
             count_destroyed: 0,
             mailed_again: BTreeMap::new(),
@@ -62,14 +63,14 @@ impl Row {
         self.accepted += other.accepted;
         self.emailed += other.emailed;
         self.counted += other.counted;
-        self.kept += other.kept;
         self.destroyed += other.destroyed;
         self.count_destroyed += other.count_destroyed;
         self.lost += other.lost;
         self.uncounted += other.uncounted;
         self.invented += other.invented;
-        for (how, count) in &other.otherwise {
-            *self.otherwise.entry(how.clone()).or_default() += count;
+        let told = [(&mut self.otherwise, &other.otherwise), (&mut self.kept, &other.kept)];
+        for (mine, more) in told {
+            more.iter().for_each(|(how, count)| *mine.entry(how.clone()).or_default() += count);
         }
         let again = [(&mut self.mailed_again, &other.mailed_again), (&mut self.counted_again, &other.counted_again)];
         for (mine, more) in again {

@@ -42,7 +42,10 @@ pub(crate) enum End {
     /// By `kill -9`.
     Killed,
     /// By SIGTERM.
-    Stopped,
+    Stopped {
+        /// Its exit code.
+        code: i32,
+    },
 }
 
 impl Service {
@@ -82,8 +85,8 @@ impl Service {
     pub(crate) async fn stop(&mut self) {
         let mut process = self.taken();
         process.terminate();
-        process.exit_code().await;
-        self.past.push(Life { process, end: End::Stopped, at: SystemTime::now() });
+        let code = process.exit_code().await;
+        self.past.push(Life { process, end: End::Stopped { code }, at: SystemTime::now() });
     }
 
     fn taken(&mut self) -> Process {

@@ -15,6 +15,8 @@ use crate::service::Service;
 
 /// The delays before further attempts: short, or rest would be far.
 const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
+/// How many attempts these make.
+pub(crate) const ATTEMPTS: &str = "5";
 /// How many handled events a consumer remembers: few enough for its memory to be full, and so of its final size, in the first minute of the
 /// long run.
 pub(crate) const REMEMBERED: usize = 20_000;

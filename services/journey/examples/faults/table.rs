@@ -48,7 +48,7 @@ fn cells(name: &str, row: &Row) -> [String; 11] {
         otherwise.to_string(),
         row.emailed.to_string(),
         row.counted.to_string(),
-        row.kept.to_string(),
+        row.kept.values().sum::<usize>().to_string(),
         pair(row.destroyed, row.count_destroyed),
         pair(mails, counts),
         pair(row.lost, row.uncounted),
@@ -71,8 +71,9 @@ impl fmt::Display for Table {
         }
         writeln!(f, "\n")?;
         let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-        let otherwise = total.otherwise.iter().map(|(how, count)| format!("{count} {how}")).collect();
-        writeln!(f, "answered otherwise, and repeated: {}", list(otherwise))?;
+        for (what, counts) in [("answered otherwise, and repeated", &total.otherwise), ("kept", &total.kept)] {
+            writeln!(f, "{what}: {}", list(counts.iter().map(|(how, count)| format!("{count} {how}")).collect()))?;
+        }
         for (what, causes) in [("mailed", &total.mailed_again), ("counted", &total.counted_again)] {
             let again = causes.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
             writeln!(f, "{what} once more: {}", list(again))?;

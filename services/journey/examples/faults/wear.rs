@@ -13,6 +13,8 @@ const MORE_KIB: u64 = 8 * 1024;
 const MOST_KIB: u64 = 32 * 1024;
 /// How many lines of level warn and above one trouble may make in one service, besides those about single events.
 const TALK: usize = 20;
+/// How many lines of level warn and above about single events one trouble may make in one service: thousands would be of no use to anybody.
+const EVENTS: usize = 1000;
 
 /// What is printed in the end.
 #[derive(Default)]
@@ -71,24 +73,24 @@ impl Wear {
 
     /// Counts what a service said of each trouble, from its beginning to that of the next one, and of single events.
     pub(crate) fn listen(&mut self, name: &'static str, service: &Service, troubles: &[(&'static str, Span)]) {
-        let (mut before, mut said, mut single) = (0, vec![0; troubles.len()], 0);
+        // The first is what was before all troubles.
+        let (mut said, mut single) = (vec![0; troubles.len() + 1], vec![0; troubles.len() + 1]);
         for (time, about_event) in crate::log::alarmed(service) {
-            let last = troubles.iter().rposition(|(_, span)| span.from <= time);
-            *match last {
-                _ if about_event => &mut single,
-                Some(trouble) => &mut said[trouble],
-                None => &mut before,
-            } += 1;
+            let after = troubles.iter().rposition(|(_, span)| span.from <= time).map_or(0, |trouble| trouble + 1);
+            let lines = if about_event { &mut single } else { &mut said };
+            lines[after] += 1;
         }
         let mut row = |what: &str, lines: usize| {
             self.rows.push([name.to_owned(), format!("warn lines, {what}"), String::new(), lines.to_string()]);
         };
-        row("about single events", single);
-        let troubles = troubles.iter().map(|(fault, _)| *fault).zip(said);
-        for (what, lines) in [("before all faults", before)].into_iter().chain(troubles) {
-            row(what, lines);
-            if lines > TALK {
-                self.wrong.push(format!("{name}: {lines} lines of level warn and above, {what}"));
+        row("about single events", single.iter().sum());
+        let names = ["before all faults"].into_iter().chain(troubles.iter().map(|(fault, _)| *fault));
+        for ((what, said), single) in names.zip(said).zip(single) {
+            row(what, said);
+            for (lines, most, about) in [(said, TALK, "itself"), (single, EVENTS, "single events")] {
+                if lines > most {
+                    self.wrong.push(format!("{name}: {lines} lines of level warn and above about {about}, {what}"));
+                }
             }
         }
     }

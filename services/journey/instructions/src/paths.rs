@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use contract::{CONTENT_TYPE, CloudEvent, Encoded, NewOrder, OrderEvent, Raw, decode};
+use email::{Letter, Mail};
 use jiff::Timestamp;
 use messaging::inside::{acknowledge_all, confirm_all, count_all, prepare_all, recognise_all};
 use tokio::runtime::{Builder, Runtime};
@@ -17,13 +18,16 @@ pub(crate) struct Path {
 }
 
 /// All of them, in the order of an order's way.
-pub(crate) const PATHS: [Path; 8] = [
+pub(crate) const PATHS: [Path; 9] = [
     Path { name: "validating a body", run: validate, count: 10_500 },
+    // 620 fewer since the event's id and source are handed over and not copied.
     Path { name: "placing an order and encoding its event", run: encode, count: 9_480 },
     Path { name: "making an event's message, and counting it", run: prepare, count: 1_940 },
+    // 1,480 fewer since the line is no tree, and one lane at a time is called.
     Path { name: "a message's place in line and its answer", run: confirm, count: 2_920 },
     Path { name: "decoding an event", run: read, count: 24_000 },
     Path { name: "recognising an event and its copy", run: recognise_all, count: 4_900 },
+    Path { name: "writing a mail", run: write, count: 1 },
     // 40 of them since it is noted which were given back, and may wait for those before them.
     Path { name: "acknowledging a delivery", run: acknowledge_all, count: 410 },
     Path { name: "counting a delivery", run: count_all, count: 150 },
@@ -63,6 +67,14 @@ fn read(times: usize) {
     };
     for _ in 0..times {
         let _ = black_box(decode::<OrderEvent>(black_box(&raw)));
+    }
+}
+
+fn write(mails: usize) {
+    let CloudEvent { id, data: OrderEvent::Placed(order), .. } = placed() else { unreachable!("it was placed") };
+    let from = "Warren <warren@shop.example>".parse().expect("it is a mailbox");
+    for _ in 0..mails {
+        black_box(Letter::write(black_box(&Mail::Order(&order)), &from, Some(&id)));
     }
 }
 

@@ -6,7 +6,7 @@ use journey::{At, Trouble};
 use rand::seq::IndexedRandom;
 
 use super::last;
-use crate::ledger::ODD;
+use crate::ledger::{ODD, REFUSED};
 use crate::shop::Shop;
 
 pub(super) async fn stopped(shop: &mut Shop) {
@@ -25,7 +25,7 @@ pub(super) async fn busy(shop: &mut Shop) {
 
 /// 5xx for some addresses: their orders are dead letters.
 pub(super) async fn refuses_some(shop: &mut Shop) {
-    shop.smtp.trouble_for(ODD, At::Rcpt, &Trouble::Reply("550 5.1.1 nobody of that name"));
+    shop.smtp.trouble_for(ODD, At::Rcpt, &Trouble::Reply(REFUSED));
     last(shop).await;
     shop.smtp.recover();
 }

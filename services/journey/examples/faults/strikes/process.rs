@@ -51,7 +51,9 @@ pub(super) async fn memory_short(shop: &mut Shop) {
     let id = service.process().id();
     limit(id, "data", &data(id).to_string());
     wires.into_iter().for_each(Proxy::cut);
-    if service.ends_within(time).await {
+    let ended = service.ends_within(time).await;
+    println!("memory-short: {}", if ended { "it ended, and is started again" } else { "it went on" });
+    if ended {
         killed(service);
     } else {
         limit(id, "data", "unlimited");

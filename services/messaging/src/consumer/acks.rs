@@ -31,6 +31,9 @@ pub(crate) struct Acks<T> {
     /// How many that cannot wait are finished behind one that is not.
     behind: usize,
     requeued: Vec<u64>,
+    /// What was answered last, as many as the broker can lack the answers of.
+    answered: VecDeque<T>,
+    prefetch: usize,
     batch: usize,
 }
 
@@ -43,7 +46,7 @@ struct Entry<T> {
     patient: bool,
 }
 
-impl<T> Acks<T> {
+impl<T: Copy> Acks<T> {
     /// A batch must stay below the prefetch, or the broker would wait for us while we wait for the broker.
     pub(crate) fn new(prefetch: u16) -> Self {
         Self {
@@ -52,6 +55,8 @@ impl<T> Acks<T> {
             prefix_since: None,
             behind: 0,
             requeued: Vec::new(),
+            answered: VecDeque::new(),
+            prefetch: prefetch.into(),
             batch: BATCH.min(usize::from(prefetch / 2)).max(1),
         }
     }
@@ -86,7 +91,7 @@ impl<T> Acks<T> {
     pub(crate) fn requeue(&mut self, tag: u64, now: Instant) {
         let Some(at) = self.position(tag) else { return };
         if self.outstanding[at].finished.is_none() {
-            self.outstanding.remove(at);
+            self.answered.extend(self.outstanding.remove(at).map(|entry| entry.note));
             self.requeued.push(tag);
             self.extend_prefix(now);
         }
@@ -97,8 +102,9 @@ impl<T> Acks<T> {
         let mut replies: Vec<_> = self.requeued.drain(..).map(Reply::Requeue).collect();
         let company_over = self.prefix_since.is_some_and(|since| now >= since + COMPANY);
         if self.prefix > 0 && (all || company_over || self.prefix >= self.batch) {
-            let last = self.outstanding.drain(..self.prefix).next_back().expect("the prefix is not empty");
-            replies.push(Reply::AckThrough(last.tag));
+            let last = self.outstanding[self.prefix - 1].tag;
+            self.answered.extend(self.outstanding.drain(..self.prefix).map(|entry| entry.note));
+            replies.push(Reply::AckThrough(last));
             self.prefix = 0;
             self.prefix_since = None;
         }
@@ -112,11 +118,14 @@ impl<T> Acks<T> {
                 let due = at > self.prefix && entry.finished.is_some_and(is_due);
                 if due {
                     replies.push(Reply::Ack(entry.tag));
+                    self.answered.push_back(entry.note);
                     self.behind -= usize::from(!entry.patient);
                 }
                 !due
             });
         }
+        let excess = self.answered.len().saturating_sub(self.prefetch);
+        self.answered.drain(..excess);
         replies
     }
 
@@ -136,9 +145,10 @@ impl<T> Acks<T> {
         [company, gap].into_iter().flatten().min()
     }
 
-    /// The notes of everything the broker still counts as ours.
-    pub(crate) fn outstanding(&self) -> impl Iterator<Item = &T> {
-        self.outstanding.iter().map(|entry| &entry.note)
+    /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. Of answers it cannot lack
+    /// more than the prefetch, or it would have sent no more.
+    pub(crate) fn unsure(&self) -> impl Iterator<Item = &T> {
+        self.answered.iter().chain(self.outstanding.iter().map(|entry| &entry.note))
     }
 
     fn position(&self, tag: u64) -> Option<usize> {
@@ -161,9 +171,10 @@ impl<T> Acks<T> {
 mod tests {
     use super::*;
 
-    fn acks(tags: std::ops::RangeInclusive<u64>) -> Acks<()> {
+    /// Each is noted by its own tag.
+    fn acks(tags: std::ops::RangeInclusive<u64>) -> Acks<u64> {
         let mut acks = Acks::new(128);
-        tags.for_each(|tag| acks.delivered(tag, ()));
+        tags.for_each(|tag| acks.delivered(tag, tag));
         acks
     }
 
@@ -177,7 +188,6 @@ mod tests {
         assert_eq!(acks.next_due(now), Some(now + COMPANY));
         assert_eq!(acks.take_due(now + COMPANY, false), [Reply::AckThrough(3)]);
         assert_eq!(acks.take_due(now + COMPANY, false), []);
-        assert_eq!(acks.outstanding().count(), 1);
     }
 
     #[test]
@@ -199,7 +209,20 @@ mod tests {
         assert_eq!(acks.take_due(now + BEHIND_GAP, false), [Reply::Ack(2)]);
         acks.finished(1, now + BEHIND_GAP);
         assert_eq!(acks.take_due(now + BEHIND_GAP + COMPANY, false), [Reply::AckThrough(3)]);
-        assert_eq!(acks.outstanding().count(), 0);
+    }
+
+    #[test]
+    fn answers_that_may_be_on_their_way_are_as_many_as_the_prefetch() {
+        let (mut acks, now) = (acks(1..=300), Instant::now());
+        acks.requeue(2, now);
+        acks.finished(4, now);
+        assert_eq!(acks.take_due(now + BEHIND_GAP, false), [Reply::Requeue(2), Reply::Ack(4)]);
+        let mut unsure: Vec<_> = acks.unsure().copied().collect();
+        unsure.sort_unstable();
+        assert_eq!(unsure, (1..=300).collect::<Vec<_>>(), "none has come for certain");
+        (1..=299).for_each(|tag| acks.finished(tag, now));
+        assert_eq!(acks.take_due(now, false), [Reply::AckThrough(299)]);
+        assert_eq!(acks.unsure().copied().collect::<Vec<_>>(), (172..=300).collect::<Vec<_>>());
     }
 
     #[test]

@@ -111,13 +111,12 @@ impl<'a, H: Handler> Session<'a, H> {
         self.subscribed
     }
 
-    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
+    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned; so is what a broker that is behind
+    /// forgets to have been answered.
     pub(super) async fn close(mut self) {
         self.work.in_flight.set(0);
         self.reports.close();
-        if self.hand.len() > 0 {
-            self.pardon();
-        }
+        self.pardon();
         self.feed.close().await;
     }
 
@@ -131,7 +130,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     /// The broker counts what this session had in hand as returned, and this process lives.
     fn pardon(&self) {
-        self.work.pardons.grant(self.acks.outstanding().copied());
+        self.work.pardons.grant(self.acks.unsure().copied());
     }
 
     fn next_step(&mut self) -> Option<Step<Box<Letter>>> {
@@ -199,6 +198,8 @@ impl<'a, H: Handler> Session<'a, H> {
         for letter in self.feed.cancel().await? {
             self.arrive(letter);
         }
+        // What the queue had sent to its channel and the channel not to us comes back, and is counted.
+        self.work.pardons.grant(std::iter::empty());
         self.hand.cancelled();
         Ok(())
     }

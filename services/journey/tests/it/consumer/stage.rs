@@ -277,6 +277,7 @@ pub(crate) async fn publish_suspects(broker: &Broker, texts: &[&str]) {
         let (properties, body) = message(text, text);
         let mut headers = FieldTable::default();
         headers.insert("warren-returns".into(), AMQPValue::LongLongInt(2));
+        headers.insert("warren-given-back".into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
         assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await, "{text} was routed");
     }
 }

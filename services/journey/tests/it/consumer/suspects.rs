@@ -1,5 +1,6 @@
 //! A message that ends the process is found, and it alone is set aside.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -83,6 +84,27 @@ async fn one_killer_among_five_hundred_ends_with_exactly_one_dead_letter() {
     handled.sort();
     handled.dedup();
     assert_eq!(handled.len(), 501);
+}
+
+#[tokio::test]
+async fn suspects_are_accused_of_nothing_while_no_process_ends() {
+    let broker = Broker::shared().await;
+    let actor = Actor::willing();
+    // Whatever is accused once is dead.
+    let _consumer = Running::consuming_with(&broker, &actor, ConsumerOptions { max_deliveries: 3, ..quick() }).await;
+    let good: Vec<String> = (0..1000).map(|number| format!("good-{number}")).collect();
+    let suspects: Vec<String> = (0..200).map(|number| format!("suspect-{number}")).collect();
+    // Those that are none widen the subscription, and each suspect that a wide one brings cancels it.
+    let (good, suspects) = (texts(&good), texts(&suspects));
+    tokio::join!(publish(&broker, &good), publish_suspects(&broker, &suspects));
+    let all = good.len() + suspects.len();
+    let ended = async || (actor.texts().into_iter().collect::<BTreeSet<_>>().len(), broker.depth(DEAD).await);
+    let ended = eventually("all are handled", ended, |&(seen, dead)| seen == all || dead > Some(0)).await;
+    assert_eq!(ended, (all, Some(0)));
+}
+
+fn texts(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The reconciliation: each accepted order was mailed, is kept, or was destroyed by a fault's nature.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use journey::{Delivered, Message};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub(crate) struct Books {
     /// Every mail about each event, oldest first.
     mailed: HashMap<Uuid, Vec<Handling>>,
     counted: HashSet<Uuid>,
-    kept: HashMap<&'static str, HashMap<Uuid, DeadLetter>>,
+    kept: HashMap<&'static str, HashMap<Uuid, Vec<DeadLetter>>>,
     rows: Vec<Row>,
 }
 
@@ -80,12 +80,15 @@ impl Books {
             }
             row.accepted += 1;
             let ruined = |queue| ruins.iter().any(|ruin| ruin.took(queue, entry));
-            let dead = self.kept[EMAIL_QUEUE].get(&entry.event);
-            let cause = dead.and_then(|letter| letter.cause(number));
-            if dead.is_some() && cause.is_none() {
-                row.amiss.push(format!("a dead letter without a cause: {dead:?} {entry:?}"));
+            let dead = |queue| self.kept[queue].get(&entry.event).into_iter().flatten();
+            let mut causes = BTreeSet::new();
+            for letter in dead(EMAIL_QUEUE) {
+                match letter.cause(number) {
+                    Some(cause) => drop(causes.insert(cause)),
+                    None => row.amiss.push(format!("a dead letter of email without a cause: {letter:?} {entry:?}")),
+                }
             }
-            match (self.mailed.contains_key(&entry.event), cause, ruined(EMAIL_QUEUE)) {
+            match (self.mailed.contains_key(&entry.event), causes.pop_first(), ruined(EMAIL_QUEUE)) {
                 (true, ..) => row.emailed += 1,
                 (false, Some(cause), _) => *row.kept.entry(cause.to_owned()).or_default() += 1,
                 (false, None, true) => row.destroyed += 1,
@@ -95,8 +98,8 @@ impl Books {
                 }
             }
             // Nothing that is played here is a reason not to count.
-            if let Some(letter) = self.kept[ANALYTICS_QUEUE].get(&entry.event) {
-                row.amiss.push(format!("a dead letter without a cause: {letter:?} {entry:?}"));
+            for letter in dead(ANALYTICS_QUEUE) {
+                row.amiss.push(format!("a dead letter of analytics: {letter:?} {entry:?}"));
             }
             if self.counted.contains(&entry.event) {
                 row.counted += 1;
@@ -211,11 +214,12 @@ fn repeated(events: impl Iterator<Item = Uuid>) -> (HashSet<Uuid>, HashSet<Uuid>
 }
 
 /// The events in a consumer's dead and delay queues.
-async fn kept_for(shop: &Shop, consumer: &str) -> HashMap<Uuid, DeadLetter> {
-    let mut kept = HashMap::new();
+async fn kept_for(shop: &Shop, consumer: &str) -> HashMap<Uuid, Vec<DeadLetter>> {
+    let mut kept = HashMap::<_, Vec<_>>::new();
     for queue in shop.queues().await.iter().filter(|queue| queue.starts_with(consumer)) {
-        let letters = shop.broker().take(queue).await;
-        kept.extend(letters.iter().map(|letter| (event(letter), DeadLetter::read(letter))));
+        for letter in &shop.broker().take(queue).await {
+            kept.entry(event(letter)).or_default().push(DeadLetter::read(letter));
+        }
     }
     kept
 }
@@ -287,7 +291,7 @@ mod tests {
     fn an_order_is_mailed_kept_or_destroyed_or_else_lost() {
         let mut books = books(5);
         books.mailed.insert(id(0), mail());
-        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), dead("attempts", "451 4.3.0 later"));
+        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), vec![dead("attempts", "451 4.3.0 later")]);
         // The last one came after the queue was back.
         books.strike(&[ruin(EMAIL_QUEUE, &[id(2)], 3, 3), ruin(ANALYTICS_QUEUE, &[id(4)], 9, 9)]);
         let row = &books.rows[0];
@@ -306,23 +310,24 @@ mod tests {
             dead("", ""),
         ];
         // Every twentieth order may be refused.
-        let numbers = [20, 40, 2, 3, 4];
+        // One of them has two letters.
+        let numbers = [20, 40, 2, 3, 20];
         let mut books = books(41);
         for (number, letter) in numbers.into_iter().zip(letters) {
-            books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(number), letter);
+            books.kept.get_mut(EMAIL_QUEUE).unwrap().entry(id(number)).or_default().push(letter);
         }
-        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), dead("for-good", REFUSED));
+        books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), vec![dead("for-good", REFUSED)]);
         books.strike(&[]);
         let row = &books.rows[0];
         assert_eq!((row.kept.values().sum::<usize>(), row.kept["address refused"], row.lost), (1, 1, 40));
-        assert_eq!(row.amiss.iter().filter(|line| line.starts_with("a dead letter without a cause")).count(), 5);
+        assert_eq!(row.amiss.iter().filter(|line| line.starts_with("a dead letter of email without")).count(), 5);
     }
 
     #[test]
     fn an_order_is_counted_or_destroyed_or_else_uncounted() {
         let mut books = books(4);
         books.counted.insert(id(0));
-        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(1), dead("attempts", "it cannot fail"));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(1), vec![dead("attempts", "it cannot fail")]);
         books.strike(&[ruin(ANALYTICS_QUEUE, &[id(2)], 9, 9)]);
         let row = &books.rows[0];
         assert_eq!((row.counted, row.count_destroyed, row.uncounted), (1, 1, 2));
@@ -350,7 +355,7 @@ mod tests {
         assert_eq!(books.rows[0].invented, 0);
         books.mailed.insert(id(7), mail());
         books.counted.insert(id(8));
-        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9), dead("rejected", ""));
+        books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9), vec![dead("rejected", "")]);
         books.seek_inventions();
         assert_eq!(books.rows[0].invented, 3);
         assert!(!books.rows[0].balances());

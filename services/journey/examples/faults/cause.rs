@@ -122,11 +122,15 @@ impl Evidence {
         Cause::Unexplained
     }
 
-    /// How often the consumer says that the event came back, or that it sent a copy of it away.
+    /// How often the consumer says that the broker returned the event, or that it sent a copy of it away after an attempt. One that it gives back
+    /// is a delivery that it does not handle.
     fn arrivals(&self, event: Uuid) -> usize {
-        let again = ["delivery has come back", "event given back", "event failed", "copy not confirmed"];
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
-        lines.filter(|line| again.iter().any(|beginning| line.message().starts_with(beginning))).count()
+        let again = lines.filter(|line| match line.message() {
+            "delivery has come back" => !line.is_copy(),
+            message => message.starts_with("event failed") || message.starts_with("copy not confirmed"),
+        });
+        again.count()
     }
 
     /// Whether it was copied before that moment, and its original was delivered again all the same.
@@ -253,8 +257,9 @@ mod tests {
         let stopped = || evidence(stop, &["email sent"]);
         assert_eq!(judged(&stopped(), true), Cause::Resent);
         assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, false), Cause::Resent);
-        let given_back = || evidence(stop, &["email sent", "event given back"]);
-        assert_eq!(judged(&Evidence { losses: vec![vec![at(1)], vec![]], ..given_back() }, false), Cause::Reconnected);
+        let lost = |said: &[&str]| Evidence { losses: vec![vec![at(1)], vec![]], ..evidence(stop, said) };
+        assert_eq!(judged(&lost(&["email sent", "delivery has come back"]), false), Cause::Reconnected);
+        assert_eq!(judged(&lost(&["email sent", "event given back"]), false), Cause::Unexplained);
         let copied = evidence(stop, &["email sent", "event given back", "delivery has come back"]);
         assert_eq!(judged(&copied, false), Cause::Copied);
         let silent = evidence(stop, &["event failed, will be tried again", "delivery has come back"]);

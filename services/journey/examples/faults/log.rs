@@ -30,6 +30,11 @@ impl Line {
         self.fields["error"].as_str().unwrap_or_default()
     }
 
+    /// Whether it is about a copy that carries returns, and that the broker itself has not returned.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.fields["evidence"].as_str().is_some_and(|evidence| evidence.contains("returned: Never"))
+    }
+
     /// One that was written at the beginning of all time.
     #[cfg(test)]
     pub(crate) fn saying(message: &str, error: &str) -> Self {

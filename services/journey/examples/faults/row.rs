@@ -15,7 +15,7 @@ pub(crate) struct Row {
     pub(crate) otherwise: BTreeMap<String, usize>,
     pub(crate) emailed: usize,
     pub(crate) counted: usize,
-    /// Dead letters of email, by their reason.
+    /// Dead letters of orders that were not mailed, by their cause.
     pub(crate) kept: BTreeMap<String, usize>,
     /// By the fault's nature, before they were emailed.
     pub(crate) destroyed: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) counted_again: BTreeMap<Cause, usize>,
     /// Accepted, and neither emailed nor kept nor destroyed.
     pub(crate) lost: usize,
-    /// Accepted, and neither counted nor kept nor destroyed.
+    /// Accepted, and neither counted nor destroyed.
     pub(crate) uncounted: usize,
     /// Handled, and sent by nobody.
     pub(crate) invented: usize,

@@ -145,8 +145,8 @@ impl<T: Copy> Acks<T> {
         [company, gap].into_iter().flatten().min()
     }
 
-    /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. Of answers it cannot lack
-    /// more than the prefetch, or it would have sent no more.
+    /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. A subscription's broker
+    /// cannot lack more answers than the prefetch, or it would have sent no more.
     pub(crate) fn unsure(&self) -> impl Iterator<Item = &T> {
         self.answered.iter().chain(self.outstanding.iter().map(|entry| &entry.note))
     }

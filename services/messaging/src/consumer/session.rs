@@ -198,8 +198,6 @@ impl<'a, H: Handler> Session<'a, H> {
         for letter in self.feed.cancel().await? {
             self.arrive(letter);
         }
-        // What the queue had sent to its channel and the channel not to us comes back, and is counted.
-        self.work.pardons.grant(std::iter::empty());
         self.hand.cancelled();
         Ok(())
     }

@@ -38,7 +38,7 @@ pub(crate) struct Evidence {
     pub(crate) carried: u32,
     /// This process had it in hand when a connection ended, and lives: however often it comes back, it is no suspect here.
     pub(crate) pardoned: bool,
-    /// This process has outlived a connection since the copy was made, so whoever had the copy may have as well.
+    /// This process has outlived a connection or ended a subscription since the copy was made, so it may have come back for that alone.
     pub(crate) excused: bool,
 }
 
@@ -72,8 +72,8 @@ impl Evidence {
     }
 }
 
-/// What lost connections explain: what this process had in hand when one ended and it did not, and since when it is connected again. A killer that is
-/// pardoned takes the pardon with it.
+/// What lost connections and ended subscriptions explain: what this process had in hand when one ended and it did not, and since when it consumes
+/// again. A killer that is pardoned takes the pardon with it.
 #[derive(Debug)]
 pub(crate) struct Pardons(Mutex<Memory>);
 
@@ -81,12 +81,15 @@ pub(crate) struct Pardons(Mutex<Memory>);
 struct Memory {
     held: Recent<()>,
     lost: bool,
+    /// The first subscription after the last connection that was lost.
     back: Option<Timestamp>,
+    /// The first subscription and the last.
+    subscribed: Option<(Timestamp, Timestamp)>,
 }
 
 impl Pardons {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Memory { held: Recent::new(PARDONS), lost: false, back: None }))
+        Self(Mutex::new(Memory { held: Recent::new(PARDONS), lost: false, back: None, subscribed: None }))
     }
 
     /// Notes that a channel is gone and this process is not: each of these, held on it, comes back through no fault of its own.
@@ -96,9 +99,11 @@ impl Pardons {
         held.for_each(|delivery| memory.held.update(delivery, |()| ()));
     }
 
-    /// Notes that this process consumes again.
+    /// Notes that this process subscribes, for the first time or again.
     pub(crate) fn resume(&self, now: Timestamp) {
         let mut memory = self.memory();
+        let first = memory.subscribed.map_or(now, |(first, _)| first);
+        memory.subscribed = Some((first, now));
         if std::mem::take(&mut memory.lost) {
             memory.back = Some(now);
         }
@@ -109,10 +114,14 @@ impl Pardons {
         self.memory().held.get(delivery).is_some()
     }
 
-    /// Whether a connection was lost, and outlived, since a copy was made. A process that is new has outlived nothing: it may be there because the
-    /// copy killed the one before it.
+    /// Whether something that this process has outlived may have returned a copy since it was made: a connection that was lost, or a subscription of
+    /// ours that ended after we had made it. Of what a quorum queue had sent to a channel whose subscription is cancelled meanwhile, RabbitMQ 4.0
+    /// counts the return. A process that is new has outlived nothing: it may be there because the copy killed the one before it.
     pub(crate) fn excuse(&self, made: Option<Timestamp>) -> bool {
-        made.zip(self.memory().back).is_some_and(|(made, back)| made < back)
+        let memory = self.memory();
+        let lost = made.zip(memory.back).is_some_and(|(made, back)| made < back);
+        let ended = made.zip(memory.subscribed).is_some_and(|(made, (first, last))| first <= made && made < last);
+        lost || ended
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -62,10 +62,22 @@ fn a_process_that_lost_a_connection_too_accuses_nobody_of_what_was_made_before()
     pardons.resume(back);
     pardons.resume(late);
     assert!(pardons.excuse(Some(early)));
-    assert!(!pardons.excuse(Some(back)) && !pardons.excuse(None));
+    assert!(!pardons.excuse(Some(late)) && !pardons.excuse(None));
     for times in 1..20 {
         assert_eq!(Evidence { excused: true, ..copy(4, times) }.judge(MAX), Suspect);
     }
+}
+
+#[test]
+fn a_process_that_subscribes_again_accuses_nobody_of_what_was_made_while_it_lived() {
+    let pardons = Pardons::new();
+    let [early, first, made, last, late] = [1, 2, 3, 4, 5].map(|second| Timestamp::from_second(second).unwrap());
+    pardons.resume(first);
+    assert!(!pardons.excuse(Some(made)), "nothing has ended");
+    pardons.resume(last);
+    assert!(pardons.excuse(Some(first)) && pardons.excuse(Some(made)));
+    assert!(!pardons.excuse(Some(early)), "it may have killed the process before");
+    assert!(!pardons.excuse(Some(last)) && !pardons.excuse(Some(late)) && !pardons.excuse(None));
 }
 
 #[test]

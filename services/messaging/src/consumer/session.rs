@@ -111,12 +111,13 @@ impl<'a, H: Handler> Session<'a, H> {
         self.subscribed
     }
 
-    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned; so is what a broker that is behind
-    /// forgets to have been answered.
+    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
     pub(super) async fn close(mut self) {
         self.work.in_flight.set(0);
         self.reports.close();
-        self.pardon();
+        if self.hand.len() > 0 {
+            self.pardon();
+        }
         self.feed.close().await;
     }
 

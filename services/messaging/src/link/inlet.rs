@@ -24,8 +24,8 @@ pub(super) struct Inlet {
     ready: usize,
     /// How many bytes of the frame under way are still to come that need no look.
     passing: usize,
-    /// How many messages came back.
-    returns: u64,
+    /// The channels of messages that came back, one for each of them, until they are asked for.
+    returned: Vec<u16>,
 }
 
 impl Inlet {
@@ -44,9 +44,9 @@ impl Inlet {
         length
     }
 
-    /// How many messages came back so far, those not yet handed on included.
-    pub(super) fn returns(&self) -> u64 {
-        self.returns
+    /// The channels on which messages came back since this was last asked, one for each message, those not yet handed on included.
+    pub(super) fn returned(&mut self) -> impl Iterator<Item = u16> + '_ {
+        self.returned.drain(..)
     }
 
     /// Nothing more will come: what is there is all there is.
@@ -66,7 +66,10 @@ impl Inlet {
             if head[0] == METHOD && size >= RETURN.len() {
                 let start = self.ready + FRAME_HEAD;
                 let Some(method) = self.bytes.get(start..start + RETURN.len()) else { return };
-                self.returns += u64::from(*method == RETURN);
+                if *method == RETURN {
+                    let channel = u16::from_be_bytes([self.bytes[self.ready + 1], self.bytes[self.ready + 2]]);
+                    self.returned.push(channel);
+                }
             }
             if head[0] == HEADER && size <= LONGEST {
                 let payload = self.ready + FRAME_HEAD..self.ready + frame - 1;
@@ -259,17 +262,21 @@ mod tests {
     }
 
     #[test]
-    fn returns_are_counted_before_they_are_handed_on_however_they_are_cut() {
+    fn returns_are_told_by_channel_before_they_are_handed_on_however_they_are_cut() {
         let returned = frame(METHOD, &[0, 60, 0, 50, 1, 56]);
-        let read = [frame(METHOD, b"no"), returned.clone(), frame(METHOD, &[0, 60, 0, 80]), returned].concat();
+        let mut on_another = returned.clone();
+        on_another[1..3].copy_from_slice(&[2, 7]);
+        let read = [frame(METHOD, b"no"), returned.clone(), frame(METHOD, &[0, 60, 0, 80]), on_another].concat();
         for chunk in [1, 7, 8, 1000] {
             let (mut inlet, mut handed_on, mut room) = (Inlet::default(), 0, [0; 64]);
+            let mut channels = Vec::new();
             for read in read.chunks(chunk) {
                 inlet.take(read);
                 handed_on += inlet.hand_on(&mut room);
-                assert!(inlet.returns() > 0 || handed_on <= 10, "in chunks of {chunk}");
+                channels.extend(inlet.returned());
+                assert!(!channels.is_empty() || handed_on <= 10, "in chunks of {chunk}");
             }
-            assert_eq!(inlet.returns(), 2, "in chunks of {chunk}");
+            assert_eq!(channels, [1, 0x207], "in chunks of {chunk}");
         }
     }
 

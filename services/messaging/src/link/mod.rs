@@ -4,7 +4,6 @@ use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -126,9 +125,9 @@ impl Link {
         self.heard.version.get().copied()
     }
 
-    /// How many messages came back so far. The return of a message counts before its confirm is heard.
-    pub(crate) fn returns(&self) -> u64 {
-        self.heard.returns.load(Ordering::Acquire)
+    /// How many messages came back on a channel so far. The return of a message counts before its confirm is heard.
+    pub(crate) fn returns(&self, channel: &Channel) -> u64 {
+        self.heard.returns(channel.id())
     }
 
     /// Whether an alarm holds back whatever is written. The broker tells it only after a publish on this connection.

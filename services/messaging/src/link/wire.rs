@@ -35,12 +35,35 @@ pub(super) enum Io {
 }
 
 /// What the broker said of itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Heard {
     pub(super) version: OnceLock<Version>,
     pub(super) farewell: OnceLock<String>,
-    /// How many messages came back: counted before lapin hears of it.
-    pub(super) returns: AtomicU64,
+    /// How many messages came back, by channel: counted before lapin hears of it.
+    returns: [AtomicU64; COUNTERS],
+}
+
+/// So many channels have a counter of their own. The lowest free number is a channel's, and publishers have fewer; where two share one, each only asks
+/// once too often.
+const COUNTERS: usize = 64;
+
+impl Heard {
+    /// How many messages came back on a channel so far.
+    pub(super) fn returns(&self, channel: u16) -> u64 {
+        self.returns[usize::from(channel) % COUNTERS].load(Ordering::Acquire)
+    }
+
+    /// Another message came back on a channel.
+    pub(super) fn returned(&self, channel: u16) {
+        self.returns[usize::from(channel) % COUNTERS].fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        let returns = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { version: OnceLock::new(), farewell: OnceLock::new(), returns }
+    }
 }
 
 impl Wire {
@@ -76,7 +99,8 @@ impl AsyncRead for Wire {
             }
             self.overhear(read.filled());
             self.inlet.take(read.filled());
-            self.heard.returns.store(self.inlet.returns(), Ordering::Release);
+            let Self { inlet, heard, .. } = &mut *self;
+            inlet.returned().for_each(|channel| heard.returned(channel));
         }
     }
 }

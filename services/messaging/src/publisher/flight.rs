@@ -1,7 +1,7 @@
 //! The messages on their way over one channel, between their hand-over and their confirms.
 //!
 //! lapin says of a returned message only that some message came back: it comes with whichever confirm is heard next. But by the protocol a return
-//! comes before its own confirm, and the link counts returns before lapin hears of them. So as long as nothing came back, a confirm is the
+//! comes before its own confirm, and the link counts each channel's returns before lapin hears of them. So as long as nothing came back, a confirm is the
 //! broker's word for its message, and its publisher is answered at once; else nothing more is launched until all have landed, and they are
 //! judged together.
 
@@ -34,7 +34,7 @@ pub(super) struct Flight<'l> {
     aloft: VecDeque<Aloft<'l>>,
     /// Bytes of their bodies.
     bytes: usize,
-    /// How many messages had come back on the link before any of these was launched.
+    /// How many messages had come back on the channel before any of these was launched.
     returns: u64,
     /// Whether the first has been on its way for longer than [`LEAST_WAIT`].
     late: bool,
@@ -51,7 +51,7 @@ struct Aloft<'l> {
 impl<'l> Flight<'l> {
     /// This must be the only one that publishes on the channel.
     pub(super) fn new(link: &'l Link, outbox: &'l Outbox, channel: &'l Channel) -> Self {
-        let (aloft, returns) = (VecDeque::new(), link.returns());
+        let (aloft, returns) = (VecDeque::new(), link.returns(channel));
         Self { link, outbox, channel, aloft, bytes: 0, returns, late: false, blocked: None }
     }
 
@@ -73,7 +73,7 @@ impl<'l> Flight<'l> {
 
     /// Whether any of them may have come back. Asked after a confirm was heard: its return is counted by then.
     fn some_came_back(&self) -> bool {
-        self.returns != self.link.returns()
+        self.returns != self.link.returns(self.channel)
     }
 
     /// Hands messages to lapin, in order, until one fails.
@@ -82,7 +82,7 @@ impl<'l> Flight<'l> {
     /// What has failed.
     pub(super) fn launch(&mut self, tickets: Vec<Ticket>) -> lapin::Result<()> {
         if self.aloft.is_empty() {
-            self.returns = self.link.returns();
+            self.returns = self.link.returns(self.channel);
         }
         let since = Instant::now();
         let mut outcome = Ok(());

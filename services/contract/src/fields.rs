@@ -14,6 +14,11 @@ pub(crate) trait Scalar: Sized {
 
     /// None if the value is something else.
     fn read(value: &Value<'_>) -> Option<Self>;
+
+    /// The rule that a refused value breaks, where there are so many that what was expected does not say it.
+    fn rule(_refused: &Value<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// The fields of one object that were not read yet.
@@ -91,7 +96,8 @@ impl<'v> Fields<'v, '_> {
     fn scalar<T: Scalar>(&mut self, name: &str, value: &Value<'_>) -> Option<T> {
         let read = T::read(value);
         if read.is_none() {
-            self.faults.expected(Pointer::Member(&self.at, name), &T::expected(), value);
+            let rule = T::rule(value).map_or_else(String::new, |rule| format!(": {rule}"));
+            self.fault(name, format!("expected {}, found {value}{rule}", T::expected()));
         }
         read
     }

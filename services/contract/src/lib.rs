@@ -18,7 +18,7 @@ pub use currency::Currency;
 mod money;
 pub use money::Money;
 mod email;
-pub use email::Email;
+pub use email::{Email, EmailFault};
 mod customer;
 pub use customer::Customer;
 mod item;

@@ -20,8 +20,10 @@ pub const MAX_NAME: usize = 200;
 pub const MAX_SKU: usize = 64;
 /// Characters of the reason for a cancellation.
 pub const MAX_REASON: usize = 500;
-/// Bytes of an email address.
+/// Bytes of an email address (RFC 5321).
 pub const MAX_EMAIL: usize = 254;
+/// Bytes of what stands before its `@` (RFC 5321).
+pub const MAX_LOCAL_PART: usize = 64;
 /// Visible characters of an `Idempotency-Key`.
 pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 /// Bytes of an event's `id` and of its `source`: what an AMQP property can hold.

@@ -8,7 +8,10 @@ use lettre::message::Mailbox;
 use messaging::{ConsumerOptions, Endpoint, Setting};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::smtp::{Security, SmtpUrl};
+use crate::{
+    letter,
+    smtp::{Security, SmtpUrl},
+};
 
 /// The configuration, valid.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl Config {
         let url = smtp_url(env);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
-        let fallback_to = env.read(FALLBACK_TO.expecting("an email address"), Email::parse);
+        let fallback_to = address(env, FALLBACK_TO);
         let connections = env.number(CONNECTIONS, 1..=1000);
         let set = [(CA_FILE, authorities.is_some()), (FROM, from.is_some()), (FALLBACK_TO, fallback_to.is_some())];
         refuse_halves(env, url.as_ref(), set.into_iter().filter_map(|(variable, set)| set.then_some(variable.name)));
@@ -103,11 +106,19 @@ fn authorities(path: &str) -> Option<Vec<u8>> {
     certificates.is_ok_and(|certificates| !certificates.is_empty()).then_some(pem)
 }
 
-/// A sender with an address that orders could have, too: ASCII, and no literal IP address.
+/// Two steps, so that the fault can name the character or the rule.
+fn address(env: &mut Env, variable: Variable) -> Option<Email> {
+    let (name, form) = (variable.name, "an email address");
+    let text = env.setting(variable.expecting(form), |_| true)?;
+    Email::parse(&text).map_err(|fault| env.fault(name, format!("{form}: {fault}"))).ok()
+}
+
+/// A sender with an address that every server takes: ASCII, and no literal IP address.
 fn mailbox(text: &str) -> Option<Mailbox> {
     let mailbox: Mailbox = text.parse().ok()?;
     let tame = !text.contains(char::is_control) && text.trim_end_matches('>').ends_with(mailbox.email.domain());
-    (tame && Email::parse(mailbox.email.as_ref()).is_some()).then_some(mailbox)
+    let email = Email::parse(mailbox.email.as_ref()).ok().filter(|email| tame && email.is_ascii())?;
+    Some(Mailbox::new(mailbox.name, letter::address(&email)))
 }
 
 #[cfg(test)]
@@ -180,6 +191,7 @@ mod tests {
             ("EMAIL_FALLBACK_TO", "Ops <ops@example.com>"),
         ]);
         assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found[2].contains("expected an email address: \" \" is not allowed before the @"), "{found:?}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn all_faults_are_told_at_once_each_with_its_pointer() {
     let expected = [
         ("/currency", "expected a currency of ISO 4217, such as EUR, found a string of 4 characters".to_owned()),
         ("/customer/name", format!("{}, found a string of 25 characters", line(200))),
-        ("/customer/email", "expected an email address of at most 254 ASCII characters, found nothing".to_owned()),
+        ("/customer/email", "expected an email address of at most 254 bytes, found nothing".to_owned()),
         ("/customer/phone", "expected nothing, found an unknown field".to_owned()),
         ("/items/0/sku", format!("{}, found a string of 0 characters", line(64))),
         ("/items/0/name", format!("{}, found 5", line(200))),

@@ -35,7 +35,8 @@ fn is_a_mail(mail: &Mail<'_>, id: Option<&str>) {
     let from: Mailbox = "Warren <warren@shop.example>".parse().expect("it is an address");
     let letter = Letter::write(mail, &from, id).expect("it is for somebody");
     let message = letter.message;
-    assert!(message.is_ascii());
+    let to = letter.envelope.to()[0].to_string();
+    assert!(message.replace(&to, "").is_ascii(), "only an address may be in another script");
     // A server may take a lone CR or LF for a line's end: what follows could be a command.
     let alone = message.replace("\r\n", "").contains(['\r', '\n']);
     assert!(!alone, "lines end in CRLF");

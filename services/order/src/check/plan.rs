@@ -50,7 +50,7 @@ impl Plan {
     /// Reads it; what is wrong is noted in `env`.
     pub(super) fn from_env(env: &mut Env) -> Self {
         let order = env.read(URL.expecting("http://HOST[:PORT]/orders"), url);
-        let customer = env.read(CUSTOMER.expecting("an email address"), Email::parse);
+        let customer = env.read(CUSTOMER.expecting("an email address"), |text| Email::parse(text).ok());
         let mut promise = |variable: Variable, deed, counter| {
             let name = variable.name;
             let metrics = env.read(variable.expecting("HOST:PORT, or several with commas between"), addresses);

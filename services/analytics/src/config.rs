@@ -1,6 +1,6 @@
 //! What analytics is told by the environment.
 
-use chassis::{Env, Settings, Variable};
+use chassis::{Env, Variable};
 use messaging::{ConsumerOptions, Endpoint, Setting};
 
 /// The configuration, valid.
@@ -17,9 +17,6 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("analytics");
         let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
-        if consumer.handle_timeout >= Settings::from_env(env).shutdown_timeout {
-            env.fault("HANDLE_TIMEOUT", "a duration below SHUTDOWN_TIMEOUT");
-        }
         Self { endpoint, consumer }
     }
 }
@@ -54,13 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_has_to_end_before_the_shutdown_does() {
-        for variables in [[("HANDLE_TIMEOUT", "25s")], [("SHUTDOWN_TIMEOUT", "15s")]] {
-            let told = faults(&variables);
-            assert_eq!(told.len(), 1, "{variables:?}: {told:?}");
-            assert!(told[0].starts_with("HANDLE_TIMEOUT"), "{told:?}");
-            assert!(told[0].contains("expected a duration below SHUTDOWN_TIMEOUT"), "{told:?}");
-        }
-        assert_eq!(faults(&[("HANDLE_TIMEOUT", "24s")]), Vec::<String>::new());
+    fn a_handler_may_take_longer_than_a_shutdown() {
+        assert_eq!(faults(&[("HANDLE_TIMEOUT", "10m"), ("SHUTDOWN_TIMEOUT", "1s")]), Vec::<String>::new());
     }
 }

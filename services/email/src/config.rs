@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chassis::{Env, Settings, Variable};
+use chassis::{Env, Variable};
 use contract::Email;
 use lettre::message::Mailbox;
 use messaging::{ConsumerOptions, Endpoint, Setting};
@@ -44,9 +44,6 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
         let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
-        if consumer.handle_timeout >= Settings::from_env(env).shutdown_timeout {
-            env.fault("HANDLE_TIMEOUT", "a duration below SHUTDOWN_TIMEOUT");
-        }
         let url = smtp_url(env);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);

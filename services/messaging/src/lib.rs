@@ -11,7 +11,8 @@
 //! | fails, may work later ([`Failure::later`], a panic, `HANDLE_TIMEOUT`) | copied to a delay queue; acknowledged once the copy is confirmed and not returned |
 //! | fails for good ([`Failure::for_good`]), attempts used up | copied to `<queue>.dead`, likewise |
 //! | cannot be decoded | the same at once, with its raw bytes and headers |
-//! | what the handler depends on is down ([`Failure::outage`]) | given back; the consumer cancels its subscription, holds nothing, and asks [`Handler::probe`] |
+//! | fails, and it is not known yet whose trouble it is ([`Failure::postponed`]) | copied to the shortest delay queue, likewise; no attempt is counted |
+//! | what the handler depends on is down ([`Failure::outage`]) | given back; the consumer cancels its subscription, holds nothing, and asks [`Handler::probe`]; once that succeeds one event goes first, alone, and only one that is handled ends the pause |
 //! | connection or channel lost, queue deleted, cancelled by the server | everything is rebuilt, topology included; the broker gives the delivery out again |
 //! | it comes back a second time | given back as a confirmed copy that carries the count, and begun only when nothing else is in hand: a count makes a suspect |
 //! | it kills the process again and again | each return from being handled alone is carried on, except one that a lost broker may explain; set aside, it alone, at `MAX_DELIVERIES` |

@@ -14,7 +14,7 @@ pub enum State {
     Blocked,
     /// A consumer has an active subscription.
     Consuming,
-    /// A consumer has given up its subscription until what its handler depends on is back.
+    /// A consumer has given up its subscription until what its handler depends on is back, and an event that is tried then, alone, is handled.
     Paused {
         /// What the handler said.
         reason: String,

@@ -38,7 +38,7 @@ const CONSUMER: &[(&str, &str, &[&str])] = &[
     (
         "messaging_consumed_total",
         "outcome",
-        &["handled", "duplicate", "delayed", "dead", "undecodable", "suspect", "given-back"],
+        &["handled", "duplicate", "delayed", "dead", "undecodable", "suspect", "given-back", "postponed"],
     ),
     ("messaging_consumed_total", "routing_key", &["order.placed", "other"]),
     ("messaging_consumer_active", "queue", &[]),

@@ -164,10 +164,10 @@ fn the_handler_in_the_readme_is_the_one_of_analytics() {
 
 #[tokio::test]
 async fn the_faults_in_the_readme_are_told_like_that() {
-    let [shown] = &blocks("$ PREFETCH=many HANDLE_TIMEOUT=1h AMQP_URL=nonsense cargo run -q --bin email")[..] else {
+    let [shown] = &blocks("$ PREFETCH=many HANDLE_TIMEOUT=soon AMQP_URL=nonsense cargo run -q --bin email")[..] else {
         panic!("there is one such block")
     };
-    let wrong = [("PREFETCH", "many"), ("HANDLE_TIMEOUT", "1h"), ("AMQP_URL", "nonsense")];
+    let wrong = [("PREFETCH", "many"), ("HANDLE_TIMEOUT", "soon"), ("AMQP_URL", "nonsense")];
     let mut email = Process::start("email", wrong.map(|(name, value)| (name, value.to_owned())));
     assert_eq!(email.exit_code().await, 64);
     assert_eq!(email.log().trim(), shown);

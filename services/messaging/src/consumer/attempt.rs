@@ -30,7 +30,7 @@ impl<H: Handler> Work<H> {
             Ok(outcome) => outcome,
             Err(panic) => Outcome::Later(format!("the handler panicked: {}", message(&*panic))),
         };
-        if let Outcome::Later(_) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
+        if let Outcome::Later(_) | Outcome::Postponed(_) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
             Span::current().record("otel.status_code", "ERROR");
         }
         outcome

@@ -9,14 +9,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub(super) struct Desk {
     reports: UnboundedSender<Report>,
     leaving: AtomicBool,
-    /// The broker counts every return, so what goes back goes as a copy.
-    counts_returns: bool,
+    /// What goes back goes as a copy.
+    returns_by_copy: AtomicBool,
 }
 
 /// What a session has to know of its deliveries, by their tags.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// Handled, or copied elsewhere: acknowledge it.
+    /// Handled: acknowledge it.
+    Handled(u64),
+    /// Handled before, or copied elsewhere: acknowledge it.
     Done(u64),
     /// Given back by a copy: acknowledge it with those before it.
     Copied(u64),
@@ -32,9 +34,10 @@ pub(super) enum Report {
 
 impl Desk {
     /// There are never more than a few reports for each delivery in hand, so the channel needs no bound of its own.
-    pub(super) fn open(counts_returns: bool) -> (Self, UnboundedReceiver<Report>) {
+    pub(super) fn open(returns_by_copy: bool) -> (Self, UnboundedReceiver<Report>) {
         let (sender, reports) = unbounded_channel();
-        (Self { reports: sender, leaving: AtomicBool::new(false), counts_returns }, reports)
+        let returns_by_copy = AtomicBool::new(returns_by_copy);
+        (Self { reports: sender, leaving: AtomicBool::new(false), returns_by_copy }, reports)
     }
 
     pub(super) fn report(&self, report: Report) {
@@ -47,8 +50,13 @@ impl Desk {
         self.reports.closed().await;
     }
 
-    pub(super) fn counts_returns(&self) -> bool {
-        self.counts_returns
+    pub(super) fn returns_by_copy(&self) -> bool {
+        self.returns_by_copy.load(Ordering::Relaxed)
+    }
+
+    /// From here on what goes back does so by a copy, or not.
+    pub(super) fn set_returns_by_copy(&self, by_copy: bool) {
+        self.returns_by_copy.store(by_copy, Ordering::Relaxed);
     }
 
     /// From here on nothing may be begun.

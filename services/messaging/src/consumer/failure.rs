@@ -13,6 +13,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureClass {
     Later,
+    Postponed,
     ForGood,
     Outage,
 }
@@ -24,13 +25,19 @@ impl Failure {
         Self::new(FailureClass::Later, reason)
     }
 
+    /// It failed, and it is not known yet whose trouble it is, or it was not begun: the event waits in the shortest delay
+    /// queue, and keeps all its attempts. Nothing pauses.
+    pub fn postponed(reason: impl fmt::Display) -> Self {
+        Self::new(FailureClass::Postponed, reason)
+    }
+
     /// It will never work: the event becomes a dead letter at once.
     pub fn for_good(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::ForGood, reason)
     }
 
     /// What the handler depends on is down: the consumer pauses until [`Handler::probe`](crate::Handler::probe)
-    /// succeeds, and the event keeps all its attempts.
+    /// succeeds and then one event, tried alone, is handled. The event keeps all its attempts.
     pub fn outage(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::Outage, reason)
     }

@@ -39,6 +39,8 @@ pub(crate) enum Step<T> {
 ///
 /// It starts narrow, and widens when a delivery arrives that is no suspect. A suspect is begun only when nothing else is in hand and nothing else can
 /// arrive; the width stays at one until a delivery arrives that is none.
+///
+/// After a pause it is on trial: whatever arrives is begun as a suspect is, until one of them is handled.
 #[derive(Debug)]
 pub(crate) struct Hand<T> {
     subscription: Option<Width>,
@@ -55,11 +57,13 @@ pub(crate) struct Hand<T> {
     crowded: bool,
     /// The subscription is wide, but for those that were stuck when it began.
     reduced: bool,
+    /// Nothing was handled since the pause.
+    trial: bool,
     leaving: bool,
 }
 
 impl<T> Hand<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(trial: bool) -> Self {
         Self {
             subscription: None,
             wanted: Width::Narrow,
@@ -70,6 +74,7 @@ impl<T> Hand<T> {
             stuck: 0,
             crowded: false,
             reduced: false,
+            trial,
             leaving: false,
         }
     }
@@ -77,13 +82,13 @@ impl<T> Hand<T> {
     /// A delivery arrived.
     pub(crate) fn arrived(&mut self, delivery: T, suspicion: Suspicion) {
         match suspicion {
-            Suspicion::None => {
+            Suspicion::None if !self.trial => {
                 if self.subscription == Some(Width::Narrow) {
                     self.wanted = Width::Wide;
                 }
                 self.waiting.push_back(delivery);
             }
-            Suspicion::Suspect => {
+            Suspicion::None | Suspicion::Suspect => {
                 self.wanted = Width::Narrow;
                 self.suspects.push_back(delivery);
             }
@@ -95,6 +100,21 @@ impl<T> Hand<T> {
     /// One that was begun, given back or set aside is settled.
     pub(crate) fn settled(&mut self) {
         self.unsettled -= 1;
+    }
+
+    /// One was handled. Whether that ends the trial.
+    pub(crate) fn handled(&mut self) -> bool {
+        std::mem::take(&mut self.trial)
+    }
+
+    /// Whether it waits for the next delivery to try.
+    pub(crate) fn lacks_trial(&self) -> bool {
+        self.trial && !self.leaving && self.subscription.is_some() && self.sound() == 0
+    }
+
+    /// Whether there is a subscription.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscription.is_some()
     }
 
     /// One of them is stuck. A subscription of one that has brought it would bring no other: a new one will.

@@ -17,10 +17,11 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles one event; `Ok` acknowledges it.
     ///
     /// # Errors
-    /// A [`Failure`] that says whether to try again later, never, or not before what the handler depends on is back.
+    /// A [`Failure`] that says whether to try again later or soon, never, or not before what the handler depends on is back.
     fn handle(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Asks whether what the handler depends on is there again. Called only while the consumer is paused, with back-off.
+    /// Asks whether what the handler depends on is there again. Called only while the consumer is paused, with back-off. Success ends no pause: one
+    /// event is tried then, alone, and the next, until one is handled.
     ///
     /// # Errors
     /// The reason why not; readiness shows it.

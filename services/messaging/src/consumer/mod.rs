@@ -10,7 +10,8 @@
 //! | handled, or handled before | acknowledged |
 //! | fails, may work later | copied to a delay queue, with what was known of it; acknowledged once the copy is confirmed |
 //! | fails for good, cannot be decoded, attempts used up | copied to `<queue>.dead`, likewise |
-//! | an outage | given back; the consumer pauses |
+//! | not known yet whose trouble it is | copied to the shortest delay queue, likewise; no attempt is counted |
+//! | an outage | given back; the consumer pauses, and then tries one at a time until one is handled |
 //! | the connection is lost | the broker gives it out again; no attempt is counted |
 //! | it came back twice | given back as a copy that says so, and then handled alone |
 //! | it came back from being handled alone | the same, with one more held against it; a dead letter at `MAX_DELIVERIES` |
@@ -78,7 +79,7 @@ impl<H: Handler> Consumer<H> {
         Ok(Self { supervisor: Supervisor::new(endpoint, subscription, options, handler, registry)? })
     }
 
-    /// How it is, now and from now on. [`State::Consuming`] means an active subscription.
+    /// How it is, now and from now on. [`State::Consuming`] means an active subscription, and no pause.
     pub fn state(&self) -> watch::Receiver<State> {
         self.supervisor.state()
     }

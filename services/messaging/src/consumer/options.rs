@@ -48,7 +48,7 @@ const HANDLE_TIMEOUT: Setting = Setting {
     default: Some("15s"),
     otherwise: None,
     secret: false,
-    meaning: "the longest an attempt may take; it must be below `SHUTDOWN_TIMEOUT`",
+    meaning: "the longest an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
     accepts: |text| duration(text).is_some(),
 };
 

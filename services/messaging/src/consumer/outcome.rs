@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Duplicate,
     /// The attempt failed and another may work.
     Later(String),
+    /// Nothing is known against it; this was no attempt.
+    Postponed(String),
     /// No attempt will work.
     Dead(DeadReason, String),
     /// What the handler depends on is down; this was no attempt.
@@ -36,6 +38,7 @@ impl From<Failure> for Outcome {
         let (class, reason) = failure.into_parts();
         match class {
             FailureClass::Later => Self::Later(reason),
+            FailureClass::Postponed => Self::Postponed(reason),
             FailureClass::ForGood => Self::Dead(DeadReason::ForGood, reason),
             FailureClass::Outage => Self::Outage(reason),
         }
@@ -63,6 +66,7 @@ mod tests {
     #[test]
     fn a_failure_becomes_what_its_class_says() {
         assert_eq!(Outcome::from(Failure::later("busy")), Outcome::Later("busy".to_owned()));
+        assert_eq!(Outcome::from(Failure::postponed("who knows")), Outcome::Postponed("who knows".to_owned()));
         assert_eq!(Outcome::from(Failure::for_good("no")), Outcome::Dead(DeadReason::ForGood, "no".to_owned()));
         assert_eq!(Outcome::from(Failure::outage("down")), Outcome::Outage("down".to_owned()));
     }

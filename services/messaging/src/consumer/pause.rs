@@ -17,13 +17,49 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest wait between two probes.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// A pause, from the first outage until an event is handled.
+#[derive(Debug)]
+pub(super) struct Pause {
+    /// What was said last: by the handler, or by its probe.
+    reason: String,
+    /// The last that was logged, so that each is told once.
+    told: Option<String>,
+    patience: Patience,
+    /// How far the way back to consuming is.
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// What the handler depends on does not answer its probe.
+    Down,
+    /// It does, and an event shows whether it works.
+    Trial,
+    /// There was no event to show it.
+    Idle,
+}
+
+impl Pause {
+    /// What readiness says. While nothing waits nobody is kept waiting, so that is as good as consuming.
+    pub(super) fn state(&self) -> State {
+        let reason = &self.reason;
+        match self.stage {
+            Stage::Down => State::Paused { reason: reason.clone() },
+            Stage::Trial => {
+                State::Paused { reason: format!("{reason}; it answers again, and one event is tried alone") }
+            }
+            Stage::Idle => State::Consuming,
+        }
+    }
+}
+
 /// How long to wait before asking again. A probe that succeeds does not shorten it, only an event that was handled: a dependency that
 /// answers probes and refuses work is not asked in a tight loop.
 #[derive(Debug)]
-pub(super) struct Patience(Duration);
+struct Patience(Duration);
 
 impl Patience {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self(SHORTEST)
     }
 
@@ -36,18 +72,47 @@ impl Patience {
 }
 
 impl<H: Handler> Work<H> {
-    /// Probes until what the handler depends on is back, or until it is told to stop.
-    pub(super) async fn pause(&self, reason: String, patience: &mut Patience, stop: &mut watch::Receiver<bool>) {
-        if self.take_progress() {
-            *patience = Patience::new();
+    /// An event met an outage: a pause begins, or goes on.
+    pub(super) fn outage(&self, reason: String) {
+        let mut pause = self.pause();
+        let fresh = || Pause { reason: String::new(), told: None, patience: Patience::new(), stage: Stage::Down };
+        let pause = pause.get_or_insert_with(fresh);
+        (pause.stage, pause.reason) = (Stage::Down, reason);
+        if pause.told.as_ref() != Some(&pause.reason) {
+            warn!(queue = self.queue(), reason = pause.reason, "consumer paused");
+            pause.told = Some(pause.reason.clone());
         }
-        let queue = self.queue();
-        warn!(queue, reason, "consumer paused");
-        let mut reason = reason;
-        loop {
-            self.standing().set(State::Paused { reason });
+    }
+
+    /// Whether no event was handled since the last outage.
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause().is_some()
+    }
+
+    /// Whether readiness still says so.
+    pub(super) fn shows_pause(&self) -> bool {
+        self.sound_state() != State::Consuming
+    }
+
+    /// There is nothing to try: readiness says so no more.
+    pub(super) fn nothing_to_try(&self) {
+        if let Some(pause) = &mut *self.pause() {
+            pause.stage = Stage::Idle;
+        }
+        self.subscribed();
+    }
+
+    /// An event was handled: the pause is over.
+    pub(super) fn resume(&self) {
+        *self.pause() = None;
+        info!(queue = self.queue(), "consumer resumes");
+    }
+
+    /// While what the handler depends on is down: probes until it is back, or until it is told to stop.
+    pub(super) async fn wait_out(&self, stop: &mut watch::Receiver<bool>) {
+        while let Some(wait) = self.next_wait() {
             let probed = async {
-                sleep(patience.next_wait()).await;
+                sleep(wait).await;
                 self.probe().await
             };
             let probed = tokio::select! {
@@ -55,11 +120,21 @@ impl<H: Handler> Work<H> {
                 () = stopped(stop) => return,
                 probed = probed => probed,
             };
-            match probed {
-                Ok(()) => return info!(queue, "consumer resumes"),
-                Err(still) => reason = still,
+            if let Some(pause) = &mut *self.pause() {
+                match probed {
+                    Ok(()) => return pause.stage = Stage::Trial,
+                    Err(still) => pause.reason = still,
+                }
             }
         }
+    }
+
+    /// How long to wait before the next probe, if there is one; readiness has the reason from here on.
+    fn next_wait(&self) -> Option<Duration> {
+        let mut pause = self.pause();
+        let pause = pause.as_mut().filter(|pause| pause.stage == Stage::Down)?;
+        self.standing().set(pause.state());
+        Some(pause.patience.next_wait())
     }
 
     async fn probe(&self) -> Result<(), String> {

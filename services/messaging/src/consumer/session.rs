@@ -1,12 +1,12 @@
 //! One channel's subscriptions, from the first delivery to the last answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::acks::Acks;
 use super::desk::{Desk, Report};
@@ -21,13 +21,16 @@ use crate::letter::{DeadReason, Letter};
 /// The most reports or deliveries taken in before the others get their turn.
 const BURST: usize = 64;
 
+/// After a pause, a subscription that brings nothing to try for so long is as good as any: the queue is empty.
+const NOTHING_TO_TRY: Duration = Duration::from_secs(5);
+
 /// How a session ended, if nothing broke. Either way nothing is unacknowledged but what is stuck.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It was told to stop.
     Stopped,
     /// What the handler depends on is down.
-    Outage(String),
+    Outage,
 }
 
 /// Drives what is in hand: the decisions are [`Hand`]'s and [`Acks`]', the outcomes are [`Work`]'s.
@@ -41,7 +44,9 @@ pub(super) struct Session<'a, H: Handler> {
     desk: Arc<Desk>,
     reports: mpsc::UnboundedReceiver<Report>,
     place: Option<OwnedSemaphorePermit>,
-    outage: Option<String>,
+    outage: bool,
+    /// The broker counts every return.
+    counts_returns: bool,
     answering: Option<BoxFuture<'static, lapin::Result<()>>>,
 }
 
@@ -53,21 +58,25 @@ enum Event {
     Answered(lapin::Result<()>),
     AnswersDue,
     PlaceFree(OwnedSemaphorePermit),
+    NothingToTry,
 }
 
 impl<'a, H: Handler> Session<'a, H> {
     pub(super) fn new(work: Arc<Work<H>>, feed: Feed<'a>, counts_returns: bool) -> Self {
-        let (desk, reports) = Desk::open(counts_returns);
+        // What fails in a trial goes behind the others, or nothing else would be tried.
+        let trial = work.is_paused();
+        let (desk, reports) = Desk::open(counts_returns || trial);
         Self {
             acks: Acks::new(work.options.prefetch),
             work,
             feed,
             subscribed: false,
-            hand: Hand::new(),
+            hand: Hand::new(trial),
             desk: Arc::new(desk),
             reports,
             place: None,
-            outage: None,
+            outage: false,
+            counts_returns,
             answering: None,
         }
     }
@@ -84,7 +93,7 @@ impl<'a, H: Handler> Session<'a, H> {
             while let Some(step) = self.next_step() {
                 if matches!(step, Step::End) {
                     self.answer_all().await?;
-                    return Ok(self.outage.take().map_or(Ended::Stopped, Ended::Outage));
+                    return Ok(if self.outage { Ended::Outage } else { Ended::Stopped });
                 }
                 self.perform(step).await?;
             }
@@ -102,6 +111,7 @@ impl<'a, H: Handler> Session<'a, H> {
                 }
                 Event::AnswersDue => {}
                 Event::PlaceFree(place) => self.place = Some(place),
+                Event::NothingToTry => self.work.nothing_to_try(),
             }
         }
     }
@@ -151,6 +161,7 @@ impl<'a, H: Handler> Session<'a, H> {
             delivery = self.feed.next() => Event::Delivered(delivery),
             place = self.work.place(), if self.place.is_none() && self.hand.wants_place() => Event::PlaceFree(place),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Event::AnswersDue,
+            () = sleep(NOTHING_TO_TRY), if self.hand.lacks_trial() && self.work.shows_pause() => Event::NothingToTry,
         }
     }
 
@@ -239,6 +250,10 @@ impl<'a, H: Handler> Session<'a, H> {
         match report {
             // Nothing new comes then, so that nothing waits for what waits.
             Report::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
+            Report::Handled(tag) => {
+                self.acks.finished(tag, now);
+                self.end_trial();
+            }
             Report::Done(tag) | Report::Copied(tag) => self.acks.finished(tag, now),
             Report::Back(tag) => self.acks.requeue(tag, now),
             Report::Outage(reason) => return self.pause(reason),
@@ -250,8 +265,20 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn pause(&mut self, reason: String) {
         if !self.hand.is_leaving() {
-            self.outage = Some(reason);
+            self.outage = true;
+            self.work.outage(reason);
             self.leave();
+        }
+    }
+
+    /// One was handled: if this session was on trial, the pause is over.
+    fn end_trial(&mut self) {
+        if self.hand.handled() {
+            self.desk.set_returns_by_copy(self.counts_returns);
+            self.work.resume();
+            if self.hand.is_subscribed() {
+                self.work.subscribed();
+            }
         }
     }
 

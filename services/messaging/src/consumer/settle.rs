@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opentelemetry::trace::TraceContextExt;
-use tracing::{Span, debug, error, warn};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use tracing::{Span, debug, error, info, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::desk::{Desk, Report};
@@ -17,10 +17,11 @@ use crate::metrics::Consumed;
 impl<H: Handler> Work<H> {
     /// Settles a delivery: consumes it, and leaves exactly one report, unless its session ends first.
     pub(super) async fn settle(&self, letter: Box<Letter>, outcome: Outcome, desk: &Desk) {
-        let settled = match outcome {
-            Outcome::Handled => Consumed::Handled,
-            Outcome::Duplicate => Consumed::Duplicate,
+        let (settled, report) = match outcome {
+            Outcome::Handled => (Consumed::Handled, Report::Handled(letter.tag())),
+            Outcome::Duplicate => (Consumed::Duplicate, Report::Done(letter.tag())),
             Outcome::Later(error) => return self.settle_failed(letter, error, desk).await,
+            Outcome::Postponed(reason) => return self.postpone(letter, &reason, desk).await,
             Outcome::Dead(reason, error) => return self.settle_dead(letter, reason, error, desk).await,
             Outcome::Outage(reason) => {
                 desk.report(Report::Outage(reason));
@@ -29,7 +30,7 @@ impl<H: Handler> Work<H> {
             Outcome::Unbegun => return self.give_back(letter, desk).await,
         };
         self.metrics.consumed(letter.event_type(), settled);
-        desk.report(Report::Done(letter.tag()));
+        desk.report(report);
     }
 
     async fn settle_failed(&self, letter: Box<Letter>, error: String, desk: &Desk) {
@@ -39,14 +40,22 @@ impl<H: Handler> Work<H> {
             let copy = letter.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
             return self.bury(letter, copy, reason, &error, desk).await;
         };
-        let context = Span::current().context();
-        let span = context.span();
-        let (queue, span) = (queues::delay(self.queue(), delay), span.span_context());
-        let copy = letter.to_retry(queue, &error, Timestamp::now(), span);
+        let queue = queues::delay(self.queue(), delay);
+        let copy = letter.to_retry(queue, &error, Timestamp::now(), &span());
         if self.copied(&copy, desk).await {
             let event_id = letter.message_id();
             warn!(event_id, queue = self.queue(), attempt = failed, ?delay, error, "event failed, will be tried again");
             self.metrics.consumed(letter.event_type(), Consumed::Delayed);
+            desk.report(Report::Done(letter.tag()));
+        }
+    }
+
+    async fn postpone(&self, letter: Box<Letter>, reason: &str, desk: &Desk) {
+        // Always as a copy: what goes back without one is the first to come again.
+        let copy = letter.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
+        if self.copied(&copy, desk).await {
+            info!(event_id = letter.message_id(), queue = self.queue(), reason, "event postponed");
+            self.metrics.consumed(letter.event_type(), Consumed::Postponed);
             desk.report(Report::Done(letter.tag()));
         }
     }
@@ -72,9 +81,8 @@ impl<H: Handler> Work<H> {
 
     async fn give_back(&self, letter: Box<Letter>, desk: &Desk) {
         let (held, unrecorded) = self.held(&letter);
-        let back = if unrecorded || desk.counts_returns() {
-            let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
-            let copy = letter.to_give_back(queues::delay(self.queue(), shortest), held, Timestamp::now());
+        let back = if unrecorded || desk.returns_by_copy() {
+            let copy = letter.to_give_back(self.shortest_delay(), held, Timestamp::now());
             if !self.copied(&copy, desk).await {
                 return;
             }
@@ -86,6 +94,17 @@ impl<H: Handler> Work<H> {
         self.metrics.consumed(letter.event_type(), Consumed::GivenBack);
         desk.report(back);
     }
+
+    /// The delay queue that gives an event out again first.
+    fn shortest_delay(&self) -> String {
+        let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
+        queues::delay(self.queue(), shortest)
+    }
+}
+
+/// The span of the attempt, which the next one is linked to.
+fn span() -> SpanContext {
+    Span::current().context().span().span_context().clone()
 }
 
 fn buried(reason: DeadReason) -> Consumed {

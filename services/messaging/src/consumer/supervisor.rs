@@ -9,7 +9,6 @@ use tracing::{debug, info};
 
 use super::copies::Copies;
 use super::feed::Feed;
-use super::pause::Patience;
 use super::session::{Ended, Session};
 use super::work::Work;
 use super::{ConsumerOptions, Handler, Subscription, queues, stopped};
@@ -64,11 +63,15 @@ impl<H: Handler> Supervisor<H> {
     pub(super) async fn supervise(&self, mut stop: watch::Receiver<bool>) {
         self.work.copies.lanes();
         let mut link = None;
-        let (mut backoff, mut patience) = (Backoff::default(), Patience::new());
+        let mut backoff = Backoff::default();
         loop {
+            self.work.wait_out(&mut stop).await;
+            if *stop.borrow() {
+                break;
+            }
             match self.consume(&mut link, &mut backoff, &mut stop).await {
                 Ok(Ended::Stopped) => break,
-                Ok(Ended::Outage(reason)) => self.work.pause(reason, &mut patience, &mut stop).await,
+                Ok(Ended::Outage) => {}
                 Err(error) => {
                     // A refusal says nothing against the connection.
                     if !matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. }) {
@@ -77,13 +80,10 @@ impl<H: Handler> Supervisor<H> {
                     let delay = backoff.next_delay(&error);
                     self.work.standing().trouble(&error);
                     tokio::select! {
-                        () = stopped(&mut stop) => {}
+                        () = stopped(&mut stop) => break,
                         () = sleep(delay) => {}
                     }
                 }
-            }
-            if *stop.borrow() {
-                break;
             }
         }
         self.work.copies.close().await;
@@ -144,7 +144,10 @@ impl<H: Handler> Supervisor<H> {
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
                 // Whatever else went wrong, the session meets it too.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
-                Ok(()) if self.work.mended() => self.work.standing().well(State::Consuming),
+                Ok(()) if self.work.mended() => {
+                    let state = self.work.sound_state();
+                    self.work.standing().well(state);
+                }
                 Ok(()) => {}
             }
         }

@@ -10,6 +10,7 @@ use tracing::{Instrument, debug, warn};
 use super::copies::Copies;
 use super::dedupe::Dedupe;
 use super::desk::Desk;
+use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
@@ -32,8 +33,7 @@ pub(super) struct Work<H> {
     standing: Mutex<Standing>,
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
-    /// Something was handled since this was last asked.
-    progress: AtomicBool,
+    pause: Mutex<Option<Pause>>,
     /// The topology is not as it should be, so a subscription alone makes nothing well.
     amiss: AtomicBool,
     /// The queue was found to be classic.
@@ -58,7 +58,7 @@ impl<H: Handler> Work<H> {
             pardons: Pardons::new(),
             fingerprints: Fingerprints::default(),
             places: Arc::new(Semaphore::new(options.concurrency)),
-            progress: AtomicBool::new(true),
+            pause: Mutex::new(None),
             amiss: AtomicBool::new(false),
             uncounted: AtomicBool::new(false),
             handler,
@@ -78,10 +78,21 @@ impl<H: Handler> Work<H> {
 
     /// There is a subscription.
     pub(super) fn subscribed(&self) {
-        self.metrics.active.set(1);
+        let state = self.sound_state();
+        self.metrics.active.set((state == State::Consuming).into());
         if !self.amiss.load(Ordering::Relaxed) {
-            self.standing().well(State::Consuming);
+            self.standing().well(state);
         }
+    }
+
+    /// What a subscription is worth if nothing of the broker's is amiss.
+    pub(super) fn sound_state(&self) -> State {
+        self.pause().as_ref().map_or(State::Consuming, Pause::state)
+    }
+
+    /// Why nothing is consumed though the broker lets us, if so.
+    pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.pause.lock().expect("nothing panics while it holds the pause")
     }
 
     /// The topology is refused, by a broker that lets us consume all the same.
@@ -110,9 +121,6 @@ impl<H: Handler> Work<H> {
         let span = self.process_span(&letter);
         let attempted_and_settled = async {
             let outcome = self.attempt(&letter, place, &desk).await;
-            if outcome == Outcome::Handled {
-                self.progress.store(true, Ordering::Relaxed);
-            }
             self.settle(letter, outcome, &desk).await;
         };
         attempted_and_settled.instrument(span).await;
@@ -121,11 +129,6 @@ impl<H: Handler> Work<H> {
     /// Settles what is not attempted.
     pub(super) async fn dismiss(self: Arc<Self>, letter: Box<Letter>, outcome: Outcome, desk: Arc<Desk>) {
         self.settle(letter, outcome, &desk).await;
-    }
-
-    /// Whether something was handled since this was last asked.
-    pub(super) fn take_progress(&self) -> bool {
-        self.progress.swap(false, Ordering::Relaxed)
     }
 
     /// What a delivery is, as far as can be told before it is decoded.

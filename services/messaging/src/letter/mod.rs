@@ -177,6 +177,11 @@ impl Letter {
         copy.text(h::GIVEN_BACK, &now.to_string())
     }
 
+    /// A copy for a delay queue of what was handled and came out undecided: no attempt is counted, and nothing is held against it.
+    pub(crate) fn to_postpone(&self, queue: String, now: Timestamp, span: &SpanContext) -> Copy {
+        self.to_give_back(queue, 0, now).failed_span(span)
+    }
+
     /// A copy for the dead letters, after an attempt that failed for good.
     pub(crate) fn to_dead_after_attempt(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
         self.copy(queue, false).failed(self, error, now).text(h::REASON, reason.name())

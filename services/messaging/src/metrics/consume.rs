@@ -24,11 +24,21 @@ pub(crate) enum Consumed {
     Suspect,
     /// It went back to the queue, unhandled.
     GivenBack,
+    /// It was handled and nothing came of it yet: it waits in the shortest delay queue, and no attempt is counted.
+    Postponed,
 }
 
 impl Consumed {
-    const ALL: [Self; 7] =
-        [Self::Handled, Self::Duplicate, Self::Delayed, Self::Dead, Self::Undecodable, Self::Suspect, Self::GivenBack];
+    const ALL: [Self; 8] = [
+        Self::Handled,
+        Self::Duplicate,
+        Self::Delayed,
+        Self::Dead,
+        Self::Undecodable,
+        Self::Suspect,
+        Self::GivenBack,
+        Self::Postponed,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -39,6 +49,7 @@ impl Consumed {
             Self::Undecodable => "undecodable",
             Self::Suspect => "suspect",
             Self::GivenBack => "given-back",
+            Self::Postponed => "postponed",
         }
     }
 }
@@ -50,7 +61,7 @@ pub(crate) struct ConsumeMetrics {
     process_duration: Histogram,
     event_age: Histogram,
     redriven: IntCounter,
-    /// Whether there is a subscription.
+    /// Whether there is a subscription, and no pause.
     pub(crate) active: IntGauge,
 }
 
@@ -65,7 +76,8 @@ impl ConsumeMetrics {
         let consumed = registered(registry, IntCounterVec::new(consumed, &["queue", "routing_key", "outcome"])?)?;
         let redriven = Opts::new("messaging_redriven_total", "Events that came back from the dead letters.");
         let redriven = registered(registry, IntCounterVec::new(redriven, &["queue"])?)?;
-        let active = Opts::new("messaging_consumer_active", "Whether there is a subscription to the queue.");
+        let active =
+            Opts::new("messaging_consumer_active", "Whether events are consumed: a subscription, and no pause.");
         let active = registered(registry, IntGaugeVec::new(active, &["queue"])?)?;
         let counters =
             |key: &str| Consumed::ALL.map(|outcome| consumed.with_label_values(&[queue, key, outcome.name()]));

@@ -14,3 +14,4 @@ mod silence;
 pub(crate) mod stage;
 mod stops;
 mod suspects;
+mod trials;

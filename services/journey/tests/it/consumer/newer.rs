@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use journey::{Broker, eventually};
-use messaging::ConsumerOptions;
+use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
 use super::pauses::dependent;
@@ -41,6 +41,28 @@ async fn a_pause_gives_back_without_a_copy_and_loses_nothing() {
     assert_eq!(actor.texts().into_iter().collect::<BTreeSet<_>>(), texts);
     assert_eq!(consumer.count("handled"), 300);
     assert_eq!((broker.depth(DELAYED).await, broker.depth(DEAD).await), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn what_is_postponed_or_fails_a_trial_goes_behind_the_others_as_a_copy() {
+    let broker = Broker::shared().await;
+    let newer = broker.posing_as_4_3().await;
+    let actor = Actor::new(|seen| async move {
+        match seen.text.as_str() {
+            "postponed" => Err(Failure::postponed("nobody knows")),
+            "outage" => Err(Failure::outage("down")),
+            _ => Ok(()),
+        }
+    });
+    let consumer = Running::consuming_with(&broker.through(&newer), &actor, slow()).await;
+    publish(&broker, &["postponed"]).await;
+    eventually("it is in the delay queue", || broker.depth(DELAYED), |&depth| depth == Some(1)).await;
+    publish(&broker, &["outage", "a", "b", "c"]).await;
+    eventually("the others are handled", async || consumer.count("handled"), |&handled| handled == 3).await;
+    eventually("it is in the delay queue", || broker.depth(DELAYED), |&depth| depth == Some(2)).await;
+    drained(&broker).await;
+    assert_eq!(actor.texts().iter().filter(|text| *text == "postponed").count(), 1);
+    assert_eq!(actor.texts().iter().filter(|text| *text == "outage").count(), 2, "the second time it was on trial");
 }
 
 #[tokio::test]

@@ -108,6 +108,34 @@ async fn an_event_that_works_later_is_handled_once_more_and_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn a_postponed_event_comes_again_counts_no_attempt_and_pauses_nothing() {
+    let broker = Broker::shared().await;
+    let seen_before = Arc::new(AtomicU32::new(0));
+    let counter = seen_before.clone();
+    let actor = Actor::new(move |seen| {
+        let counter = counter.clone();
+        async move {
+            match seen.text.as_str() {
+                // More often than there are attempts.
+                "a" if counter.fetch_add(1, Ordering::Relaxed) < 5 => Err(Failure::postponed("nobody knows")),
+                "a" => Err(Failure::later("now it is known")),
+                _ => Ok(()),
+            }
+        }
+    });
+    actor.ail("a probe that is asked would pause");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a", "b"]).await;
+    eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
+    drained(&broker).await;
+    let attempts: Vec<_> = actor.seen().into_iter().filter(|seen| seen.text == "a").map(|seen| seen.attempt).collect();
+    assert_eq!(attempts, [1, 1, 1, 1, 1, 1, 2, 3]);
+    assert_eq!(broker.take(DEAD).await[0].header("warren-attempts").as_deref(), Some("3"));
+    assert_eq!((consumer.count_of(KEY, "postponed"), consumer.count("delayed")), (5, 2));
+    assert_eq!(consumer.state.borrow().name(), "consuming");
+}
+
+#[tokio::test]
 async fn an_event_published_straight_to_its_queue_is_counted_under_its_type() {
     let broker = Broker::shared().await;
     let actor = Actor::willing();

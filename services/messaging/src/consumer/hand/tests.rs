@@ -19,7 +19,7 @@ fn steps(hand: &mut Hand<u32>) -> Vec<Step<u32>> {
 }
 
 fn subscribed(width: Width) -> Hand<u32> {
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(false);
     assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
     if width == Width::Wide {
         hand.arrived(0, Plain);
@@ -167,11 +167,49 @@ fn without_a_free_place_nothing_is_begun_and_the_width_still_changes() {
     assert_eq!(hand.next_step(false), Some(Step::Cancel));
 }
 
+#[test]
+fn after_a_pause_events_are_tried_alone_until_one_is_handled() {
+    let mut hand = Hand::new(true);
+    assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
+    for (delivery, suspicion) in [(1, Plain), (2, Suspect), (3, Plain)] {
+        assert!(hand.lacks_trial());
+        hand.arrived(delivery, suspicion);
+        assert_eq!(steps(&mut hand), [Step::BeginAlone(delivery)], "and the subscription stays narrow");
+        assert!(!hand.lacks_trial());
+        hand.settled();
+    }
+    hand.arrived(4, Plain);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(4)]);
+    assert!(hand.handled());
+    hand.settled();
+    assert!(!hand.handled(), "it has ended");
+    hand.arrived(5, Plain);
+    assert_eq!(steps(&mut hand), [Step::Begin(5), Step::Cancel, Step::Subscribe(Width::Wide)]);
+}
+
+#[test]
+fn a_trial_waits_for_nothing_that_is_stuck_and_not_for_what_is_set_aside() {
+    let mut hand = Hand::new(true);
+    assert_eq!(steps(&mut hand), [Step::Subscribe(Width::Narrow)]);
+    hand.arrived(1, Culprit);
+    assert_eq!(steps(&mut hand), [Step::SetAside(1)]);
+    hand.stuck();
+    assert_eq!(steps(&mut hand), [Step::Cancel, Step::Subscribe(Width::Narrow)]);
+    assert!(hand.lacks_trial());
+    hand.arrived(2, Plain);
+    assert_eq!(steps(&mut hand), [Step::BeginAlone(2)]);
+    hand.stuck();
+    assert_eq!(steps(&mut hand), [Step::Cancel, Step::Subscribe(Width::Narrow)]);
+    hand.leave();
+    assert!(!hand.lacks_trial());
+    assert_eq!(steps(&mut hand), [Step::Cancel, Step::End]);
+}
+
 proptest::proptest! {
     /// Whatever arrives and whenever it is settled: a suspect is never handled beside anything else, and all is settled in the end.
     #[test]
-    fn a_suspect_never_has_company(arrivals in proptest::collection::vec((0u8..4, 0usize..4), 1..100)) {
-        let mut hand: Hand<Suspicion> = Hand::new();
+    fn a_suspect_never_has_company(trial: bool, arrivals in proptest::collection::vec((0u8..4, 0usize..4), 1..100)) {
+        let mut hand: Hand<Suspicion> = Hand::new(trial);
         let (mut running, mut suspect_runs, mut settling) = (0usize, false, 0usize);
         for (kind, ends) in arrivals.into_iter().map(Some).chain([None; 200]).map(|next| next.unwrap_or((9, 4))) {
             let room = match hand.subscription { Some(Width::Narrow) => 1, Some(Width::Wide) => 8, None => 0 };
@@ -186,6 +224,7 @@ proptest::proptest! {
                     Step::Begin(suspicion) | Step::BeginAlone(suspicion) => {
                         assert!(!suspect_runs, "a suspect has company");
                         assert!(suspicion == Plain || hand.len() == 1, "a suspect among {}", hand.len());
+                        assert!(!trial || hand.len() == 1, "{suspicion:?} is tried among {}", hand.len());
                         suspect_runs = suspicion == Suspect;
                         running += 1;
                     }

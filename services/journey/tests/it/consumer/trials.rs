@@ -1,0 +1,203 @@
+//! After a pause one event goes first, alone, and only one that is handled ends it.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use journey::{Broker, eventually};
+use messaging::{Failure, State};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::pauses::dependent;
+use super::stage::*;
+
+/// The names of a consumer's states, from a pause on.
+struct States(Arc<Mutex<BTreeSet<&'static str>>>);
+
+impl States {
+    async fn since_pause(consumer: &Running) -> Self {
+        consumer.becomes("paused").await;
+        let (names, mut state) = (Arc::new(Mutex::new(BTreeSet::new())), consumer.state.clone());
+        let seen = names.clone();
+        tokio::spawn(async move {
+            loop {
+                seen.lock().unwrap().insert(state.borrow_and_update().name());
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self(names)
+    }
+
+    fn seen(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().iter().copied().collect()
+    }
+}
+
+/// Down until it is not; then each event needs a permit.
+fn gated_dependent(down: &Arc<AtomicBool>, gate: &Arc<Semaphore>) -> Actor {
+    let (down, gate) = (down.clone(), gate.clone());
+    Actor::new(move |_| {
+        let (down, gate) = (down.load(Ordering::Relaxed), gate.clone());
+        async move {
+            if down {
+                return Err(Failure::outage("mail server is down"));
+            }
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    })
+}
+
+#[tokio::test]
+async fn after_a_pause_one_event_goes_first_alone_and_ends_it_only_when_it_is_handled() {
+    for queue_type in ["quorum", "classic"] {
+        let broker = Broker::shared().await;
+        broker.put(&format!("vhosts/{}", broker.vhost()), &json!({"default_queue_type": queue_type})).await;
+        let (down, gate) = (Arc::new(AtomicBool::new(true)), Arc::new(Semaphore::new(0)));
+        let actor = gated_dependent(&down, &gate);
+        let consumer = Running::consuming(&broker, &actor).await;
+        let texts: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        publish(&broker, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let states = States::since_pause(&consumer).await;
+        let begun = actor.seen().len();
+        actor.eventually("it is tried again and again", |seen| seen.len() >= begun + 4).await;
+        assert_eq!(consumer.gauge("messaging_consumer_active"), 0.0);
+        down.store(false, Ordering::Relaxed);
+        let trial = async || (consumer.gauge("messaging_in_flight"), consumer.state.borrow().clone());
+        let tried = |state: &State| state.reason().is_some_and(|reason| reason.contains("down; it answers again"));
+        eventually("one is tried", trial, |(in_hand, state)| *in_hand == 1.0 && tried(state)).await;
+        eventually("one is held by the consumer", || broker.depth(QUEUE), |&depth| depth == Some(99)).await;
+        assert_eq!(states.seen(), ["paused"], "a probe that succeeds ends nothing");
+        gate.add_permits(texts.len());
+        consumer.becomes("consuming").await;
+        drained(&broker).await;
+        assert_eq!(consumer.gauge("messaging_consumer_active"), 1.0);
+        assert_eq!(consumer.count("handled"), 100);
+        assert!(actor.seen().iter().all(|seen| seen.attempt == 1));
+        assert_eq!(broker.depth(DEAD).await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn what_fails_for_its_own_reasons_or_was_handled_before_does_not_end_a_pause() {
+    let broker = Broker::shared().await;
+    let (down, known) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let (is_down, is_known) = (down.clone(), known.clone());
+    let actor = Actor::new(move |seen| {
+        let (down, known) = (is_down.load(Ordering::Relaxed), is_known.load(Ordering::Relaxed));
+        async move {
+            match seen.text.as_str() {
+                "before" => Ok(()),
+                _ if down => Err(Failure::outage("down")),
+                "panics" => panic!("a bug"),
+                "later" => Err(Failure::later("busy")),
+                "postponed" if known => Ok(()),
+                "postponed" => Err(Failure::postponed("nobody knows")),
+                _ => Err(Failure::for_good("no such mailbox")),
+            }
+        }
+    });
+    actor.ail("down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["before"]).await;
+    drained(&broker).await;
+    publish(&broker, &["postponed"]).await;
+    let states = States::since_pause(&consumer).await;
+    publish(&broker, &["never", "panics", "before", "later"]).await;
+    publish_suspects(&broker, &["never-either", UNREADABLE]).await;
+    down.store(false, Ordering::Relaxed);
+    actor.recover();
+    eventually("all but one are through", || broker.depth(DEAD), |&depth| depth == Some(5)).await;
+    eventually("the duplicate too", async || consumer.count("duplicate"), |&count| count == 1).await;
+    let tried = actor.seen().len();
+    actor.eventually("the postponed one is tried on", |seen| seen.len() > tried + 1).await;
+    assert_eq!(states.seen(), ["paused"]);
+    known.store(true, Ordering::Relaxed);
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert_eq!(consumer.count("handled"), 2);
+    assert!(actor.seen().iter().all(|seen| seen.text != "postponed" || seen.attempt == 1));
+}
+
+#[tokio::test]
+async fn a_suspect_that_is_handled_ends_a_pause_too() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let actor = dependent(&down);
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish_suspects(&broker, &["a", "b"]).await;
+    consumer.becomes("paused").await;
+    down.store(false, Ordering::Relaxed);
+    actor.recover();
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert_eq!((consumer.count("handled"), broker.depth(DEAD).await), (2, Some(0)));
+}
+
+#[tokio::test]
+async fn with_nothing_to_try_a_consumer_is_ready_and_tries_the_next_event_alone_all_the_same() {
+    let broker = Broker::shared().await;
+    let (down, gate) = (Arc::new(AtomicBool::new(true)), Arc::new(Semaphore::new(0)));
+    let actor = gated_dependent(&down, &gate);
+    actor.ail("still down");
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a"]).await;
+    consumer.becomes("paused").await;
+    eventually("it is back in the queue", || broker.depth(QUEUE), |&depth| depth == Some(1)).await;
+    broker.take(QUEUE).await;
+    actor.recover();
+    consumer.becomes("consuming").await;
+    assert_eq!(consumer.gauge("messaging_consumer_active"), 1.0);
+    publish(&broker, &["b"]).await;
+    consumer.becomes("paused").await;
+    down.store(false, Ordering::Relaxed);
+    publish(&broker, &["c", "d"]).await;
+    eventually("one is held by the consumer", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    gate.add_permits(3);
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert_eq!(consumer.count("handled"), 3);
+}
+
+#[tokio::test]
+async fn neither_an_outage_nor_a_trial_is_forgotten_with_its_connection() {
+    let broker = Broker::shared().await;
+    let (down, gate) = (Arc::new(AtomicBool::new(true)), Arc::new(Semaphore::new(0)));
+    let actor = gated_dependent(&down, &gate);
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a", "b", "c"]).await;
+    let states = States::since_pause(&consumer).await;
+    down.store(false, Ordering::Relaxed);
+    eventually("one is held by the consumer", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    tokio::join!(broker.close_connections(), consumer.becomes("connecting"));
+    eventually("it is held again", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    consumer.becomes("paused").await;
+    assert_eq!(states.seen(), ["connecting", "paused"]);
+    // What was begun before the connection was lost shows nothing to the one after it; its copy is a duplicate.
+    gate.add_permits(3);
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert_eq!((consumer.count("handled"), consumer.count("duplicate")), (3, 1));
+}
+
+#[tokio::test]
+async fn a_stop_during_a_trial_waits_for_it_and_gives_back_the_rest() {
+    let broker = Broker::shared().await;
+    let (down, gate) = (Arc::new(AtomicBool::new(true)), Arc::new(Semaphore::new(0)));
+    let actor = gated_dependent(&down, &gate);
+    let mut consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["a", "b", "c"]).await;
+    consumer.becomes("paused").await;
+    down.store(false, Ordering::Relaxed);
+    eventually("one is held by the consumer", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    consumer.ask_to_stop();
+    consumer.becomes("draining").await;
+    gate.add_permits(3);
+    consumer.stop().await.unwrap();
+    drop(gate);
+    eventually("the rest is in the queue", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+}

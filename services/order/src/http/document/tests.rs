@@ -208,7 +208,7 @@ fn the_schema_and_the_parser_agree_on_what_an_order_is() {
             vec![json!("a\u{7f}"), json!("a\u{85}"), json!(" "), json!("\u{200b}"), json!(1), json!(null)],
         ),
         ("/customer/email", vec![json!("ada"), json!("ada@"), json!(format!("{}@example.com", "a".repeat(250)))]),
-        ("/customer/email", vec![json!("用户@例子.广告"), json!("o'hara@exämple.com"), json!("ada@-x.example")]),
+        ("/customer/email", vec![json!("用户@例子.广告"), json!("o'hara@exämple.com"), json!("ada@b_c.example")]),
         ("/currency", vec![json!("USD"), json!("usd"), json!("XXX"), json!("EURO"), json!(null), json!(978)]),
         ("/items", vec![json!([]), json!(vec![&item; 100]), json!(vec![&item; 101]), json!({}), json!([1])]),
         ("/items/0/sku", vec![json!("s".repeat(MAX_SKU)), json!("s".repeat(MAX_SKU + 1)), json!("")]),

@@ -1,33 +1,59 @@
-//! How long to wait before dialling again.
+//! How long to wait before trying again.
 
 use std::time::Duration;
 
 use crate::Error;
 
 const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_millis(500);
+/// A broker that is away is looked for as often as this however long it is away: it has to be found within a second.
+const AWAY: Duration = Duration::from_millis(500);
+/// A broker that lets us in and loses us again is there, and each connection costs it and its log something.
+const LOST: Duration = Duration::from_secs(2);
+/// The same with one that refuses an object.
+const OBJECT_REFUSED: Duration = Duration::from_secs(5);
 /// A broker that refuses our credentials is asked seldom: it logs each attempt, and a proxy may lock the user out.
 const REFUSED: Duration = Duration::from_secs(30);
+/// What has lasted so long was well, though nothing happened.
+const WELL: Duration = Duration::from_secs(5);
 
-/// Delays between attempts: 50 to 500 ms, half of it random, longer only for refused credentials. It never gives up.
+/// Delays between attempts, half of each random: from 50 ms to 500 ms while the broker is away, and longer where it is there. It never gives up.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    failures: u32,
+    /// How often in a row the broker was not reached.
+    away: u32,
+    /// How often it was, and nothing came of it.
+    vain: u32,
 }
 
 impl Backoff {
-    /// To be called once all is well again.
+    /// To be called once something was settled.
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
+    }
+
+    /// To be called at the end of what worked, as far as was seen, for so long. A connection alone shows nothing.
+    pub(crate) fn lasted(&mut self, so_long: Duration) {
+        if so_long >= WELL {
+            self.reset();
+        }
     }
 
     /// The wait after another failure.
     pub(crate) fn next_delay(&mut self, error: &Error) -> Duration {
+        let grown = |failures: &mut u32, longest: Duration| {
+            let delay = SHORTEST.saturating_mul(1 << (*failures).min(8)).min(longest);
+            *failures = failures.saturating_add(1);
+            delay
+        };
         let longest = match error {
             Error::CredentialsRefused { .. } => REFUSED,
-            _ => SHORTEST.saturating_mul(1 << self.failures.min(8)).min(LONGEST),
+            Error::Lost { .. } => grown(&mut self.vain, LOST),
+            Error::AccessRefused { .. } | Error::Conflict { .. } => grown(&mut self.vain, OBJECT_REFUSED),
+            _ => grown(&mut self.away, AWAY),
         };
-        self.failures += 1;
+        if let Error::Lost { .. } | Error::AccessRefused { .. } | Error::Conflict { .. } = error {
+            self.away = 0;
+        }
         // Half of the delay is random, or every pod would dial a restarted broker in the same millisecond.
         longest.mul_f64(rand::random_range(0.5..=1.0))
     }
@@ -37,24 +63,62 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    fn away() -> Error {
+        Error::Unreachable { broker: "h:1".into(), reason: "refused".into() }
+    }
+
     fn lost() -> Error {
         Error::Lost { reason: "gone".into() }
     }
 
-    #[test]
-    fn delays_grow_to_half_a_second_and_stay_there() {
+    fn conflict() -> Error {
+        Error::Conflict { object: "queue \"q\"".into(), reason: "no".into() }
+    }
+
+    /// The hundredth delay in a row.
+    fn late(error: &Error) -> Duration {
         let mut backoff = Backoff::default();
-        let delays: Vec<_> = (0..100).map(|_| backoff.next_delay(&lost()).as_millis()).collect();
-        assert!((50..=100).contains(&delays[0]), "{delays:?}");
-        assert!(delays[10..].iter().all(|delay| (250..=500).contains(delay)), "{delays:?}");
-        backoff.reset();
-        assert!(backoff.next_delay(&lost()).as_millis() <= 100);
+        assert!((50..=100).contains(&backoff.next_delay(error).as_millis()), "the first is short");
+        (1..100).map(|_| backoff.next_delay(error)).last().unwrap()
+    }
+
+    #[test]
+    fn delays_grow_and_stay_at_what_the_broker_can_bear() {
+        for (error, longest) in [(away(), AWAY), (lost(), LOST), (conflict(), OBJECT_REFUSED)] {
+            let late = late(&error);
+            assert!((longest / 2..=longest).contains(&late), "{error}: {late:?}");
+        }
     }
 
     #[test]
     fn refused_credentials_are_tried_seldom() {
         let refused = Error::CredentialsRefused { broker: "h:1".into(), user: "u".into(), reason: "no".into() };
         assert!(Backoff::default().next_delay(&refused) >= REFUSED / 2);
+    }
+
+    #[test]
+    fn a_connection_that_is_lost_again_and_again_begins_nothing_anew_until_it_was_well() {
+        let mut backoff = Backoff::default();
+        for _ in 0..20 {
+            backoff.next_delay(&lost());
+            backoff.lasted(WELL - Duration::from_millis(1));
+        }
+        assert!(backoff.next_delay(&lost()) >= LOST / 2);
+        backoff.lasted(WELL);
+        assert!(backoff.next_delay(&lost()) <= SHORTEST);
+        backoff.next_delay(&lost());
+        backoff.reset();
+        assert!(backoff.next_delay(&lost()) <= SHORTEST);
+    }
+
+    #[test]
+    fn a_broker_that_was_away_for_long_and_is_back_is_dialled_soon_when_it_goes_again() {
+        let mut backoff = Backoff::default();
+        for _ in 0..100 {
+            backoff.next_delay(&away());
+        }
+        assert!(backoff.next_delay(&lost()) <= SHORTEST);
+        assert!(backoff.next_delay(&away()) <= SHORTEST);
     }
 
     #[test]

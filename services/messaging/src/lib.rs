@@ -49,6 +49,7 @@ pub use state::State;
 mod backoff;
 mod link;
 mod metrics;
+mod panics;
 mod standing;
 mod tls;
 mod topology;

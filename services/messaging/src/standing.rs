@@ -1,10 +1,18 @@
 //! Tells readiness, metrics and the log the same, and the log each trouble only once.
 
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::metrics::StandingMetrics;
 use crate::{Error, State};
+
+/// A trouble is over when all was well for so long.
+const OVER: Duration = Duration::from_secs(10);
+/// One that was not met for so long, while another lasted, is told again.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// How a publisher or consumer stands. Clones of its receiver are what readiness reads.
 #[derive(Debug)]
@@ -12,7 +20,38 @@ pub(crate) struct Standing {
     what: String,
     state: watch::Sender<State>,
     metrics: Option<StandingMetrics>,
-    trouble: Option<&'static str>,
+    told: Mutex<Told>,
+}
+
+/// What the log was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// Each kind of trouble, and when it was last met.
+    troubles: Vec<(&'static str, Instant)>,
+    /// Since when all is well.
+    well: Option<Instant>,
+}
+
+impl Told {
+    /// Whether there was trouble, and all has been well for long enough since; from then on any trouble is a new one.
+    fn ends(&mut self, now: Instant) -> bool {
+        let over = self.well.is_some_and(|since| now >= since + OVER) && !self.troubles.is_empty();
+        if over {
+            self.troubles.clear();
+        }
+        over
+    }
+
+    /// Notes a trouble; whether it is to be told.
+    fn meets(&mut self, kind: &'static str, now: Instant) -> bool {
+        self.ends(now);
+        self.well = None;
+        let Some((_, last)) = self.troubles.iter_mut().find(|(known, _)| *known == kind) else {
+            self.troubles.push((kind, now));
+            return true;
+        };
+        now >= std::mem::replace(last, now) + FORGOTTEN
+    }
 }
 
 impl Standing {
@@ -24,7 +63,7 @@ impl Standing {
         if let Some(metrics) = &metrics {
             metrics.state(&state);
         }
-        Self { what, state: watch::Sender::new(state), metrics, trouble: None }
+        Self { what, state: watch::Sender::new(state), metrics, told: Mutex::default() }
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<State> {
@@ -47,22 +86,39 @@ impl Standing {
         });
     }
 
-    /// Something failed and will be tried again: one log line, until it is over or something else fails.
-    pub(crate) fn trouble(&mut self, error: &Error) {
+    /// Something failed and will be tried again: one log line for each kind of trouble, however often it comes, until it has stayed away.
+    pub(crate) fn trouble(&self, error: &Error) {
         let state = error.state();
-        if self.trouble != Some(error.kind()) {
-            warn!(state = state.name(), reason = %error, "{} is out of order, and tries again", self.what);
+        let (name, what) = (state.name(), &self.what);
+        let new = self.told().meets(error.kind(), Instant::now());
+        match new {
+            true => warn!(state = name, reason = %error, "{what} is out of order, and tries again"),
+            false => debug!(state = name, reason = %error, "{what} is out of order, and tries again"),
         }
-        self.trouble = Some(error.kind());
         self.set(state);
     }
 
-    /// All is well: one log line, if it was not.
-    pub(crate) fn well(&mut self, state: State) {
-        if self.trouble.take().is_some() {
-            info!(state = state.name(), "{} works again", self.what);
-        }
+    /// All is well, for now.
+    pub(crate) fn well(&self, state: State) {
+        self.told().well.get_or_insert_with(Instant::now);
         self.set(state);
+    }
+
+    /// To be called every few seconds while all is well: one log line once a trouble has stayed away.
+    pub(crate) fn tell_recovery(&self) {
+        let over = self.told().ends(Instant::now());
+        if over {
+            info!(state = self.state.borrow().name(), "{} works again", self.what);
+        }
+    }
+
+    /// Whether the log was told of a trouble that may come again.
+    pub(crate) fn is_troubled(&self) -> bool {
+        !self.told().troubles.is_empty()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().expect("nothing panics while it holds what was told")
     }
 
     /// An alarm of the broker began, or is over; a log line for each.
@@ -74,5 +130,41 @@ impl Standing {
             info!("{} is blocked no more", self.what);
             self.set(over);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_told_once_until_it_has_stayed_away() {
+        let (mut log, start) = (Told::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        assert!(log.meets("connection", start));
+        for seconds in 1..1_000 {
+            let now = start + seconds * second;
+            log.well.get_or_insert(now - second / 2);
+            assert!(!log.ends(now), "it has not stayed away");
+            assert!(!log.meets("connection", now), "after {seconds} s");
+        }
+        let back = start + 1_000 * second;
+        log.well.get_or_insert(back);
+        assert!(log.ends(back + OVER), "one line says that it is over");
+        assert!(!log.ends(back + 2 * OVER), "and one only");
+        assert!(log.meets("connection", back + 2 * OVER));
+    }
+
+    #[test]
+    fn troubles_that_alternate_are_told_once_each_and_again_when_one_was_forgotten() {
+        let (mut log, start) = (Told::default(), Instant::now());
+        let mut lines = 0;
+        for seconds in 0..100 {
+            let now = start + Duration::from_secs(seconds);
+            lines += usize::from(log.meets(["connection", "access"][seconds as usize % 2], now));
+        }
+        assert_eq!(lines, 2);
+        let later = start + Duration::from_secs(99) + FORGOTTEN;
+        assert!(log.meets("connection", later));
     }
 }

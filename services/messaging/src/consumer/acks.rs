@@ -22,6 +22,8 @@ pub(crate) enum Reply {
     Ack(u64),
     /// This one goes back to the queue.
     Requeue(u64),
+    /// The same, and every broker counts it.
+    Reject(u64),
 }
 
 /// Everything delivered on one channel and not yet answered, in order of its tags.
@@ -33,7 +35,7 @@ pub(crate) struct Acks<T> {
     prefix_since: Option<Instant>,
     /// How many that cannot wait are finished behind one that is not.
     behind: usize,
-    requeued: Vec<u64>,
+    requeued: Vec<Reply>,
     /// What was answered last, as many as the broker can lack the answers of.
     answered: VecDeque<T>,
     prefetch: usize,
@@ -92,17 +94,26 @@ impl<T: Copy> Acks<T> {
 
     /// Takes a delivery out of the account: it goes back to its queue with the next replies.
     pub(crate) fn requeue(&mut self, tag: u64, now: Instant) {
+        self.go_back(tag, Reply::Requeue(tag), now);
+    }
+
+    /// The same, and every broker counts it.
+    pub(crate) fn reject(&mut self, tag: u64, now: Instant) {
+        self.go_back(tag, Reply::Reject(tag), now);
+    }
+
+    fn go_back(&mut self, tag: u64, reply: Reply, now: Instant) {
         let Some(at) = self.position(tag) else { return };
         if self.outstanding[at].finished.is_none() {
             self.answered.extend(self.outstanding.remove(at).map(|entry| entry.note));
-            self.requeued.push(tag);
+            self.requeued.push(reply);
             self.extend_prefix(now);
         }
     }
 
     /// The replies to send now; with `all`, everything that is finished.
     pub(crate) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Reply> {
-        let mut replies: Vec<_> = self.requeued.drain(..).map(Reply::Requeue).collect();
+        let mut replies = std::mem::take(&mut self.requeued);
         let company_over = self.prefix_since.is_some_and(|since| now >= since + COMPANY);
         if self.prefix > 0 && (all || company_over || self.prefix >= self.batch) {
             let last = self.outstanding[self.prefix - 1].tag;

@@ -1,10 +1,7 @@
 //! One attempt at one delivery: decoded, recognised, handled, with its time limited and its panics caught.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
@@ -20,15 +17,16 @@ use super::work::Work;
 use super::{Handler, Outcome, Received};
 use crate::letter::Letter;
 use crate::metrics::ConsumeMetrics;
+use crate::panics::caught;
 use crate::trace;
 
 impl<H: Handler> Work<H> {
     /// Makes one attempt. `place` is held while the handler runs, and not while a copy waits for another's outcome.
     pub(super) async fn attempt(&self, letter: &Letter, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
         // The panic of a handler, or of a decoder, must not take more than its own event with it.
-        let outcome = match AssertUnwindSafe(self.recognised(letter, place, desk)).catch_unwind().await {
+        let outcome = match caught(self.recognised(letter, place, desk)).await {
             Ok(outcome) => outcome,
-            Err(panic) => Outcome::Later(format!("the handler panicked: {}", message(&*panic))),
+            Err(panic) => Outcome::Later(format!("the handler panicked: {panic}")),
         };
         if let Outcome::Later(_) | Outcome::Postponed(_) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
             Span::current().record("otel.status_code", "ERROR");
@@ -64,9 +62,17 @@ impl<H: Handler> Work<H> {
                 Arrival::Duplicate => return Outcome::Duplicate,
                 Arrival::Waits(outcome) => {
                     drop(place);
-                    // An error is the usual end: whoever handled the first copy has dropped the sender.
-                    let _ = outcome.await;
-                    place = self.place().await;
+                    let free = async {
+                        // An error is the usual end: whoever handled the first copy has dropped the sender.
+                        let _ = outcome.await;
+                        self.place().await
+                    };
+                    place = tokio::select! {
+                        biased;
+                        // Or one would be left for each session, and its body with it, for as long as the first is handled.
+                        () = desk.closed() => return Outcome::Abandoned,
+                        place = free => place,
+                    };
                     if desk.is_leaving() {
                         return Outcome::Unbegun;
                     }
@@ -115,9 +121,4 @@ impl Drop for Stopwatch<'_> {
     fn drop(&mut self) {
         self.metrics.processed(self.began.elapsed());
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

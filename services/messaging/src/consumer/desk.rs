@@ -24,6 +24,8 @@ pub(super) enum Report {
     Copied(u64),
     /// Unchanged: requeue it.
     Back(u64),
+    /// Unchanged, after a panic: requeue it so that the broker counts it.
+    Panicked(u64),
     /// What the handler depends on is down. The delivery is settled later.
     Outage(String),
     /// The copy of one is not published in time: it may take for ever.

@@ -6,7 +6,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+};
 use lapin::types::FieldTable;
 
 use super::acks::Reply;
@@ -77,6 +79,7 @@ impl<'a> Feed<'a> {
                 match reply {
                     Reply::AckThrough(tag) => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?,
                     Reply::Ack(tag) => channel.basic_ack(tag, BasicAckOptions::default()).await?,
+                    Reply::Reject(tag) => channel.basic_reject(tag, BasicRejectOptions { requeue: true }).await?,
                     Reply::Requeue(tag) => {
                         channel.basic_nack(tag, BasicNackOptions { requeue: true, ..Default::default() }).await?
                     }

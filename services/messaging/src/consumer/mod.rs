@@ -93,6 +93,7 @@ impl<H: Handler> Consumer<H> {
     /// # If dropped
     /// The connections close; what was in hand the broker gives out again.
     pub async fn run(self, stop: impl Future<Output = ()>, within: Duration) -> Result<(), Error> {
+        let _end = End(&self.supervisor);
         let (stopping, stopped) = watch::channel(false);
         let mut supervision = std::pin::pin!(self.supervisor.supervise(stopped));
         tokio::select! {
@@ -102,8 +103,16 @@ impl<H: Handler> Consumer<H> {
         self.supervisor.drain();
         stopping.send_replace(true);
         let drained = timeout(within, supervision).await;
-        self.supervisor.stopped();
         drained.map_err(|_| Error::Undrained { queue: self.supervisor.queue(), within })
+    }
+}
+
+/// Says that it has ended, however it ends.
+struct End<'a, H: Handler>(&'a Supervisor<H>);
+
+impl<H: Handler> Drop for End<'_, H> {
+    fn drop(&mut self) {
+        self.0.stopped();
     }
 }
 

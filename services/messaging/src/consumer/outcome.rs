@@ -25,6 +25,8 @@ pub(crate) enum Outcome {
     Outage(String),
     /// It was not begun.
     Unbegun,
+    /// It was not begun, and is the broker's again: its session has ended.
+    Abandoned,
 }
 
 /// The delay before the next attempt, after this many have failed; none if they are used up.

@@ -1,9 +1,7 @@
 //! Waiting for what a handler depends on, without touching a message.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -11,6 +9,7 @@ use tracing::{info, warn};
 use super::work::Work;
 use super::{Handler, stopped};
 use crate::State;
+use crate::panics::caught;
 
 /// The wait before the first probe; each further wait is twice as long.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -74,13 +73,15 @@ impl Patience {
 impl<H: Handler> Work<H> {
     /// An event met an outage: a pause begins, or goes on.
     pub(super) fn outage(&self, reason: String) {
-        let mut pause = self.pause();
         let fresh = || Pause { reason: String::new(), told: None, patience: Patience::new(), stage: Stage::Down };
-        let pause = pause.get_or_insert_with(fresh);
-        (pause.stage, pause.reason) = (Stage::Down, reason);
-        if pause.told.as_ref() != Some(&pause.reason) {
-            warn!(queue = self.queue(), reason = pause.reason, "consumer paused");
-            pause.told = Some(pause.reason.clone());
+        let told = {
+            let mut pause = self.pause();
+            let pause = pause.get_or_insert_with(fresh);
+            (pause.stage, pause.reason) = (Stage::Down, reason.clone());
+            pause.told.replace(reason.clone())
+        };
+        if told.as_ref() != Some(&reason) {
+            warn!(queue = self.queue(), reason, "consumer paused");
         }
     }
 
@@ -131,15 +132,18 @@ impl<H: Handler> Work<H> {
 
     /// How long to wait before the next probe, if there is one; readiness has the reason from here on.
     fn next_wait(&self) -> Option<Duration> {
-        let mut pause = self.pause();
-        let pause = pause.as_mut().filter(|pause| pause.stage == Stage::Down)?;
-        self.standing().set(pause.state());
-        Some(pause.patience.next_wait())
+        let (state, wait) = {
+            let mut pause = self.pause();
+            let pause = pause.as_mut().filter(|pause| pause.stage == Stage::Down)?;
+            (pause.state(), pause.patience.next_wait())
+        };
+        self.standing.set(state);
+        Some(wait)
     }
 
     async fn probe(&self) -> Result<(), String> {
         let limit = self.options.handle_timeout;
-        let probe = timeout(limit, AssertUnwindSafe(self.handler.probe()).catch_unwind());
+        let probe = timeout(limit, caught(self.handler.probe()));
         match probe.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("the probe panicked".to_owned()),

@@ -37,7 +37,9 @@ pub(super) enum Ended {
 pub(super) struct Session<'a, H: Handler> {
     work: Arc<Work<H>>,
     feed: Feed<'a>,
-    subscribed: bool,
+    subscribed: Option<Instant>,
+    /// Something was settled, and the broker told so.
+    settled: bool,
     hand: Hand<Box<Letter>>,
     /// What each outstanding delivery is.
     acks: Acks<Fingerprint>,
@@ -70,7 +72,8 @@ impl<'a, H: Handler> Session<'a, H> {
             acks: Acks::new(work.options.prefetch),
             work,
             feed,
-            subscribed: false,
+            subscribed: None,
+            settled: false,
             hand: Hand::new(trial),
             desk: Arc::new(desk),
             reports,
@@ -108,6 +111,7 @@ impl<'a, H: Handler> Session<'a, H> {
                 Event::Answered(answered) => {
                     self.answering = None;
                     answered.map_err(Error::lost)?;
+                    self.settled = true;
                 }
                 Event::AnswersDue => {}
                 Event::PlaceFree(place) => self.place = Some(place),
@@ -116,9 +120,14 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    /// Whether it came as far as to a subscription.
-    pub(super) fn has_subscribed(&self) -> bool {
-        self.subscribed
+    /// Whether it has settled anything.
+    pub(super) fn has_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// How long it is since its first subscription.
+    pub(super) fn lasted(&self) -> Duration {
+        self.subscribed.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
@@ -199,7 +208,7 @@ impl<'a, H: Handler> Session<'a, H> {
             Width::Wide => self.work.options.prefetch.saturating_sub(self.hand.stuck_ones()).max(1),
         };
         self.feed.subscribe(prefetch).await?;
-        self.subscribed = true;
+        self.subscribed.get_or_insert_with(Instant::now);
         self.work.pardons.resume(Timestamp::now());
         self.work.subscribed();
         Ok(())
@@ -256,6 +265,7 @@ impl<'a, H: Handler> Session<'a, H> {
             }
             Report::Done(tag) | Report::Copied(tag) => self.acks.finished(tag, now),
             Report::Back(tag) => self.acks.requeue(tag, now),
+            Report::Panicked(tag) => self.acks.reject(tag, now),
             Report::Outage(reason) => return self.pause(reason),
             Report::Stuck => return self.hand.stuck(),
             Report::Unstuck => return self.hand.unstuck(),

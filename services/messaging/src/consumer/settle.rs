@@ -28,6 +28,7 @@ impl<H: Handler> Work<H> {
                 return self.give_back(letter, desk).await;
             }
             Outcome::Unbegun => return self.give_back(letter, desk).await,
+            Outcome::Abandoned => return,
         };
         self.metrics.consumed(letter.event_type(), settled);
         desk.report(report);

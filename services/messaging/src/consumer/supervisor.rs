@@ -1,6 +1,8 @@
 //! Connects, declares, subscribes; and again, whatever ended it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -15,11 +17,15 @@ use super::{ConsumerOptions, Handler, Subscription, queues, stopped};
 use crate::backoff::Backoff;
 use crate::link::{Link, Version};
 use crate::metrics::{LinkMetrics, Role};
+use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Topology};
 use crate::{Endpoint, Error, State};
 
 /// From here on a `basic.nack` raises no delivery count.
 const UNCOUNTED_NACK: Version = Version { major: 4, minor: 3 };
+
+/// The wait after a panic of the supervisor's own.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<H: Handler> {
     endpoint: Endpoint,
@@ -44,7 +50,7 @@ impl<H: Handler> Supervisor<H> {
     }
 
     pub(super) fn state(&self) -> watch::Receiver<State> {
-        self.work.standing().subscribe()
+        self.work.standing.subscribe()
     }
 
     pub(super) fn queue(&self) -> &'static str {
@@ -52,37 +58,28 @@ impl<H: Handler> Supervisor<H> {
     }
 
     pub(super) fn drain(&self) {
-        self.work.standing().set(State::Draining);
+        self.work.standing.set(State::Draining);
     }
 
     pub(super) fn stopped(&self) {
-        self.work.standing().set(State::Stopped);
+        self.work.metrics.active.set(0);
+        self.work.in_flight.set(0);
+        self.work.standing.set(State::Stopped);
     }
 
     /// Returns when it was told to stop and nothing is unacknowledged.
     pub(super) async fn supervise(&self, mut stop: watch::Receiver<bool>) {
         self.work.copies.lanes();
-        let mut link = None;
-        let mut backoff = Backoff::default();
+        let (mut link, mut backoff) = (None, Backoff::default());
         loop {
-            self.work.wait_out(&mut stop).await;
-            if *stop.borrow() {
-                break;
-            }
-            match self.consume(&mut link, &mut backoff, &mut stop).await {
-                Ok(Ended::Stopped) => break,
-                Ok(Ended::Outage) => {}
-                Err(error) => {
-                    // A refusal says nothing against the connection.
-                    if !matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. }) {
-                        link = None;
-                    }
-                    let delay = backoff.next_delay(&error);
-                    self.work.standing().trouble(&error);
-                    tokio::select! {
-                        () = stopped(&mut stop) => break,
-                        () = sleep(delay) => {}
-                    }
+            match caught(self.round(&mut link, &mut backoff, &mut stop)).await {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(_) => {
+                    // The panic itself is in the log, by its hook. Nothing of the session is left.
+                    link = None;
+                    self.work.panicked();
+                    sleep(AFTER_PANIC).await;
                 }
             }
         }
@@ -90,6 +87,36 @@ impl<H: Handler> Supervisor<H> {
         if let Some(link) = link {
             link.close().await;
         }
+    }
+
+    /// Waits out a pause if there is one, and then makes one session; breaks off when it was told to stop.
+    async fn round(
+        &self,
+        link: &mut Option<Link>,
+        backoff: &mut Backoff,
+        stop: &mut watch::Receiver<bool>,
+    ) -> ControlFlow<()> {
+        self.work.wait_out(stop).await;
+        if *stop.borrow() {
+            return ControlFlow::Break(());
+        }
+        match self.consume(link, backoff, stop).await {
+            Ok(Ended::Stopped) => return ControlFlow::Break(()),
+            Ok(Ended::Outage) => {}
+            Err(error) => {
+                // A refusal says nothing against the connection.
+                if !matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. }) {
+                    *link = None;
+                }
+                let delay = backoff.next_delay(&error);
+                self.work.standing.trouble(&error);
+                tokio::select! {
+                    () = stopped(stop) => return ControlFlow::Break(()),
+                    () = sleep(delay) => {}
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// One session, on the connection there is or on a new one.
@@ -108,10 +135,18 @@ impl<H: Handler> Supervisor<H> {
             },
         };
         let link = &*kept.insert(link);
-        self.topology.assert(link).await?;
+        let prepared = async {
+            self.topology.assert(link).await?;
+            link.channel().await
+        };
+        let channel = tokio::select! {
+            biased;
+            () = stopped(stop) => return Ok(Ended::Stopped),
+            channel = prepared => channel?,
+        };
         self.work.mended();
         let counts_returns = link.server_version().is_none_or(|version| version < UNCOUNTED_NACK);
-        let feed = Feed::new(link, link.channel().await?, self.queue());
+        let feed = Feed::new(link, channel, self.queue());
         let mut session = Session::new(self.work.clone(), feed, counts_returns);
         let ended = tokio::select! {
             biased;
@@ -119,8 +154,9 @@ impl<H: Handler> Supervisor<H> {
             lost = link.lost() => Err(lost),
             never = self.keep_topology(link) => never,
         };
-        if session.has_subscribed() {
-            backoff.reset();
+        match ended.is_ok() || session.has_settled() {
+            true => backoff.reset(),
+            false => backoff.lasted(session.lasted()),
         }
         match &ended {
             Ok(_) => session.close().await,
@@ -131,7 +167,10 @@ impl<H: Handler> Supervisor<H> {
 
     async fn connect(&self) -> Result<Link, Error> {
         let link = Link::dial(&self.endpoint, &self.link_metrics).await?;
-        info!(queue = self.queue(), "connected");
+        match self.work.standing.is_troubled() {
+            true => debug!(queue = self.queue(), "connected"),
+            false => info!(queue = self.queue(), "connected"),
+        }
         Ok(link)
     }
 
@@ -140,13 +179,14 @@ impl<H: Handler> Supervisor<H> {
     async fn keep_topology<T>(&self, link: &Link) -> T {
         loop {
             sleep(ASSERT_EVERY).await;
+            self.work.standing.tell_recovery();
             match self.topology.assert(link).await {
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
                 // Whatever else went wrong, the session meets it too.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
                 Ok(()) if self.work.mended() => {
                     let state = self.work.sound_state();
-                    self.work.standing().well(state);
+                    self.work.standing.well(state);
                 }
                 Ok(()) => {}
             }

@@ -2,22 +2,28 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use prometheus::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{Instrument, debug, warn};
+use tokio::time::sleep;
+use tracing::{Instrument, debug, error, warn};
 
 use super::copies::Copies;
 use super::dedupe::Dedupe;
-use super::desk::Desk;
+use super::desk::{Desk, Report};
 use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
 use crate::letter::{Letter, Returned};
 use crate::metrics::{ConsumeMetrics, StandingMetrics};
+use crate::panics::caught;
 use crate::standing::Standing;
 use crate::{Error, State};
+
+/// How long a delivery stays in hand whose settling has panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// Everything an attempt needs, shared by all of them. A handler that still runs when its connection is lost keeps it, so that its success is
 /// remembered when the event comes again.
@@ -30,7 +36,7 @@ pub(super) struct Work<H> {
     pub(super) copies: Copies,
     pub(super) dedupe: Arc<Dedupe>,
     pub(super) pardons: Pardons,
-    standing: Mutex<Standing>,
+    pub(super) standing: Standing,
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
     pause: Mutex<Option<Pause>>,
@@ -53,7 +59,7 @@ impl<H: Handler> Work<H> {
         Ok(Self {
             metrics: ConsumeMetrics::register(registry, queue, subscription.keys())?,
             in_flight: standing.in_flight.clone(),
-            standing: Mutex::new(Standing::new(format!("consumer of {queue}"), standing)),
+            standing: Standing::new(format!("consumer of {queue}"), standing),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
             pardons: Pardons::new(),
             fingerprints: Fingerprints::default(),
@@ -72,17 +78,20 @@ impl<H: Handler> Work<H> {
         self.subscription.queue_name()
     }
 
-    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().expect("nothing panics while it holds the standing")
-    }
-
     /// There is a subscription.
     pub(super) fn subscribed(&self) {
         let state = self.sound_state();
         self.metrics.active.set((state == State::Consuming).into());
         if !self.amiss.load(Ordering::Relaxed) {
-            self.standing().well(state);
+            self.standing.well(state);
         }
+    }
+
+    /// The supervisor panicked, and its session is gone.
+    pub(super) fn panicked(&self) {
+        self.metrics.active.set(0);
+        self.in_flight.set(0);
+        self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
     }
 
     /// What a subscription is worth if nothing of the broker's is amiss.
@@ -98,7 +107,7 @@ impl<H: Handler> Work<H> {
     /// The topology is refused, by a broker that lets us consume all the same.
     pub(super) fn amiss(&self, error: &Error) {
         self.amiss.store(true, Ordering::Relaxed);
-        self.standing().trouble(error);
+        self.standing.trouble(error);
     }
 
     /// The topology is as it should be; whether it was not.
@@ -118,17 +127,34 @@ impl<H: Handler> Work<H> {
 
     /// Attempts, then settles, both in one span.
     pub(super) async fn begin(self: Arc<Self>, letter: Box<Letter>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
-        let span = self.process_span(&letter);
-        let attempted_and_settled = async {
-            let outcome = self.attempt(&letter, place, &desk).await;
-            self.settle(letter, outcome, &desk).await;
+        let tag = letter.tag();
+        let begun = async {
+            let span = self.process_span(&letter);
+            let attempted_and_settled = async {
+                let outcome = self.attempt(&letter, place, &desk).await;
+                self.settle(letter, outcome, &desk).await;
+            };
+            attempted_and_settled.instrument(span).await;
         };
-        attempted_and_settled.instrument(span).await;
+        self.guard(tag, begun, &desk).await;
     }
 
     /// Settles what is not attempted.
     pub(super) async fn dismiss(self: Arc<Self>, letter: Box<Letter>, outcome: Outcome, desk: Arc<Desk>) {
-        self.settle(letter, outcome, &desk).await;
+        self.guard(letter.tag(), self.settle(letter, outcome, &desk), &desk).await;
+    }
+
+    /// A panic where no handler runs is a fault of ours. What it left unsettled goes back, not at once, for it may panic again, and as often as the
+    /// broker's delivery limit says.
+    async fn guard(&self, tag: u64, settling: impl Future<Output = ()>, desk: &Desk) {
+        if caught(settling).await.is_err() {
+            // The panic itself is in the log, by its hook; should the log be what panics, it is told once.
+            let _ = caught(async { error!(queue = self.queue(), "event could not be settled, it goes back") }).await;
+            tokio::select! {
+                () = desk.closed() => {}
+                () = sleep(AFTER_PANIC) => desk.report(Report::Panicked(tag)),
+            }
+        }
     }
 
     /// What a delivery is, as far as can be told before it is decoded.

@@ -1,5 +1,6 @@
 //! Lanes over a connection of their own, which is kept up.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
 use crate::link::Link;
 use crate::metrics::{LinkMetrics, StandingMetrics};
+use crate::panics::caught;
 use crate::standing::Standing;
-use crate::topology::Topology;
+use crate::topology::{ASSERT_EVERY, Topology};
 use crate::{Endpoint, Error, State};
 
 /// What lanes are made of.
@@ -46,6 +48,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long leave is taken of the broker, even after the deadline.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The wait after a panic of the supervisor's own.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,14 +152,28 @@ struct Supervisor {
 
 impl Supervisor {
     async fn run(mut self) {
-        while let Err(error) = self.session().await {
-            self.standing.trouble(&error);
-            tokio::select! {
-                () = sleep(self.backoff.next_delay(&error)) => {}
-                () = reached(&self.closing, Closing::Now) => break,
+        loop {
+            match caught(self.round()).await {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(_) => {
+                    // The panic itself is in the log, by its hook. What was on its way is back in line.
+                    self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
+                    sleep(AFTER_PANIC).await;
+                }
             }
         }
         self.standing.set(State::Stopped);
+    }
+
+    /// One connection, and the wait before the next; breaks off at the end.
+    async fn round(&mut self) -> ControlFlow<()> {
+        let Err(error) = self.session().await else { return ControlFlow::Break(()) };
+        self.standing.trouble(&error);
+        tokio::select! {
+            () = sleep(self.backoff.next_delay(&error)) => ControlFlow::Continue(()),
+            () = reached(&self.closing, Closing::Now) => ControlFlow::Break(()),
+        }
     }
 
     /// One connection from beginning to end; ends well only when it is to end.
@@ -166,7 +185,7 @@ impl Supervisor {
             up = self.connect() => up?,
             () = &mut now => return Ok(()),
         };
-        self.backoff.reset();
+        let up = Instant::now();
         self.standing.well(State::Connected);
         let error = tokio::select! {
             error = self.watch_over(&link, &mut running) => error,
@@ -176,6 +195,7 @@ impl Supervisor {
                 return Ok(());
             }
         };
+        self.backoff.lasted(up.elapsed());
         // The lanes gather what was confirmed before; what was not goes back in line.
         link.hang_up();
         let _ = timeout(LAST_WORDS, async { while running.join_next().await.is_some() {} }).await;
@@ -206,6 +226,12 @@ impl Supervisor {
                 self.standing.alarm(false, State::Connected);
             }
         };
+        let recovery = async {
+            loop {
+                sleep(ASSERT_EVERY).await;
+                self.standing.tell_recovery();
+            }
+        };
         let draining = async {
             reached(&self.closing, Closing::Draining).await;
             self.standing.set(State::Draining);
@@ -220,6 +246,7 @@ impl Supervisor {
             error = self.topology.keep(link) => error,
             () = alarms => unreachable!("alarms come and go without end"),
             () = draining => unreachable!("draining ends with the session"),
+            () = recovery => unreachable!("it is told again and again"),
         }
     }
 }

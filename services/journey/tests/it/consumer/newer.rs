@@ -54,10 +54,14 @@ async fn what_is_postponed_or_fails_a_trial_goes_behind_the_others_as_a_copy() {
             _ => Ok(()),
         }
     });
+    actor.ail("down");
     let consumer = Running::consuming_with(&broker.through(&newer), &actor, slow()).await;
     publish(&broker, &["postponed"]).await;
     eventually("it is in the delay queue", || broker.depth(DELAYED), |&depth| depth == Some(1)).await;
-    publish(&broker, &["outage", "a", "b", "c"]).await;
+    publish(&broker, &["outage"]).await;
+    consumer.becomes("paused").await;
+    publish(&broker, &["a", "b", "c"]).await;
+    actor.recover();
     eventually("the others are handled", async || consumer.count("handled"), |&handled| handled == 3).await;
     eventually("it is in the delay queue", || broker.depth(DELAYED), |&depth| depth == Some(2)).await;
     drained(&broker).await;

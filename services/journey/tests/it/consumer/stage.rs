@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::{Future, pending};
+use std::panic::panic_any;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +27,18 @@ const SUBSCRIPTION: Subscription = Subscription::queue(QUEUE).bound_to(EXCHANGE,
 
 /// The decoder panics over a note that says this.
 pub(crate) const UNREADABLE: &str = "unreadable";
+
+/// The probe throws a [`Bomb`] while this is why it fails.
+pub(crate) const THROWS: &str = "throws";
+
+/// What a panic may throw: it panics once more when it is dropped.
+pub(crate) struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bug of what was thrown");
+    }
+}
 
 /// The simplest event: a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +141,11 @@ impl Handler for Actor {
     }
 
     async fn probe(&self) -> Result<(), String> {
-        self.health.lock().unwrap().clone()
+        let health = self.health.lock().unwrap().clone();
+        if health.as_ref().is_err_and(|reason| reason == THROWS) {
+            panic_any(Bomb);
+        }
+        health
     }
 }
 

@@ -102,13 +102,13 @@ fn a_small_prefetch_is_never_starved_by_waiting_for_company() {
 proptest::proptest! {
     /// A broker's view: each reply must name an outstanding tag, and in the end everything is answered once.
     #[test]
-    fn every_delivery_is_answered_exactly_once(steps in proptest::collection::vec((0u8..5, 0u64..40, 0u64..60), 1..200)) {
+    fn every_delivery_is_answered_exactly_once(steps in proptest::collection::vec((0u8..6, 0u64..40, 0u64..60), 1..200)) {
         let (mut acks, start) = (Acks::new(20), Instant::now());
         let (mut next, mut clock) = (1, start);
         let mut broker = std::collections::BTreeSet::new();
         let answer = |replies: Vec<Reply>, broker: &mut std::collections::BTreeSet<u64>| {
             for reply in replies {
-                let (Reply::AckThrough(tag) | Reply::Ack(tag) | Reply::Requeue(tag)) = reply;
+                let (Reply::AckThrough(tag) | Reply::Ack(tag) | Reply::Requeue(tag) | Reply::Reject(tag)) = reply;
                 assert!(broker.contains(&tag), "unknown delivery tag {tag}");
                 if let Reply::AckThrough(tag) = reply { broker.retain(|open| *open > tag) } else { broker.remove(&tag); }
             }
@@ -120,6 +120,7 @@ proptest::proptest! {
                 0 | 1 => { acks.delivered(next, ()); broker.insert(next); open.push(next); next += 1; }
                 _ if open.is_empty() => {}
                 2 => acks.finished(open.swap_remove(which as usize % open.len()), clock),
+                5 => acks.reject(open.swap_remove(which as usize % open.len()), clock),
                 3 => acks.given_back(open.swap_remove(which as usize % open.len()), clock),
                 _ => acks.requeue(open.swap_remove(which as usize % open.len()), clock),
             }

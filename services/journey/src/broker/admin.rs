@@ -60,6 +60,14 @@ impl Broker {
         succeeded(&format!("rabbitmqctl {arguments:?}"), run(command).await)
     }
 
+    /// Whether the node is a RabbitMQ of at least this version, as it says itself: `(4, 3)` is 4.3.
+    pub async fn is_at_least(&self, version: (u32, u32)) -> bool {
+        let overview = self.management("overview").await;
+        let told = overview["rabbitmq_version"].as_str().expect("a broker has a version");
+        let mut numbers = told.split('.').map(|number| number.parse().expect("a version is numbers"));
+        (numbers.next().expect("a first number"), numbers.next().expect("a second number")) >= version
+    }
+
     /// A GET of the management API, below `/api/`; its statistics are some seconds old.
     pub async fn management(&self, path: &str) -> Value {
         self.ask(Request::get(self.management_port(), &format!("/api/{path}"))).await.json()

@@ -10,7 +10,7 @@ use std::{
 use super::{Options, definitions::definitions};
 use crate::{Child, Disk, Folder, Request, eventually, eventually_within, free_port};
 use nix::sys::signal::Signal;
-use tokio::time::timeout;
+use tokio::{net::TcpStream, time::timeout};
 
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/broker");
 
@@ -34,6 +34,7 @@ pub(super) struct Node {
     pub(super) ports: Ports,
     pub(super) name: String,
     stock: bool,
+    speaks_tls: bool,
     pub(super) disk: Option<Disk>,
     child: Mutex<Option<Child>>,
 }
@@ -66,7 +67,8 @@ impl Node {
         }
         let disk = options.disk.map(|bytes| Disk::mounted(folder.path().join("data"), bytes));
         let name = options.member.map_or_else(|| "warren@localhost".to_owned(), |member| member.name);
-        Self { folder, ports, name, stock: options.stock, disk, child: Mutex::new(None) }
+        let (stock, speaks_tls) = (options.stock, options.tls.is_some());
+        Self { folder, ports, name, stock, speaks_tls, disk, child: Mutex::new(None) }
     }
 
     /// Starts the process, which takes some seconds to answer.
@@ -100,7 +102,7 @@ impl Node {
         self.answers().await;
     }
 
-    // AMQP is served last at boot, but by another process than the management API.
+    // Plain AMQP is served last at boot, but before TLS, and by another process than the management API.
     pub(super) async fn answers(&self) {
         let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp);
         eventually_within(BOOT, "the broker answers", || self.answers_at(&url), Result::is_ok)
@@ -115,6 +117,9 @@ impl Node {
         // A node that boots may take a connection and never answer on it.
         let connected = timeout(LOOK, super::amqp::connect(url)).await.map_err(|_| format!("silent for {LOOK:?}"))?;
         connected.map_err(|error| error.to_string())?;
+        if self.speaks_tls {
+            TcpStream::connect(("127.0.0.1", self.ports.tls)).await.map_err(|error| error.to_string())?;
+        }
         Request::get(self.ports.management, "/api/overview").try_send().await.map(drop)
     }
 

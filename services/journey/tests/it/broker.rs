@@ -15,6 +15,19 @@ async fn a_queue_declared_without_arguments_is_a_quorum_queue() {
     assert_eq!(shared.management(&queue).await["type"], "quorum");
 }
 
+/// Or everything else that should pass on another version would pass on this one.
+#[tokio::test]
+async fn the_nodes_are_of_the_version_that_was_asked_for() {
+    let broker = Broker::shared().await;
+    let least = if asked_for().as_deref() == Some("4.3") { (4, 3) } else { (4, 0) };
+    assert!(broker.is_at_least(least).await);
+}
+
+#[allow(clippy::disallowed_methods, reason = "the stage is no service: it has no Config")]
+fn asked_for() -> Option<String> {
+    std::env::var("BROKER").ok()
+}
+
 #[tokio::test]
 async fn each_consumers_queue_has_its_policy_and_no_other_queue_has_one() {
     let broker = Broker::start().await;

@@ -114,10 +114,37 @@ async fn a_broker_that_is_too_old_is_passed_over() {
     program(old.path(), "rabbitmq-server", "exit 1");
     program(old.path(), "rabbitmqctl", "echo 3.13.7");
     let path = format!("{}:{}", old.path().display(), path());
-    let said = Script::start("broker", &["find"], &[("PATH", &path)]).ends(0).await;
+    let said = Script::start("broker", &["find"], &[("PATH", &path), ("BROKER", "4.0")]).ends(0).await;
     let (first, found) = said.split_once('\n').expect("it says two lines");
     assert!(first.ends_with("rabbitmq-server is RabbitMQ 3.13.7, older than 4.0: looking for another"), "{said}");
     assert!(!found.contains(old.path().to_str().unwrap()), "{said}");
+}
+
+#[tokio::test]
+async fn the_broker_whose_folder_is_named_is_taken_and_no_other() {
+    let named = Folder::fresh();
+    let folder = named.path().to_str().unwrap();
+    program(named.path(), "rabbitmq-server", "exit 1");
+    let said = Script::start("broker", &["find"], &[("BROKER", folder)]).ends(69).await;
+    let lacking = format!("broker: BROKER={folder} holds no program rabbitmqctl: ");
+    assert!(said.starts_with(&lacking) && said.lines().count() == 1, "{said}");
+    program(named.path(), "rabbitmqctl", "exit 1");
+    assert_eq!(Script::start("broker", &["find"], &[("BROKER", folder)]).ends(0).await, format!("{folder}\n"));
+    let said = Script::start("broker", &["find"], &[("BROKER", "3.13")]).ends(69).await;
+    assert!(said.starts_with("broker: BROKER=3.13 is none of 4.0, 4.3 and the folder of a rabbitmq-server"), "{said}");
+}
+
+#[tokio::test]
+async fn a_broker_on_the_path_is_taken_if_it_is_as_new_as_was_asked_for() {
+    let newer = Folder::fresh();
+    program(newer.path(), "rabbitmq-server", "exit 1");
+    program(newer.path(), "rabbitmqctl", "echo 4.10.1");
+    let path = format!("{}:{}", newer.path().display(), path());
+    let found = format!("{}\n", newer.path().display());
+    for asked in ["4.0", "4.3"] {
+        let said = Script::start("broker", &["find"], &[("PATH", &path), ("BROKER", asked)]).ends(0).await;
+        assert_eq!(said, found);
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
 //! From RabbitMQ 4.3 on a `basic.nack` raises no count: what is given back goes straight to its queue, without a copy.
+//!
+//! On a RabbitMQ 4.3 this is what it does; an older one only says that it is newer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -90,10 +90,14 @@ pub enum Error {
     #[error("metric could not be registered: {0}")]
     Metrics(#[from] prometheus::Error),
     /// A consumer had not finished what it had in hand when its time to stop was over. The broker gives it out again.
-    #[error("consumer of {queue:?} was not done within {within:?}; the broker gives out again what is left")]
+    #[error(
+        "consumer of {queue:?} was not done within {within:?}; the broker gives out again the {left} that are left"
+    )]
     Undrained {
         /// The queue.
         queue: &'static str,
+        /// How many were unfinished.
+        left: usize,
         /// The time it had.
         within: Duration,
     },

@@ -13,6 +13,12 @@ const COMPANY: Duration = Duration::from_millis(5);
 /// The longest a finished delivery waits for a slow one before it.
 const BEHIND_GAP: Duration = Duration::from_millis(100);
 
+/// The longest a delivery that was given back by a copy waits for a slow one before it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Then so many of them are acknowledged singly at once, and the next after [`BEHIND_GAP`]. Of more than 32 acknowledgements that a quorum queue has not
+/// applied RabbitMQ forgets the rest with their channel, and what is forgotten is handled twice.
+const PIECE: usize = 16;
+
 /// What to tell the broker, in this order: a tag named twice, or never delivered, would close the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
@@ -35,6 +41,10 @@ pub(crate) struct Acks<T> {
     prefix_since: Option<Instant>,
     /// How many that cannot wait are finished behind one that is not.
     behind: usize,
+    /// How many that can.
+    patient: usize,
+    /// When some of these were last acknowledged singly.
+    piece: Option<Instant>,
     requeued: Vec<Reply>,
     /// What was answered last, as many as the broker can lack the answers of.
     answered: VecDeque<T>,
@@ -47,7 +57,7 @@ struct Entry<T> {
     tag: u64,
     note: T,
     finished: Option<Instant>,
-    /// It waits for those before it, however long they take.
+    /// It waits for those before it, and [`PATIENCE`] for a slow one.
     patient: bool,
 }
 
@@ -59,6 +69,8 @@ impl<T: Copy> Acks<T> {
             prefix: 0,
             prefix_since: None,
             behind: 0,
+            patient: 0,
+            piece: None,
             requeued: Vec::new(),
             answered: VecDeque::new(),
             prefetch: prefetch.into(),
@@ -76,8 +88,8 @@ impl<T: Copy> Acks<T> {
         self.finish(tag, now, false);
     }
 
-    /// Marks a delivery as given back by a copy, which is never acknowledged singly: a stopping consumer gives back all at once, and of more than
-    /// 32 acknowledgements that a quorum queue has not applied RabbitMQ forgets the rest with their channel.
+    /// Marks a delivery as given back by a copy: a stopping consumer gives back all at once, and acknowledges them together where it can. It must not
+    /// wait to its own end where one before them is slow, for another consumer has the copies.
     pub(crate) fn given_back(&mut self, tag: u64, now: Instant) {
         self.finish(tag, now, true);
     }
@@ -87,7 +99,7 @@ impl<T: Copy> Acks<T> {
         let entry = &mut self.outstanding[at];
         if entry.finished.replace(now).is_none() {
             entry.patient = patient;
-            self.behind += usize::from(!patient);
+            *(if patient { &mut self.patient } else { &mut self.behind }) += 1;
             self.extend_prefix(now);
         }
     }
@@ -122,25 +134,41 @@ impl<T: Copy> Acks<T> {
             self.prefix = 0;
             self.prefix_since = None;
         }
-        // A batch of finished ones behind a gap would fill the prefetch and starve the handlers, so it does not wait.
-        let crowded = self.behind >= self.batch;
-        if self.behind > 0 || all {
-            let mut at = 0;
-            self.outstanding.retain(|entry| {
-                at += 1;
-                let is_due = |finished| all || !entry.patient && (crowded || now >= finished + BEHIND_GAP);
-                let due = at > self.prefix && entry.finished.is_some_and(is_due);
-                if due {
-                    replies.push(Reply::Ack(entry.tag));
-                    self.answered.push_back(entry.note);
-                    self.behind -= usize::from(!entry.patient);
-                }
-                !due
-            });
+        if self.behind > 0 || self.patient > 0 || all {
+            self.answer_singly(now, all, &mut replies);
         }
         let excess = self.answered.len().saturating_sub(self.prefetch);
         self.answered.drain(..excess);
         replies
+    }
+
+    /// Answers what is finished behind a slow one.
+    fn answer_singly(&mut self, now: Instant, all: bool, replies: &mut Vec<Reply>) {
+        // A batch of finished ones behind a gap would fill the prefetch and starve the handlers, so it does not wait.
+        let crowded = self.behind >= self.batch;
+        let mut piece = if self.piece.is_none_or(|last| now >= last + BEHIND_GAP) { PIECE } else { 0 };
+        let mut at = 0;
+        self.outstanding.retain(|entry| {
+            at += 1;
+            let Some(finished) = entry.finished.filter(|_| at > self.prefix) else { return true };
+            let due = match entry.patient {
+                _ if all => true,
+                false => crowded || now >= finished + BEHIND_GAP,
+                true => piece > 0 && now >= finished + PATIENCE,
+            };
+            if due {
+                replies.push(Reply::Ack(entry.tag));
+                self.answered.push_back(entry.note);
+                if entry.patient {
+                    piece = piece.saturating_sub(1);
+                    self.patient -= 1;
+                    self.piece = Some(now);
+                } else {
+                    self.behind -= 1;
+                }
+            }
+            !due
+        });
     }
 
     /// When the next reply is due, if nothing else happens.
@@ -149,14 +177,14 @@ impl<T: Copy> Acks<T> {
             return Some(now);
         }
         let company = self.prefix_since.map(|since| since + COMPANY);
-        let gap = (self.behind > 0)
-            .then(|| {
-                let impatient = self.outstanding.iter().skip(self.prefix).filter(|entry| !entry.patient);
-                impatient.filter_map(|entry| entry.finished).min()
-            })
-            .flatten()
-            .map(|oldest| oldest + BEHIND_GAP);
-        [company, gap].into_iter().flatten().min()
+        let oldest = |patient: bool| {
+            let behind = self.outstanding.iter().skip(self.prefix).filter(move |entry| entry.patient == patient);
+            behind.filter_map(|entry| entry.finished).min()
+        };
+        let gap = if self.behind > 0 { oldest(false).map(|oldest| oldest + BEHIND_GAP) } else { None };
+        let piece = if self.patient > 0 { oldest(true).map(|oldest| oldest + PATIENCE) } else { None };
+        let piece = piece.map(|due| self.piece.map_or(due, |last| due.max(last + BEHIND_GAP)));
+        [company, gap, piece].into_iter().flatten().min()
     }
 
     /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. A subscription's broker
@@ -173,7 +201,7 @@ impl<T: Copy> Acks<T> {
     fn extend_prefix(&mut self, now: Instant) {
         for entry in self.outstanding.iter().skip(self.prefix).take_while(|entry| entry.finished.is_some()) {
             self.prefix += 1;
-            self.behind -= usize::from(!entry.patient);
+            *(if entry.patient { &mut self.patient } else { &mut self.behind }) -= 1;
         }
         if self.prefix > 0 && self.prefix_since.is_none() {
             self.prefix_since = Some(now);

@@ -102,8 +102,8 @@ impl<H: Handler> Consumer<H> {
         }
         self.supervisor.drain();
         stopping.send_replace(true);
-        let drained = timeout(within, supervision).await;
-        drained.map_err(|_| Error::Undrained { queue: self.supervisor.queue(), within })
+        let (queue, drained) = (self.supervisor.queue(), timeout(within, supervision).await);
+        drained.map_err(|_| Error::Undrained { queue, left: self.supervisor.in_hand(), within })
     }
 }
 

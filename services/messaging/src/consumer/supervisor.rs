@@ -57,6 +57,11 @@ impl<H: Handler> Supervisor<H> {
         self.work.queue()
     }
 
+    /// How many deliveries are unfinished.
+    pub(super) fn in_hand(&self) -> usize {
+        usize::try_from(self.work.in_flight.get()).unwrap_or_default()
+    }
+
     pub(super) fn drain(&self) {
         self.work.standing.set(State::Draining);
     }

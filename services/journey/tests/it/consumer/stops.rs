@@ -72,8 +72,28 @@ async fn what_does_not_end_in_time_is_given_out_again() {
     let consumer = Running::consuming_for(&broker, &actor, options, Duration::from_millis(200)).await;
     publish(&broker, &["a"]).await;
     actor.eventually("it is begun", |seen| seen.len() == 1).await;
-    assert!(matches!(consumer.stop().await, Err(Error::Undrained { .. })));
+    assert!(matches!(consumer.stop().await, Err(Error::Undrained { left: 1, .. })));
     eventually("it is in the queue", || broker.depth(QUEUE), |&depth| depth == Some(1)).await;
+}
+
+#[tokio::test]
+async fn what_a_stop_gives_back_is_another_consumers_alone_though_a_handler_outlasts_the_stop() {
+    let broker = Broker::shared().await;
+    let options = ConsumerOptions { concurrency: 1, prefetch: 40, ..quick() };
+    let mut first = Running::consuming_for(&broker, &Actor::stuck(), options, Duration::from_secs(600)).await;
+    let texts: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    publish(&broker, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    eventually("all are in hand", async || first.gauge("messaging_in_flight"), |&held| held == 40.0).await;
+    first.ask_to_stop();
+    let actor = Actor::willing();
+    let second = Running::consuming(&broker, &actor).await;
+    actor.eventually("another handles what was not begun", |seen| seen.len() == 39).await;
+    eventually("only what runs is unanswered", || unsettled(&broker), |&left| left == 1).await;
+    assert!(!first.has_ended());
+    drop(first);
+    actor.eventually("what did not end is given out again", |seen| seen.len() == 40).await;
+    drained(&broker).await;
+    assert_eq!((second.count("handled"), second.count("duplicate")), (40, 0));
 }
 
 #[tokio::test]

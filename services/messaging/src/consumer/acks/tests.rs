@@ -68,9 +68,28 @@ fn a_crowd_behind_a_slow_one_does_not_wait() {
 fn what_is_given_back_by_a_copy_is_acknowledged_with_those_before_it_in_one() {
     let (mut acks, now) = (acks(1..=128), Instant::now());
     (2..=128).for_each(|tag| acks.given_back(tag, now));
-    assert_eq!((acks.take_due(now + BEHIND_GAP, false), acks.next_due(now + BEHIND_GAP)), (vec![], None));
+    let waits = Some(now + PATIENCE);
+    assert_eq!((acks.take_due(now + BEHIND_GAP, false), acks.next_due(now + BEHIND_GAP)), (vec![], waits));
     acks.finished(1, now);
     assert_eq!(acks.take_due(now, true), [Reply::AckThrough(128)]);
+}
+
+#[test]
+fn what_is_given_back_behind_one_that_does_not_end_is_acknowledged_in_small_pieces() {
+    let (mut acks, now) = (acks(1..=50), Instant::now());
+    (2..=50).for_each(|tag| acks.given_back(tag, now));
+    let (mut due, mut answered) = (now + PATIENCE, Vec::new());
+    while let Some(next) = acks.next_due(due) {
+        due = due.max(next);
+        let piece = acks.take_due(due, false);
+        assert!((1..=PIECE).contains(&piece.len()), "{piece:?}");
+        assert_eq!(acks.take_due(due, false), [], "not more at once");
+        answered.extend(piece);
+    }
+    assert_eq!(answered, (2..=50).map(Reply::Ack).collect::<Vec<_>>());
+    assert_eq!(due, now + PATIENCE + 3 * BEHIND_GAP);
+    acks.finished(1, due);
+    assert_eq!(acks.take_due(due, true), [Reply::AckThrough(1)]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::fields::Fields;
 use crate::limits::MAX_REASON;
 use crate::line::Line;
 use crate::parse_error::parse_body;
+use crate::unicode;
 use crate::{CloudEvent, OrderEvent, OrderId, ParseError};
 
 /// A cancellation, as `order.cancelled` carries it.
@@ -23,7 +24,7 @@ impl Cancellation {
     /// # Errors
     /// Not UTF-8, not JSON, or all its faults at once, unknown fields included.
     pub fn parse(id: OrderId, body: &[u8]) -> Result<Self, ParseError> {
-        if body.is_empty() {
+        if unicode::text(body)?.is_empty() {
             return Ok(Self { id, reason: None });
         }
         parse_body(body, |fields| Some(Self { id, reason: fields.optional("reason") }))

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::envelope::Envelope;
 use crate::json::Value;
 use crate::limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES};
+use crate::unicode;
 use crate::{CONTENT_TYPE, DecodeError, Event};
 
 /// Of a header from outside no more than this is repeated in an error.
@@ -105,7 +106,10 @@ fn decode_text<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
 }
 
 fn text<'a>(raw: &Raw<'a>) -> Result<&'a str, DecodeError> {
-    str::from_utf8(raw.body).map_err(|error| DecodeError::NotUtf8(error.valid_up_to()))
+    match unicode::text(raw.body)? {
+        "" => Err(DecodeError::Empty),
+        text => Ok(text),
+    }
 }
 
 fn known_type<E: Event>(found: &str) -> Result<&'static str, DecodeError> {

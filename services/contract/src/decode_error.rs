@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::fault::summary;
 use crate::limits::MAX_EVENT_BYTES;
+use crate::unicode::NotText;
 
 /// Why a message could not be decoded. It never will be: such a message is dead at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum DecodeError {
     /// The byte from which on the body is not text.
     #[error("the body is not UTF-8 from byte {0} on")]
     NotUtf8(usize),
+    /// The body is text of this other encoding.
+    #[error("the body is {0}: expected UTF-8")]
+    Encoded(&'static str),
     /// The body is not JSON, is cut off, is nested too deep, or is no object; says where.
     #[error("the body is not a JSON object: {0}")]
     NotJson(String),
@@ -44,6 +48,15 @@ pub enum DecodeError {
     Data(Vec<Fault>),
 }
 
+impl From<NotText> for DecodeError {
+    fn from(fault: NotText) -> Self {
+        match fault {
+            NotText::Encoded(encoding) => Self::Encoded(encoding),
+            NotText::From(byte) => Self::NotUtf8(byte),
+        }
+    }
+}
+
 impl DecodeError {
     /// A label for metrics and headers, out of a closed set.
     pub fn reason(&self) -> &'static str {
@@ -51,7 +64,7 @@ impl DecodeError {
             Self::Empty => "empty-body",
             Self::TooLarge(_) => "too-large",
             Self::ContentType(_) => "content-type",
-            Self::NotUtf8(_) => "not-utf8",
+            Self::NotUtf8(_) | Self::Encoded(_) => "not-utf8",
             Self::NotJson(_) => "not-json",
             Self::SpecVersion(_) => "specversion",
             Self::MissingAttribute(_) => "missing-attribute",

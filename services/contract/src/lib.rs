@@ -11,6 +11,7 @@ pub use fault::Fault;
 mod fields;
 mod json;
 mod line;
+mod unicode;
 mod whole;
 
 mod currency;

@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::fault::{Faults, Pointer, Unknown, summary};
 use crate::fields::Fields;
 use crate::json::Value;
+use crate::unicode::{self, NotText};
 
 /// Why an HTTP body was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum ParseError {
     /// The body is not text.
     #[error("the body is not UTF-8 from byte {0} on")]
     NotUtf8(usize),
+    /// The body is text of this other encoding.
+    #[error("the body is {0}: expected UTF-8")]
+    Encoded(&'static str),
     /// The body is not JSON, is cut off, or is nested too deep; says where.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
@@ -19,12 +23,21 @@ pub enum ParseError {
     Invalid(Vec<Fault>),
 }
 
+impl From<NotText> for ParseError {
+    fn from(fault: NotText) -> Self {
+        match fault {
+            NotText::Encoded(encoding) => Self::Encoded(encoding),
+            NotText::From(byte) => Self::NotUtf8(byte),
+        }
+    }
+}
+
 /// Reads one JSON object of which nothing may be unknown.
 pub(crate) fn parse_body<'b, T>(
     body: &'b [u8],
     read: impl FnOnce(&mut Fields<'b, '_>) -> Option<T>,
 ) -> Result<T, ParseError> {
-    let text = str::from_utf8(body).map_err(|error| ParseError::NotUtf8(error.valid_up_to()))?;
+    let text = unicode::text(body)?;
     let mut faults = Faults::new(Unknown::Refused);
     let value: Value<'b> = match serde_json::from_str(text) {
         Ok(value) => value,

@@ -143,6 +143,19 @@ fn a_control_character_is_refused_in_every_text() {
 }
 
 #[test]
+fn a_byte_order_mark_is_ignored_and_that_of_another_encoding_is_told() {
+    let body = sample::order().to_string();
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    assert_eq!(NewOrder::parse(&marked(&body)), NewOrder::parse(body.as_bytes()));
+    let id = "019a9f0e-2f4b-7c1e-8a57-3d0c5a1b9e42".parse().unwrap();
+    assert_eq!(Cancellation::parse(id, &marked("")), Cancellation::parse(id, b""));
+    let utf16: Vec<_> = format!("\u{feff}{body}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for outcome in [NewOrder::parse(&utf16).map(drop), Cancellation::parse(id, &utf16).map(drop)] {
+        assert_eq!(outcome.unwrap_err().to_string(), "the body is UTF-16: expected UTF-8");
+    }
+}
+
+#[test]
 fn a_field_given_twice_is_refused() {
     let body = sample::order().to_string().replacen('{', r#"{"currency": "USD", "#, 1);
     let Err(ParseError::Invalid(faults)) = NewOrder::parse(body.as_bytes()) else { panic!("{body}") };

@@ -118,6 +118,33 @@ fn a_content_type_may_have_parameters_and_capitals_but_must_be_one_we_read() {
 }
 
 #[test]
+fn a_byte_order_mark_is_ignored_and_that_of_another_encoding_is_told() {
+    let marked = |text: &[u8]| [b"\xef\xbb\xbf", text].concat();
+    let event = sample::placed().body;
+    let (with, without) = (marked(&event), decode::<OrderEvent>(&message(&event)).unwrap());
+    assert_eq!(decode::<OrderEvent>(&message(&with)).unwrap(), without);
+    let text = marked(b"NEW ORDER CREATED");
+    let text = decode::<OrderEvent>(&Raw { content_type: Some("text/plain"), ..message(&text) }).unwrap();
+    assert_eq!(text.data, OrderEvent::Text("NEW ORDER CREATED".to_owned()));
+    assert_eq!(refusal(&message(&marked(b""))), DecodeError::Empty);
+
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| "\u{feff}{}".encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let utf32 = |bytes: fn(u32) -> [u8; 4]| "\u{feff}{}".chars().map(u32::from).flat_map(bytes).collect::<Vec<_>>();
+    for (body, encoding) in [
+        (utf16(u16::to_le_bytes), "UTF-16"),
+        (utf16(u16::to_be_bytes), "UTF-16"),
+        (utf32(u32::to_le_bytes), "UTF-32"),
+        (utf32(u32::to_be_bytes), "UTF-32"),
+    ] {
+        let error = refusal(&message(&body));
+        assert_eq!(
+            (error.reason(), error.to_string()),
+            ("not-utf8", format!("the body is {encoding}: expected UTF-8"))
+        );
+    }
+}
+
+#[test]
 fn a_body_that_is_no_cloudevent_is_refused_for_what_it_is() {
     let event = sample::placed().body;
     let deep = format!(r#"{{"specversion": {}"#, "[".repeat(10_000));

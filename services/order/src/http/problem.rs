@@ -61,7 +61,9 @@ impl Problem {
 impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
         match error {
-            ParseError::NotUtf8(_) | ParseError::NotJson(_) => Self::new(Kind::MalformedBody, error.to_string()),
+            ParseError::NotUtf8(_) | ParseError::Encoded(_) | ParseError::NotJson(_) => {
+                Self::new(Kind::MalformedBody, error.to_string())
+            }
             ParseError::Invalid(errors) => {
                 let detail = match errors.len() {
                     1 => "one fault is listed in errors".to_owned(),
@@ -88,5 +90,5 @@ impl From<PublishError> for Problem {
 }
 
 /// A cancellation's id follows from its order's alone: it needs no key.
-const REPEAT: &str = "repeat it with the same Idempotency-Key, and it is one order however often it arrived; \
+const REPEAT: &str = "repeat it with the same Idempotency-Key: it has the same id then, and is the same event; \
                       a cancellation can be repeated as it is";

@@ -1,9 +1,12 @@
 //! What was counted, as Prometheus sees it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use contract::{Currency, Money, OrderEvent};
 use prometheus::core::Collector;
 use prometheus::proto::Metric;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use tracing::warn;
 
 use crate::tally::Tally;
 
@@ -13,6 +16,8 @@ pub struct AnalyticsMetrics {
     placed: IntCounter,
     cancelled: IntCounter,
     revenue: IntCounterVec,
+    /// Held while revenue grows: a counter alone would wrap, and so fall to nothing.
+    growing: Arc<Mutex<()>>,
 }
 
 impl AnalyticsMetrics {
@@ -23,7 +28,7 @@ impl AnalyticsMetrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let orders = Opts::new("analytics_orders_total", "Events of orders by type.");
         let orders = IntCounterVec::new(orders, &["event"])?;
-        let help = "What placed orders amount to, in minor units of their currency.";
+        let help = "What placed orders amount to, in minor units of their currency; it stays at 18446744073709551615.";
         let revenue = IntCounterVec::new(Opts::new("analytics_revenue_minor_units_total", help), &["currency"])?;
         registry.register(Box::new(orders.clone()))?;
         registry.register(Box::new(revenue.clone()))?;
@@ -32,13 +37,20 @@ impl AnalyticsMetrics {
         revenue.with_label_values(&[Currency::default().code()]);
         let placed = orders.with_label_values(&[OrderEvent::PLACED]);
         let cancelled = orders.with_label_values(&[OrderEvent::CANCELLED]);
-        Ok(Self { placed, cancelled, revenue })
+        Ok(Self { placed, cancelled, revenue, growing: Arc::default() })
     }
 
     /// Counts an order and what it amounts to.
     pub fn placed(&self, total: Money) {
         self.placed.inc();
-        self.revenue.with_label_values(&[total.currency().code()]).inc_by(total.minor_units());
+        let (revenue, amount) = (self.revenue.with_label_values(&[total.currency().code()]), total.minor_units());
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = u64::MAX - revenue.get();
+        revenue.inc_by(amount.min(room));
+        if room > 0 && amount >= room {
+            let currency = total.currency();
+            warn!(%currency, "the revenue is more than can be counted, and stays where it is until this process ends");
+        }
     }
 
     /// Counts an order of which nobody knows what it amounts to.
@@ -57,7 +69,8 @@ impl AnalyticsMetrics {
         let series = families.iter().flat_map(|family| family.get_metric());
         let amount = |metric: &Metric| {
             let currency = Currency::from_code(metric.get_label().first()?.value())?;
-            Some(Money::new(metric.get_counter().get_value() as u64, currency))
+            // The counter itself: what Prometheus is shown is a double.
+            Some(Money::new(self.revenue.with_label_values(&[currency.code()]).get(), currency))
         };
         let mut revenue: Vec<_> = series.filter_map(amount).collect();
         revenue.sort_by_key(|amount| amount.currency().code());
@@ -81,5 +94,22 @@ mod tests {
             r#"analytics_revenue_minor_units_total{currency="EUR"} 0"#,
         ];
         assert_eq!(series, expected);
+    }
+
+    #[test]
+    fn revenue_that_cannot_be_counted_stays_at_the_most() {
+        let metrics = AnalyticsMetrics::register(&Registry::new()).unwrap();
+        let revenue = || metrics.tally().revenue[0].minor_units();
+        let largest = Money::new(1_000_000_000_000_000, Currency::EUR);
+        for _ in 0..18_446 {
+            metrics.placed(largest);
+        }
+        metrics.placed(Money::new(1, Currency::EUR));
+        assert_eq!(revenue(), 18_446_000_000_000_000_001, "exact, where a double is not");
+        metrics.placed(largest);
+        metrics.placed(largest);
+        assert_eq!(revenue(), u64::MAX);
+        metrics.placed(Money::new(1, Currency::EUR));
+        assert_eq!((revenue(), metrics.tally().placed), (u64::MAX, 18_450));
     }
 }

@@ -40,7 +40,7 @@ mod descriptors;
 pub use descriptors::descriptors;
 
 mod http;
-pub use http::{Limits, Server, listen};
+pub use http::{Arriving, Limits, Server, listen};
 
 mod shutdown;
 pub use shutdown::{Shutdown, Stop};

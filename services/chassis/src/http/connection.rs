@@ -17,10 +17,11 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::Limits;
+use super::body::Arriving;
 use super::pace::{Pace, Paced, Stage};
 use super::server::{Phase, draining};
 
-/// What a client is told whose headers took too long. hyper itself would only close.
+/// What a client is told whose request took too long. hyper itself would only close.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// hyper's side of a connection.
@@ -32,19 +33,19 @@ enum End {
     Late,
 }
 
-/// Answers requests until the client goes, waits too long, or the server has drained.
+/// Answers requests until the client goes, waits too long, is asked to go, or the server has drained.
 ///
 /// If dropped, the connection is cut.
 pub(super) async fn drive<S, F>(socket: Paced, limits: Limits, service: S, mut phase: watch::Receiver<Phase>)
 where
-    S: Fn(Request<Incoming>) -> F,
+    S: Fn(Request<Arriving>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
     let pace = socket.pace.clone();
     let closing = phase.clone();
-    let answer = service_fn(|request| {
+    let answer = service_fn(|request: Request<Incoming>| {
         pace.request_began();
-        let answer = service(request);
+        let answer = service(request.map(|body| Arriving::new(body, pace.clone())));
         let (pace, closing) = (&pace, &closing);
         async move {
             let mut response = answer.await;
@@ -62,7 +63,7 @@ where
         .serve_connection(TokioIo::new(socket), answer);
     let end = end(&mut connection, &pace, &limits, &mut phase).await;
     if let End::Late = end
-        && pace.stage() == Stage::Headers
+        && matches!(pace.stage(), Stage::Headers | Stage::Body)
     {
         let socket = connection.into_parts().io.into_inner();
         // Best effort: the client may be gone, and nobody waits for it.
@@ -70,17 +71,25 @@ where
     }
 }
 
-/// Drives a connection until it closes or its client is late.
+/// Drives a connection until it closes, its client is late, or somebody else needs its place.
 async fn end<S>(connection: &mut Connection<S>, pace: &Pace, limits: &Limits, phase: &mut watch::Receiver<Phase>) -> End
 where
     S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
 {
     let mut timer = pin!(sleep_until(pace.deadline(limits, false).expect("a fresh connection has a deadline")));
     let mut draining = pin!(draining(phase));
+    let mut asked_to_go = pin!(pace.asked_to_go());
     let mut told = false;
     poll_fn(|cx| {
         if Pin::new(&mut *connection).poll(cx).is_ready() {
             return Poll::Ready(End::Closed);
+        }
+        // After the poll, so that nobody goes whose request is here by now.
+        while asked_to_go.as_mut().poll(cx).is_ready() {
+            if pace.waiting().is_some() {
+                return Poll::Ready(End::Late);
+            }
+            asked_to_go.set(pace.asked_to_go());
         }
         // After the poll, so that a request whose bytes are here already is answered and not cut.
         if !told && draining.as_mut().poll(cx).is_ready() {

@@ -1,23 +1,33 @@
 //! The connections that a server has let in, and which of them go when others wait at the door.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::pace::{Pace, Stage};
 
-/// Of a full server's places, one in so many is made free at a time: looking for whom to send away is dear.
+/// Looking for those who have waited the longest is dear: so many of a full server's places are found at a time, one in so many.
 const SHARE: usize = 16;
+
+/// Until a full server looks again whom it can send away, where all its clients are being served.
+const NOBODY_WAITS: Duration = Duration::from_millis(20);
 
 /// Connections under way. Dropping them cuts them all.
 #[derive(Debug, Default)]
 pub(super) struct Guests {
     connections: JoinSet<()>,
-    paces: HashMap<Id, (Pace, AbortHandle)>,
+    paces: HashMap<Id, Pace>,
+    /// Who has waited the longest when it was looked last, since when and for what.
+    next_to_go: VecDeque<(Id, Wait)>,
+    /// Who was asked to go last.
+    asked: Option<(Id, Wait)>,
 }
+
+/// Since when a connection waits for its client, and for what.
+type Wait = (Instant, Stage);
 
 impl Guests {
     /// How many there are.
@@ -27,8 +37,8 @@ impl Guests {
 
     /// Lets one more in, whose pace is `pace`.
     pub(super) fn admit(&mut self, pace: Pace, connection: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.connections.spawn(connection);
-        self.paces.insert(handle.id(), (pace, handle));
+        let id = self.connections.spawn(connection).id();
+        self.paces.insert(id, pace);
     }
 
     /// Waits until one has gone, and for ever if nobody is there.
@@ -38,22 +48,52 @@ impl Guests {
         self.paces.remove(&id);
     }
 
-    /// Cuts those that have kept the server waiting the longest, and longer than `patience`. Whether there are any.
-    pub(super) fn send_away(&mut self, patience: Duration) -> bool {
-        // Those that were sent away before are still on their way out.
-        if self.connections.len() > self.paces.len() {
-            return true;
+    /// Asks the one to go that has waited the longest for its client, if that is longer than `patience`. Gives the time to look
+    /// again; `None` if somebody is on the way out.
+    pub(super) fn make_room(&mut self, patience: Duration) -> Option<Instant> {
+        if self.asked.is_some_and(|asked| self.still_waits(asked)) {
+            return None;
         }
-        let Some(before) = Instant::now().checked_sub(patience) else { return false };
-        let waiting = self.paces.iter().filter_map(|(id, (pace, _))| Some((pace.waiting_since()?, *id)));
-        let mut waiting: Vec<_> = waiting.filter(|(since, _)| *since <= before).collect();
-        waiting.sort_unstable_by_key(|(since, _)| *since);
-        for (_, id) in waiting.iter().take(self.paces.len().div_ceil(SHARE)) {
-            if let Some((_, connection)) = self.paces.remove(id) {
-                connection.abort();
+        let later = Instant::now() + NOBODY_WAITS;
+        let Some(longest) = self.longest_waiting() else { return Some(later) };
+        let (id, (since, _)) = longest;
+        if since + patience > Instant::now() {
+            return Some(later.min(since + patience));
+        }
+        self.asked = Some(longest);
+        self.paces[&id].ask_to_go();
+        None
+    }
+
+    fn still_waits(&self, (id, wait): (Id, Wait)) -> bool {
+        self.paces.get(&id).is_some_and(|pace| pace.waiting() == Some(wait))
+    }
+
+    fn longest_waiting(&mut self) -> Option<(Id, Wait)> {
+        for looked in [false, true] {
+            if looked {
+                self.look();
+            }
+            while let Some(&next) = self.next_to_go.front() {
+                if self.still_waits(next) {
+                    return Some(next);
+                }
+                self.next_to_go.pop_front();
             }
         }
-        !waiting.is_empty()
+        None
+    }
+
+    /// Who has said nothing yet is spared while the others are the more: a crowd that begins requests and never ends them cannot
+    /// drive out those who have just come. So each half of the places is safe from what fills the other.
+    fn look(&mut self) {
+        let waits = self.paces.iter().filter_map(|(id, pace)| Some((*id, pace.waiting()?)));
+        let (fresh, begun): (Vec<_>, Vec<_>) = waits.partition(|(_, (_, stage))| *stage == Stage::Fresh);
+        let spare_the_fresh = !begun.is_empty() && fresh.len() <= self.paces.len() / 2;
+        let mut found = if spare_the_fresh || fresh.is_empty() { begun } else { fresh };
+        found.sort_unstable_by_key(|(_, (since, _))| *since);
+        found.truncate(self.paces.len().div_ceil(SHARE));
+        self.next_to_go = found.into();
     }
 
     /// Waits until all have gone.

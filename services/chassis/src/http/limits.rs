@@ -17,8 +17,9 @@ pub struct Limits {
     /// What is left of both times once the server drains: nobody holds up its end by sending half a request, or by not
     /// reading an answer.
     pub leave_time: Duration,
-    /// How long a client may keep a full server waiting, with or without a beginning of a request, while others wait for
-    /// its place; then close. Silent clients would keep everybody else out for as long as the times above.
+    /// How long a client may keep a full server waiting for its first request, the rest of one (its body too), or the next one,
+    /// while others wait for its place; then close, the longest waiting first. Silent clients would keep everybody else out
+    /// for as long as the times above.
     pub crowded_time: Duration,
 }
 
@@ -30,7 +31,7 @@ impl Limits {
         header_time: Duration::from_secs(10),
         idle_time: Duration::from_secs(75),
         leave_time: Duration::from_secs(3),
-        crowded_time: Duration::from_secs(1),
+        crowded_time: Duration::from_millis(100),
     };
 }
 

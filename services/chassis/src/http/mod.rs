@@ -1,5 +1,8 @@
 //! The one HTTP server, for the ops pages and the order API: bounded in connections, header size and every wait.
 
+mod body;
+pub use body::Arriving;
+
 mod connection;
 
 mod guests;

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::Limits;
@@ -20,17 +22,27 @@ pub(super) enum Stage {
     Headers,
     /// The service.
     Service,
+    /// The next bytes of a body, which the service asks for.
+    Body,
     /// The next request's first byte, or the client's reading of the answer.
     Idle,
 }
 
-/// The stage of one connection and since when it is in it: written by its socket and its service, read by its driver.
+/// The stage of one connection and since when it is in it: written by its socket and its service, read by its driver and by who
+/// needs its place.
 #[derive(Clone, Debug)]
-pub(super) struct Pace(Arc<Mutex<(Stage, Instant)>>);
+pub(super) struct Pace(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<(Stage, Instant)>,
+    place_is_needed: Notify,
+}
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new((Stage::Fresh, Instant::now()))))
+        let state = Mutex::new((Stage::Fresh, Instant::now()));
+        Self(Arc::new(Shared { state, place_is_needed: Notify::new() }))
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -42,16 +54,28 @@ impl Pace {
         let (stage, since) = *self.lock();
         let time = match stage {
             Stage::Fresh | Stage::Headers => limits.header_time,
-            Stage::Service => return None,
+            // How long a body may take only the service knows.
+            Stage::Service | Stage::Body => return None,
             Stage::Idle => limits.idle_time,
         };
         Some(since + if leaving { time.min(limits.leave_time) } else { time })
     }
 
-    /// Since when it waits for its client, if it does.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
+    /// Since when it waits for its client, if it does, and for what. A request is waited for from its first byte to its last: the
+    /// bytes between gain no time.
+    pub(super) fn waiting(&self) -> Option<(Instant, Stage)> {
         let (stage, since) = *self.lock();
-        (stage != Stage::Service).then_some(since)
+        (stage != Stage::Service).then_some((since, stage))
+    }
+
+    /// Asks the connection to go, unless it waits for its client no more when it hears of it.
+    pub(super) fn ask_to_go(&self) {
+        self.0.place_is_needed.notify_one();
+    }
+
+    /// Waits until it is asked to go.
+    pub(super) fn asked_to_go(&self) -> Notified<'_> {
+        self.0.place_is_needed.notified()
     }
 
     pub(super) fn request_began(&self) {
@@ -62,18 +86,28 @@ impl Pace {
         *self.lock() = (Stage::Idle, Instant::now());
     }
 
+    /// Whether the service asks in vain for more of the body.
+    pub(super) fn body_is_awaited(&self, awaited: bool) {
+        let mut state = self.lock();
+        match state.0 {
+            Stage::Service if awaited => state.0 = Stage::Body,
+            Stage::Body if !awaited => state.0 = Stage::Service,
+            _ => {}
+        }
+    }
+
     fn bytes_came(&self) {
         let mut state = self.lock();
         match state.0 {
             // The time to the first request counts from the connection, not from its first byte.
             Stage::Fresh => state.0 = Stage::Headers,
             Stage::Idle => *state = (Stage::Headers, Instant::now()),
-            Stage::Headers | Stage::Service => {}
+            Stage::Headers | Stage::Service | Stage::Body => {}
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, (Stage, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

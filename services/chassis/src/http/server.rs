@@ -8,23 +8,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::guests::Guests;
 use super::pace::{Pace, Paced};
-use super::{Limits, connection};
+use super::{Arriving, Limits, connection};
 
 /// The pause after a refused accept: descriptors come back as connections end, and a busy loop would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Until a full server looks again whom it can send away.
-const CROWDED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Between two lines about refused accepts: at the limit of descriptors, accepting fails and succeeds by turns.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
@@ -57,7 +53,7 @@ impl Server {
     /// Serves `service` on `listener` and logs `listening` with `name` and the address.
     pub fn start<S, F>(name: &'static str, listener: TcpListener, limits: Limits, service: S) -> Self
     where
-        S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        S: Fn(Request<Arriving>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
         let address = listener.local_addr().expect("a listener has an address");
@@ -106,7 +102,7 @@ struct Doorman<S> {
 
 impl<S, F> Doorman<S>
 where
-    S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    S: Fn(Request<Arriving>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     async fn serve(mut self, listener: TcpListener) {
@@ -118,11 +114,11 @@ where
             {
                 self.admit(stream);
             }
-            let busy = at_the_door.is_some() && !self.guests.send_away(self.limits.crowded_time);
+            let look_again = at_the_door.is_some().then(|| self.guests.make_room(self.limits.crowded_time)).flatten();
             tokio::select! {
                 () = draining(&mut phase) => break,
                 () = self.guests.gone() => {}
-                () = sleep(CROWDED_PAUSE), if busy => {}
+                () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {}
                 accepted = listener.accept(), if at_the_door.is_none() => match accepted {
                     Ok((stream, _)) => at_the_door = Some(stream),
                     Err(error) => self.refused(&error).await,

@@ -127,9 +127,68 @@ async fn a_full_server_sends_those_away_that_keep_it_waiting() {
         assert!(answer(&mut next).await.starts_with("HTTP/1.1 200 "));
         stayed.push(next);
     }
-    assert_eq!((rest(&mut idle).await, rest(&mut slow).await), (String::new(), String::new()));
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(rest(&mut slow).await.starts_with("HTTP/1.1 408 "), "whoever has begun is told");
     gate.open.add_permits(1);
     assert!(answer(&mut served).await.starts_with("HTTP/1.1 200 "), "whoever waits for an answer stays");
+}
+
+#[tokio::test]
+async fn a_full_server_sends_those_away_whose_bodies_do_not_end() {
+    let limits =
+        Limits { connections: 2, header_time: NEVER, idle_time: NEVER, crowded_time: SHORT, ..Limits::DEFAULT };
+    let (server, _gate) = start(limits).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut client = connect(server.address()).await;
+        send(&mut client, "POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nb").await;
+        slow.push(client);
+    }
+    for _ in 0..2 {
+        let mut next = connect(server.address()).await;
+        send(&mut next, GET).await;
+        assert!(answer(&mut next).await.starts_with("HTTP/1.1 200 "));
+        // It stays, so that there is no room but somebody's.
+        slow.push(next);
+    }
+    for client in &mut slow[..2] {
+        assert!(rest(client).await.starts_with("HTTP/1.1 408 "), "it is told");
+    }
+}
+
+#[tokio::test]
+async fn a_body_gains_no_time_by_a_byte_now_and_then() {
+    let limits = Limits { connections: 1, crowded_time: SHORT, ..Limits::DEFAULT };
+    let (server, gate) = start(limits).await;
+    let (_read, mut write) = connect(server.address()).await.into_split();
+    let trickle = tokio::spawn(async move {
+        let _ = write.write_all(b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n").await;
+        while write.write_all(b"b").await.is_ok() {
+            // Not a wait for something, but what a slow client does.
+            sleep(SHORT / 10).await;
+        }
+    });
+    gate.entered().await;
+    assert!(fetch(server.address(), "GET /").await.starts_with("HTTP/1.1 200 "));
+    trickle.await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_has_just_come_is_not_driven_out_by_those_who_begin_and_never_end() {
+    let limits = Limits { connections: 8, header_time: NEVER, crowded_time: Duration::ZERO, ..Limits::DEFAULT };
+    let (server, _gate) = start(limits).await;
+    let mut honest = connect(server.address()).await;
+    let mut crowd = Vec::new();
+    for _ in 0..64 {
+        let mut client = connect(server.address()).await;
+        send(&mut client, "POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nb").await;
+        crowd.push(client);
+    }
+    for client in &mut crowd[..32] {
+        assert!(rest(client).await.starts_with("HTTP/1.1 408 "), "it is told");
+    }
+    send(&mut honest, GET).await;
+    assert!(answer(&mut honest).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]

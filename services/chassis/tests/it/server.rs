@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use chassis::{Limits, Server, listen};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -50,7 +50,7 @@ impl Gate {
     }
 }
 
-/// A server on a free port: `/held` waits at the gate, everything else is answered at once.
+/// A server on a free port: `/held` waits at the gate, `/body` for the whole body, everything else is answered at once.
 pub(crate) async fn start(limits: Limits) -> (Server, Gate) {
     let gate = Gate::new();
     let listener = listen("HTTP_ADDR", "127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -61,8 +61,13 @@ pub(crate) async fn start(limits: Limits) -> (Server, Gate) {
 pub(crate) fn serve(listener: tokio::net::TcpListener, limits: Limits, gate: Gate) -> Server {
     Server::start("http", listener, limits, move |request| {
         let (gate, held) = (gate.clone(), request.uri().path() == "/held");
+        let wanted = (request.uri().path() == "/body").then(|| request.into_body());
         async move {
             gate.pass(held).await;
+            if let Some(body) = wanted {
+                // One that breaks off is answered, too, if anybody listens.
+                let _ = body.collect().await;
+            }
             Response::new(Full::new(Bytes::from_static(b"answer")))
         }
     })

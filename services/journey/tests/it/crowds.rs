@@ -1,10 +1,10 @@
 //! Clients in crowds that hold their connections and say nothing, or never finish: memory stays bounded, and others are served.
 
-use journey::{Broker, Plan, Process, Request, an_order};
+use journey::{Broker, Plan, Process, Request, an_order, eventually};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
 
 /// Twice as many as are let in at a time.
@@ -104,4 +104,95 @@ async fn ten_thousand_bodies_without_an_end_keep_nobody_out() {
     let head = "POST /orders HTTP/1.1\r\nhost: o\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
     let _crowd = crowd(port, &format!("{head}{body}"), false).await;
     is_served_and_small(&order, port).await;
+}
+
+/// Clients that begin an order, send one byte of its body, and come again whenever they are sent away, until this is dropped.
+struct Comers {
+    _tasks: JoinSet<()>,
+    /// Those that hold a connection on which they said all that they will say.
+    standing: watch::Receiver<usize>,
+    turned_away: watch::Receiver<usize>,
+}
+
+impl Comers {
+    async fn start(port: u16, number: usize, begun: &'static str) -> Self {
+        let (standing, seen) = watch::channel(0);
+        let (turned, turned_away) = watch::channel(0);
+        let mut tasks = JoinSet::new();
+        for _ in 0..number {
+            let (standing, turned) = (standing.clone(), turned.clone());
+            tasks.spawn(async move {
+                loop {
+                    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+                    if stream.write_all(begun.as_bytes()).await.is_ok() {
+                        standing.send_modify(|count| *count += 1);
+                        let _ = stream.read_to_end(&mut Vec::new()).await;
+                        standing.send_modify(|count| *count -= 1);
+                    }
+                    turned.send_modify(|count| *count += 1);
+                }
+            });
+        }
+        let crowd = Self { _tasks: tasks, standing: seen, turned_away };
+        let standing = || async { *crowd.standing.borrow() };
+        eventually("the crowd stands", standing, |&standing| standing >= number * 3 / 4).await;
+        crowd
+    }
+
+    /// Waits until so many were sent away, and came again.
+    async fn come_again(&self, times: usize) {
+        let turned_away = || async { *self.turned_away.borrow() };
+        let before = turned_away().await;
+        eventually("the crowd is sent away", turned_away, |&now| now >= before + times).await;
+    }
+}
+
+/// How many are let in at a time: `PUBLISH_MAX_PENDING` and 256 more.
+const SEATS: usize = 300;
+
+async fn is_served_while_a_crowd_stands_and_comes_again(begun: &'static str, crowd: usize) -> Process {
+    let _turn = turn().await;
+    let plan = Plan::on(&Broker::shared().await).order("PUBLISH_MAX_PENDING", (SEATS - 256).to_string());
+    let mut order = plan.launch("order");
+    order.ready().await;
+    let port = order.http_port().await;
+    let crowd = Comers::start(port, crowd, begun).await;
+    for _ in 0..5 {
+        assert_eq!(Request::post(port, "/orders", &an_order()).send().await.status, 202);
+        crowd.come_again(SEATS).await;
+    }
+    order
+}
+
+/// Whoever sends no more of a body goes before its time is over, or others would have waited for that.
+async fn some_had_to_go_before_their_time(order: &Process) {
+    let cut = order.metric("http_server_request_duration_seconds_count", &[("status", "499")]).await;
+    assert!(cut > 0.0, "each of them was waited for as long as a body may take");
+}
+
+const BEGUN_BODY: &str =
+    "POST /orders HTTP/1.1\r\nhost: o\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_who_begin_a_body_than_there_are_places_keep_nobody_out() {
+    let order = is_served_while_a_crowd_stands_and_comes_again(BEGUN_BODY, 350).await;
+    some_had_to_go_before_their_time(&order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twice_as_many_who_begin_a_body_as_there_are_places_keep_nobody_out() {
+    let order = is_served_while_a_crowd_stands_and_comes_again(BEGUN_BODY, 700).await;
+    some_had_to_go_before_their_time(&order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_begin_chunks_keep_nobody_out() {
+    let begun = "POST /orders HTTP/1.1\r\nhost: o\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n";
+    let order = is_served_while_a_crowd_stands_and_comes_again(begun, 700).await;
+    some_had_to_go_before_their_time(&order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_begin_headers_keep_nobody_out() {
+    is_served_while_a_crowd_stands_and_comes_again("POST /orders HTTP/1.1\r\nhost: o\r\n", 700).await;
 }

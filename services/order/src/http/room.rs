@@ -1,64 +1,112 @@
 //! The memory that bodies may take while they are received, all together.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::kind::Kind;
-use super::problem::Problem;
+use tokio::sync::Notify;
 
 /// Enough for 64 of the largest bodies at a time. One that comes in a single piece is parsed where it was received and
-/// takes none, so clients that send slowly keep out each other, not the usual order.
+/// takes none. When it is used up, the body that has been coming in for the longest has to go: those that never end keep out
+/// nobody.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is left of it.
+/// All of it.
 #[derive(Debug)]
-pub(super) struct Room(Semaphore);
+pub(super) struct Room(Mutex<Parts>);
+
+/// What each body has of it, by when they began.
+#[derive(Debug)]
+struct Parts {
+    left: usize,
+    next: u64,
+    held: BTreeMap<u64, Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    bytes: usize,
+    taken_back: Arc<Notify>,
+}
 
 /// The part of one body, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Share<'r> {
     room: &'r Room,
-    held: Option<SemaphorePermit<'r>>,
+    number: u64,
+    taken_back: Arc<Notify>,
 }
 
 impl Room {
-    /// All of it.
+    /// With all of it left.
     pub(super) fn new() -> Self {
-        Self(Semaphore::new(MOST_BYTES))
+        Self(Mutex::new(Parts { left: MOST_BYTES, next: 0, held: BTreeMap::new() }))
     }
 
     /// Nothing of it yet.
     pub(super) fn share(&self) -> Share<'_> {
-        Share { room: self, held: None }
+        let mut parts = self.lock();
+        parts.next += 1;
+        Share { room: self, number: parts.next, taken_back: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Parts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Share<'_> {
-    /// Takes so many bytes more; nobody waits for room, since those who hold it may be slow.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let more = u32::try_from(bytes).ok().and_then(|bytes| self.room.0.try_acquire_many(bytes).ok());
-        let more =
-            more.ok_or_else(|| Problem::new(Kind::Overloaded, "too many bodies are coming in; repeat it later"))?;
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            None => self.held = Some(more),
+    /// Takes so many bytes more; far less than there is for all.
+    pub(super) fn grow(&mut self, bytes: usize) {
+        let mut parts = self.room.lock();
+        while parts.left < bytes
+            && let Some((_, oldest)) = parts.held.pop_first()
+        {
+            parts.left += oldest.bytes;
+            oldest.taken_back.notify_one();
         }
-        Ok(())
+        parts.left = parts.left.saturating_sub(bytes);
+        let mine = || Part { bytes: 0, taken_back: self.taken_back.clone() };
+        parts.held.entry(self.number).or_insert_with(mine).bytes += bytes;
+    }
+
+    /// Waits until another body needs the room: what this one has received has to be dropped.
+    pub(super) async fn taken_back(&self) {
+        self.taken_back.notified().await;
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut parts = self.room.lock();
+        if let Some(part) = parts.held.remove(&self.number) {
+            parts.left += part.bytes;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
+    fn is_taken_back(share: &Share<'_>) -> bool {
+        pin!(share.taken_back()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     #[test]
-    fn what_was_taken_comes_back_and_no_more_is_given_than_there_is() {
+    fn the_oldest_body_goes_when_there_is_no_room_and_what_was_taken_comes_back() {
         let room = Room::new();
-        let (mut one, mut other) = (room.share(), room.share());
-        one.grow(MOST_BYTES - 1).unwrap();
-        assert_eq!(other.grow(2).unwrap_err().kind, Kind::Overloaded);
-        other.grow(1).unwrap();
-        assert_eq!(one.grow(1).unwrap_err().kind, Kind::Overloaded);
-        drop(one);
-        other.grow(MOST_BYTES - 1).unwrap();
+        let (mut oldest, mut older, mut newer) = (room.share(), room.share(), room.share());
+        older.grow(1);
+        oldest.grow(MOST_BYTES - 1);
+        newer.grow(2);
+        assert!(is_taken_back(&oldest) && !is_taken_back(&older) && !is_taken_back(&newer));
+        drop(oldest);
+        assert_eq!(room.lock().left, MOST_BYTES - 3);
+        drop((older, newer));
+        let parts = room.lock();
+        assert_eq!((parts.left, parts.held.len()), (MOST_BYTES, 0));
     }
 }

@@ -9,7 +9,7 @@ use contract::limits::MAX_BODY_BYTES;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::Body;
-use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, EXPECT};
 use tokio::time::{Instant, timeout_at};
 
 use super::kind::Kind;
@@ -19,7 +19,7 @@ use super::room::Room;
 /// From a request's headers to the last byte of its body.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// How long the rest of a body may take that there is no room for.
+/// How long the rest of a body may take that there is no room for any more.
 const UNWANTED_TIME: Duration = Duration::from_secs(1);
 
 /// Bytes of a body that nobody wants which are read all the same: a client that is still sending when its connection
@@ -44,11 +44,8 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
     pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>, room: &'b Room) -> Self {
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let held_back = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        // hyper takes a request with `Content-Length` beside `Transfer-Encoding` for chunked, and hides the former. Whoever
-        // forwarded it may have counted otherwise, so that what follows could be half a body: RFC 9112, section 6.1, says
-        // close.
-        let reusable = !headers.contains_key(TRANSFER_ENCODING);
-        Self { body, room, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable }
+        // A request with `Content-Length` beside `Transfer-Encoding` is the last on its connection: hyper sees to that.
+        Self { body, room, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable: true }
     }
 
     /// Whether it is known that there is none, or no more.
@@ -93,12 +90,15 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
             if whole.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(too_large());
             }
-            if let Err(problem) = share.grow(chunk.len()) {
-                self.deadline = self.deadline.min(Instant::now() + UNWANTED_TIME);
-                return Err(problem);
-            }
+            share.grow(chunk.len());
             whole.extend_from_slice(&chunk);
-            next = self.chunk().await?;
+            next = tokio::select! {
+                chunk = self.chunk() => chunk?,
+                () = share.taken_back() => {
+                    self.deadline = self.deadline.min(Instant::now() + UNWANTED_TIME);
+                    return Err(Problem::new(Kind::Overloaded, "too many bodies are coming in; repeat it later"));
+                }
+            };
         }
         Ok(whole.freeze())
     }

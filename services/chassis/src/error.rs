@@ -29,17 +29,4 @@ pub enum Error {
     /// The system gives no threads, or no signals.
     #[error("the runtime could not be started: {0}")]
     Runtime(#[source] io::Error),
-    /// Traces cannot be sent as the environment asks.
-    #[error("traces cannot be sent: {0}")]
-    Telemetry(String),
-}
-
-impl Error {
-    /// Whether the environment asks for what cannot be, so that trying again helps nobody.
-    pub(crate) fn is_configuration(&self) -> bool {
-        match self {
-            Self::Telemetry(_) => true,
-            Self::AddressTaken { .. } | Self::Listen { .. } | Self::Runtime(_) => false,
-        }
-    }
 }

@@ -12,3 +12,8 @@ pub struct Health {
     /// Why it is in that state, where that is known.
     pub reason: Option<String>,
 }
+
+impl Health {
+    /// Of a process that is asked to stop, whatever it would say of itself.
+    pub const DRAINING: Self = Self { ready: false, state: "draining", reason: None };
+}

@@ -1,7 +1,7 @@
 //! Asks the process beside it for `/readyz`: what Compose runs in an image without a shell.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// Asks and prints the answer: 0 for ready, 1 for anything else, 64 for a wrong environment.
 pub(crate) fn ask() -> ExitCode {
     let mut env = Env::from_process();
-    let address = reachable(ops_address(&mut env));
+    let addresses = reachable(ops_address(&mut env));
     if let Some(refusal) = run::refuse_faults("healthcheck", &env) {
         return refusal;
     }
-    let answer = match fetch(address) {
+    let answer = match fetch_from(&addresses) {
         Ok(answer) => answer,
-        Err(error) => {
+        Err((address, error)) => {
             println!("no answer from {address}: {error}");
             return ExitCode::FAILURE;
         }
@@ -33,14 +33,22 @@ pub(crate) fn ask() -> ExitCode {
     if head.starts_with("HTTP/1.1 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Where a process that listens on `address` is reached from its own machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+/// Where a process that listens on `address` is reached from its own machine. On all addresses means on both loopbacks, or on
+/// the one of IPv4 where there is no IPv6.
+fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, address.port());
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => vec![at(Ipv4Addr::LOCALHOST.into())],
+        IpAddr::V6(ip) if ip.is_unspecified() => vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())],
+        _ => vec![address],
     }
-    address
+}
+
+/// The first answer, or why the last address gave none.
+fn fetch_from(addresses: &[SocketAddr]) -> Result<String, (SocketAddr, io::Error)> {
+    let mut answers = addresses.iter().map(|&address| fetch(address).map_err(|error| (address, error)));
+    let first = answers.next().expect("there is an address");
+    answers.fold(first, |outcome, answer| if outcome.is_ok() { outcome } else { answer })
 }
 
 fn fetch(address: SocketAddr) -> io::Result<String> {

@@ -43,7 +43,7 @@ impl<H: Fn() -> Health> Pages<H> {
 
     fn ready(&self) -> Response<Full<Bytes>> {
         let health = match self.shutdown.is_requested() {
-            true => Health { ready: false, state: "draining", reason: None },
+            true => Health::DRAINING,
             false => (self.health)(),
         };
         let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

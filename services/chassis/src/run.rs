@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::command::Usage;
 use crate::signals::Signals;
@@ -66,7 +66,8 @@ fn start<C, E: Into<Exit>>(
     if let Some(refusal) = refuse_faults(usage.name, &env) {
         return refusal;
     }
-    match serve(usage.name, settings, config, service) {
+    let warnings = env.warnings().iter().map(ToString::to_string).collect();
+    match serve(usage.name, settings, warnings, config, service) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.code().into(),
     }
@@ -96,19 +97,18 @@ pub fn runtime() -> Result<Runtime, Error> {
 fn serve<C, E: Into<Exit>>(
     name: &'static str,
     settings: Settings,
+    warnings: Vec<String>,
     config: C,
     service: impl AsyncFnOnce(C, &Process) -> Result<(), E>,
 ) -> Result<(), Exit> {
     descriptors();
-    let (runtime, telemetry) = begin(name, &settings).map_err(|error| {
-        // There is no log yet.
-        eprintln!("{name}: {error}");
-        match error.is_configuration() {
-            true => Exit::Misconfigured(error.to_string()),
-            false => error.into(),
-        }
-    })?;
+    // There is no log yet.
+    let runtime = runtime().inspect_err(|error| eprintln!("{name}: {error}"))?;
+    let telemetry = Telemetry::start(name, &settings, runtime.handle());
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
+    for warning in warnings {
+        warn!("{warning}; what cannot be used is left out");
+    }
     let outcome = watch_over(&runtime, name, settings, config, service);
     telemetry.flush();
     match &outcome {
@@ -118,12 +118,6 @@ fn serve<C, E: Into<Exit>>(
     // Nothing that still blocks a thread may hold up the end.
     runtime.shutdown_background();
     outcome
-}
-
-fn begin(name: &'static str, settings: &Settings) -> Result<(Runtime, Telemetry), Error> {
-    let runtime = runtime()?;
-    let telemetry = Telemetry::start(name, settings, runtime.handle())?;
-    Ok((runtime, telemetry))
 }
 
 fn watch_over<C, E: Into<Exit>>(

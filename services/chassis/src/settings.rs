@@ -38,5 +38,5 @@ impl Settings {
 }
 
 pub(crate) fn ops_address(env: &mut Env) -> SocketAddr {
-    env.address(Variable::new("OPS_ADDR", "where `/livez`, `/readyz` and `/metrics` are served").or("0.0.0.0:9090"))
+    env.address(Variable::new("OPS_ADDR", "where `/livez`, `/readyz` and `/metrics` are served").or("[::]:9090"))
 }

@@ -52,7 +52,7 @@ impl Config {
     }
 }
 
-const HTTP_ADDR: Variable = Variable::new("HTTP_ADDR", "where orders are taken").or("0.0.0.0:8080");
+const HTTP_ADDR: Variable = Variable::new("HTTP_ADDR", "where orders are taken").or("[::]:8080");
 const DRAIN_DELAY: Variable =
     Variable::new("DRAIN_DELAY", "how long a stopping service still accepts, so that clients see it go").or("5s");
 const READINESS_GRACE: Variable =
@@ -78,7 +78,7 @@ mod tests {
     fn every_variable_has_a_default() {
         let (config, faults) = read(&[]);
         assert_eq!(faults, Vec::<String>::new());
-        assert_eq!(config.http_address, "0.0.0.0:8080".parse().unwrap());
+        assert_eq!(config.http_address, "[::]:8080".parse().unwrap());
         assert_eq!((config.drain_delay, config.readiness_grace), (Duration::from_secs(5), Duration::from_secs(30)));
     }
 
@@ -93,8 +93,7 @@ mod tests {
             ("REQUIRED_QUEUES", "email-queue"),
         ]);
         assert_eq!(told.len(), 6, "{told:?}");
-        let expected =
-            "HTTP_ADDR=\"8080\": expected an IP address and a port such as 0.0.0.0:9090 (default: 0.0.0.0:8080)";
+        let expected = "HTTP_ADDR=\"8080\": expected an IP address and a port such as [::]:9090 (default: [::]:8080)";
         assert!(told.iter().any(|fault| fault == expected), "{told:?}");
         assert!(told.iter().all(|fault| !fault.contains("secret")), "{told:?}");
     }

@@ -1,4 +1,8 @@
 //! The environment: every variable is read once, all faults are collected, secrets are never printed.
+//!
+//! White space at the ends of a value is no part of it: a file or a Secret often ends with a line break. A variable of ours that is
+//! wrong, or set and empty, is a fault, and the service does not start. Those of OpenTelemetry (`OTEL_…`) are set by platforms for
+//! all that runs on them: one that cannot be used is a warning, and one that is empty counts as not set, as its specification says.
 
 mod fault;
 pub use fault::Fault;
@@ -24,6 +28,7 @@ pub struct Env {
     not_utf8: HashMap<String, OsString>,
     variables: Vec<Variable>,
     faults: Vec<Fault>,
+    warnings: Vec<Fault>,
 }
 
 impl Env {
@@ -40,13 +45,13 @@ impl Env {
         for (name, value) in variables {
             let Some(name) = name.into().into_string().ok().filter(|name| is_ours(name)) else { continue };
             match value.into().into_string() {
-                Ok(text) => texts.push((name, text)),
+                Ok(text) => texts.push((name, trimmed(&text).to_owned())),
                 Err(value) => drop(not_utf8.insert(name, value)),
             }
         }
         let by_field: HashMap<String, String> = envy::from_iter(texts).expect("any text is a string");
         let texts = by_field.into_iter().map(|(field, text)| (field.to_ascii_uppercase(), text)).collect();
-        Self { texts, not_utf8, variables: Vec::new(), faults: Vec::new() }
+        Self { texts, not_utf8, variables: Vec::new(), faults: Vec::new(), warnings: Vec::new() }
     }
 
     /// The text of a variable, or its default, where `accepts` says yes to it.
@@ -58,7 +63,8 @@ impl Env {
 
     /// What `parse` makes of a variable, or of its default if it is not set.
     ///
-    /// A variable that is set and empty, not UTF-8, or that `parse` refuses is a fault; the default stands in.
+    /// A variable that is set and empty, not UTF-8, or that `parse` refuses is a fault (a warning, if its name begins with
+    /// `OTEL_`); the default stands in.
     pub fn read<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let found = self.find(variable.name);
         let parsed = match &found {
@@ -100,8 +106,14 @@ impl Env {
         &self.faults
     }
 
+    /// Every fault of an `OTEL_` variable found so far, at most one for each.
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+
     fn find(&self, name: &str) -> Found {
         match (self.texts.get(name), self.not_utf8.get(name)) {
+            (Some(text), _) if text.is_empty() && is_standard(name) => Found::Nothing,
             (Some(text), _) => Found::Text(text.clone()),
             (None, Some(value)) => Found::NotUtf8(value.clone()),
             (None, None) => Found::Nothing,
@@ -115,10 +127,21 @@ impl Env {
     }
 
     fn push(&mut self, fault: Fault) {
-        if !self.faults.iter().any(|known| known.name() == fault.name()) {
-            self.faults.push(fault);
+        let list = if is_standard(fault.name()) { &mut self.warnings } else { &mut self.faults };
+        if !list.iter().any(|known| known.name() == fault.name()) {
+            list.push(fault);
         }
     }
+}
+
+/// The value without white space at its ends, and without the byte order mark that some editors put before a text.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// Whether OpenTelemetry says what it means, and platforms set it.
+fn is_standard(name: &str) -> bool {
+    name.starts_with("OTEL_")
 }
 
 /// envy folds names to lower case: only those in capitals stay apart from each other.

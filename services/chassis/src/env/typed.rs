@@ -28,9 +28,9 @@ impl Env {
         self.typed(variable.expecting(expected), |text| parse_number(text).filter(|number| range.contains(number)))
     }
 
-    /// An IP address and a port, such as `0.0.0.0:9090` or `[::]:9090`.
+    /// An IP address and a port, such as `[::]:9090` or `127.0.0.1:9090`.
     pub fn address(&mut self, variable: Variable) -> SocketAddr {
-        self.typed(variable.expecting("an IP address and a port such as 0.0.0.0:9090"), |text| text.parse().ok())
+        self.typed(variable.expecting("an IP address and a port such as [::]:9090"), |text| text.parse().ok())
     }
 
     /// `true` or `false`.

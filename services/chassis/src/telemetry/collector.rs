@@ -27,7 +27,6 @@ use tracing::{info, warn};
 
 use super::otel::Export;
 use super::tls;
-use crate::Error;
 
 /// More than a collector has to say, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -42,7 +41,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(export: &Export, runtime: &Handle) -> Result<Self, Error> {
+    pub(super) fn new(export: &Export, runtime: &Handle) -> Result<Self, String> {
         let secured = export.endpoint.scheme_str() == Some("https");
         let tls = secured.then(|| tls::client(export.roots.as_ref())).transpose()?;
         Ok(Self { runtime: runtime.clone(), tls, timeout: export.timeout, troubled: AtomicBool::new(false) })

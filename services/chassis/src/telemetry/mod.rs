@@ -29,7 +29,7 @@ use tracing::warn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::{Error, Settings};
+use crate::Settings;
 use log::Log;
 
 /// How long the last spans may take: after the deadline of the shutdown, and within the 5 s that a pod's grace period has left.
@@ -42,12 +42,9 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     /// Starts them for the whole process; what was started before by somebody else stays.
-    ///
-    /// # Errors
-    /// [`Error::Telemetry`] where the exporter of traces cannot be built.
-    pub(crate) fn start(service: &'static str, settings: &Settings, runtime: &Handle) -> Result<Self, Error> {
-        let provider =
-            settings.trace.enabled.then(|| tracer::provider(service, &settings.trace, runtime)).transpose()?;
+    pub(crate) fn start(service: &'static str, settings: &Settings, runtime: &Handle) -> Self {
+        let (provider, trouble) =
+            settings.trace.enabled.then(|| tracer::provider(service, &settings.trace, runtime)).unzip();
         let traces = provider.as_ref().map(|provider| {
             let layer = tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer(service))
@@ -62,7 +59,10 @@ impl Telemetry {
             panics::log_them();
         }
         global::set_text_map_propagator(TraceContextPropagator::new());
-        Ok(Self { provider })
+        if let Some(reason) = trouble.flatten() {
+            warn!(reason, "traces cannot be sent, and are not");
+        }
+        Self { provider }
     }
 
     /// Sends the last spans, within [`FLUSH_TIME`]. Blocks; the runtime has to live.

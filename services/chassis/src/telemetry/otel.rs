@@ -1,4 +1,5 @@
-//! The standard `OTEL_*` variables, as far as Warren uses them.
+//! The standard `OTEL_*` variables, as far as Warren uses them. Whatever they hold, the service runs: what cannot be used is left
+//! out, with a warning.
 
 use std::time::Duration;
 
@@ -31,12 +32,16 @@ pub struct Export {
     pub timeout: Duration,
     /// Whom an `https` endpoint may be vouched for by; `None` for the system's roots.
     pub roots: Option<Roots>,
+    /// The most spans that wait to be sent.
+    pub queue: usize,
 }
 
 impl TraceSettings {
     pub(crate) fn from_env(env: &mut Env) -> Self {
-        let disabled = Variable::new("OTEL_SDK_DISABLED", "leave out traces and trace ids altogether").or("false");
-        let enabled = !env.flag(disabled);
+        let disabled = Variable::new("OTEL_SDK_DISABLED", "leave out traces and trace ids altogether")
+            .expecting("true or false")
+            .or("false");
+        let enabled = env.read(disabled, |text| text.to_ascii_lowercase().parse().ok()) != Some(true);
         let export = Export::from_env(env);
         let sampler = sampler(env, export.is_some());
         Self { enabled, service_name: service_name(env), sampler, export }
@@ -47,7 +52,7 @@ impl Export {
     fn from_env(env: &mut Env) -> Option<Self> {
         let exporter =
             Variable::new("OTEL_TRACES_EXPORTER", "whether spans are sent").expecting("otlp or none").or("otlp");
-        let exporter = env.setting(exporter, |text| matches!(text, "otlp" | "none"));
+        let exporter = env.setting(exporter, |text| is_one_of(text, &["otlp", "none"]));
         let base = env
             .read(endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent, without `/v1/traces`"), |text| {
                 url(&format!("{}/v1/traces", text.trim_end_matches('/')))
@@ -58,7 +63,7 @@ impl Export {
             let protocol = Variable::new(name, "how spans are sent")
                 .expecting("http/protobuf, the only protocol that is built in")
                 .or("http/protobuf");
-            env.setting(protocol, |text| text == "http/protobuf");
+            env.setting(protocol, |text| is_one_of(text, &["http/protobuf"]));
         }
         // The exporter reads them itself; here they are only held to their form.
         for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
@@ -69,12 +74,23 @@ impl Export {
         }
         for name in ["OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] {
             let compression = Variable::new(name, "how spans are compressed").expecting("none, nothing is").or("none");
-            env.setting(compression, |text| text == "none");
+            env.setting(compression, |text| is_one_of(text, &["none"]));
         }
-        let (timeout, roots) = (timeout(env), roots(env));
-        let endpoint = traces.or(base).filter(|_| exporter.as_deref() == Some("otlp"))?;
-        Some(Self { endpoint, timeout, roots })
+        let (timeout, roots, queue) = (timeout(env), roots(env), queue(env));
+        let sent = exporter.is_none_or(|exporter| exporter.eq_ignore_ascii_case("otlp"));
+        let endpoint = traces.or(base).filter(|_| sent)?;
+        Some(Self { endpoint, timeout, roots, queue })
     }
+}
+
+/// Names of choices are read in any case, as the specification has it.
+fn is_one_of(text: &str, choices: &[&str]) -> bool {
+    choices.iter().any(|choice| choice.eq_ignore_ascii_case(text))
+}
+
+/// The SDK would read any number, and take the memory for it at once.
+fn queue(env: &mut Env) -> usize {
+    env.number(Variable::new("OTEL_BSP_MAX_QUEUE_SIZE", "how many spans may wait to be sent").or("2048"), 1..=65_536)
 }
 
 /// The one of traces goes before the one of all signals, here and below.
@@ -124,7 +140,12 @@ fn service_name(env: &mut Env) -> Option<String> {
     let attributes = Variable::new("OTEL_RESOURCE_ATTRIBUTES", "what else is known of this process, on each trace")
         .expecting("NAME=VALUE, more after commas")
         .otherwise("none");
-    let attributes = env.setting(attributes, |text| pairs(text, |name, _| !name.is_empty()));
+    let variable = attributes.name;
+    let attributes = env.setting(attributes, |_| true);
+    // The SDK reads them itself, and leaves out what is no pair; so is it here.
+    if attributes.as_ref().is_some_and(|text| !pairs(text, |name, _| !name.is_empty())) {
+        env.fault(variable, "NAME=VALUE, more after commas");
+    }
     env.setting(name, |_| true).or_else(|| {
         let named = attributes?;
         named.split(',').find_map(|pair| pair.trim().strip_prefix("service.name=")).map(str::to_owned)
@@ -145,9 +166,10 @@ fn sampler(env: &mut Env, exported: bool) -> Sampler {
         .otherwise("parentbased_always_on where spans are sent");
     let root = if exported { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
     env.read(variable, |text| {
+        let text = text.to_ascii_lowercase();
         let (parent_based, root) = match text.strip_prefix("parentbased_") {
             Some(root) => (true, root),
-            None => (false, text),
+            None => (false, text.as_str()),
         };
         let root = match root {
             "always_on" => Sampler::AlwaysOn,

@@ -6,8 +6,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::Error;
-
 /// Certificates that may vouch for a collector.
 #[derive(Clone, Debug)]
 pub struct Roots(Vec<CertificateDer<'static>>);
@@ -21,8 +19,8 @@ pub(super) fn read_roots(path: &str) -> Option<Roots> {
 /// A client's side of TLS that believes `roots`, or the system's.
 ///
 /// # Errors
-/// [`Error::Telemetry`] where there is nobody to believe.
-pub(super) fn client(roots: Option<&Roots>) -> Result<Arc<ClientConfig>, Error> {
+/// There is nobody to believe.
+pub(super) fn client(roots: Option<&Roots>) -> Result<Arc<ClientConfig>, String> {
     let certificates = match roots {
         Some(Roots(certificates)) => certificates.clone(),
         None => rustls_native_certs::load_native_certs().certs,
@@ -31,7 +29,7 @@ pub(super) fn client(roots: Option<&Roots>) -> Result<Arc<ClientConfig>, Error> 
     let (usable, _) = store.add_parsable_certificates(certificates);
     if usable == 0 {
         let reason = "there are no root certificates for the collector: set OTEL_EXPORTER_OTLP_CERTIFICATE";
-        return Err(Error::Telemetry(reason.to_owned()));
+        return Err(reason.to_owned());
     }
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();

@@ -3,30 +3,34 @@
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tokio::runtime::Handle;
 
 use super::TraceSettings;
 use super::collector::Collector;
 use super::otel::Export;
-use crate::Error;
 
-/// Makes the spans of this process; sends them where an endpoint is set.
+/// Makes the spans of this process; sends them where an endpoint is set. Beside it, why they cannot be sent.
 pub(super) fn provider(
     service: &'static str,
     settings: &TraceSettings,
     runtime: &Handle,
-) -> Result<SdkTracerProvider, Error> {
+) -> (SdkTracerProvider, Option<String>) {
     let name = settings.service_name.clone().unwrap_or_else(|| service.to_owned());
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version).with_service_name(name).build();
     let builder = SdkTracerProvider::builder().with_sampler(settings.sampler.clone()).with_resource(resource);
-    let Some(export) = &settings.export else { return Ok(builder.build()) };
-    Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter(export, runtime)?).build()).build())
+    match settings.export.as_ref().map(|export| batches(export, runtime)) {
+        None => (builder.build(), None),
+        Some(Ok(batches)) => (builder.with_span_processor(batches).build(), None),
+        Some(Err(reason)) => (builder.build(), Some(reason)),
+    }
 }
 
-fn exporter(export: &Export, runtime: &Handle) -> Result<SpanExporter, Error> {
+fn batches(export: &Export, runtime: &Handle) -> Result<BatchSpanProcessor, String> {
     let builder = SpanExporter::builder().with_http().with_http_client(Collector::new(export, runtime)?);
     let builder = builder.with_endpoint(export.endpoint.to_string()).with_timeout(export.timeout);
-    builder.with_protocol(Protocol::HttpBinary).build().map_err(|error| Error::Telemetry(error.to_string()))
+    let exporter = builder.with_protocol(Protocol::HttpBinary).build().map_err(|error| error.to_string())?;
+    let config = BatchConfigBuilder::default().with_max_queue_size(export.queue).build();
+    Ok(BatchSpanProcessor::builder(exporter).with_batch_config(config).build())
 }

@@ -103,7 +103,7 @@ fn durations_are_written_in_one_way() {
     assert_eq!(read("500ms"), Some(Duration::from_millis(500)));
     assert_eq!(read("5s"), Some(Duration::from_secs(5)));
     assert_eq!(read("2m"), Some(Duration::from_secs(120)));
-    for wrong in ["5", "s", "5 s", "1m30s", "5sec", "-5s", "1h", "5S", "11m", "99999999999999999999s", " 5s"] {
+    for wrong in ["5", "s", "5 s", "1m30s", "5sec", "-5s", "1h", "5S", "11m", "99999999999999999999s", "5s 6s"] {
         assert_eq!(read(wrong), None, "{wrong:?}");
     }
 }
@@ -116,7 +116,7 @@ fn numbers_are_digits_within_their_range() {
         env.faults().is_empty().then_some(number)
     };
     assert_eq!((read("1"), read("500")), (Some(1), Some(500)));
-    for wrong in ["0", "501", "+5", "-1", "1.0", "1e2", "99999999999", " 1", "0x1"] {
+    for wrong in ["0", "501", "+5", "-1", "1.0", "1e2", "99999999999", "1 2", "0x1"] {
         assert_eq!(read(wrong), None, "{wrong:?}");
     }
 }
@@ -158,10 +158,54 @@ fn the_standard_variables_of_traces_are_held_to_what_is_built_in() {
     for (name, value) in wrong {
         let mut env = Env::from_map([(name, value)]);
         Settings::from_env(&mut env);
-        let faults = faults(&env);
-        assert!(faults.len() == 1 && faults[0].starts_with(name), "{name}: {faults:?}");
-        assert!(!faults[0].contains("hunter2"), "{faults:?}");
+        let warnings: Vec<_> = env.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(faults(&env), [""; 0], "platforms set them for all that they run");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(name), "{name}: {warnings:?}");
+        assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
     }
+}
+
+#[test]
+fn a_standard_variable_is_read_as_its_specification_says() {
+    let read = |name: &'static str, value: &'static str| {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
+        let mut env = Env::from_map([endpoint, (name, value)]);
+        let trace = Settings::from_env(&mut env).trace;
+        assert!(env.warnings().is_empty() && env.faults().is_empty(), "{name}={value:?}");
+        trace
+    };
+    let mut env = Env::from_map::<&str, &str>([]);
+    Settings::from_env(&mut env);
+    for variable in env.variables().iter().filter(|variable| variable.name.starts_with("OTEL_")) {
+        for empty in ["", " \n"] {
+            read(variable.name, empty);
+        }
+    }
+    assert!(!read("OTEL_SDK_DISABLED", "TRUE").enabled && read("OTEL_SDK_DISABLED", "False").enabled);
+    assert!(read("OTEL_TRACES_EXPORTER", "None").export.is_none());
+    read("OTEL_TRACES_SAMPLER", "Always_Off");
+    read("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/protobuf");
+}
+
+#[test]
+fn an_exporter_among_others_is_used_all_the_same() {
+    for exporters in ["otlp,console", "console", "otlp,"] {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
+        let mut env = Env::from_map([endpoint, ("OTEL_TRACES_EXPORTER", exporters)]);
+        assert!(Settings::from_env(&mut env).trace.export.is_some());
+        assert_eq!(env.warnings().len(), 1, "{exporters}");
+    }
+}
+
+#[test]
+fn white_space_at_the_ends_is_no_part_of_a_value() {
+    let value = |text: &str| Env::from_map([("QUEUE", text)]).setting(Variable::new("QUEUE", ""), |_| true);
+    for text in ["email-queue\n", "email-queue\r\n", "\t email-queue  ", "\u{feff}email-queue\n"] {
+        assert_eq!(value(text).as_deref(), Some("email-queue"), "{text:?}");
+    }
+    let mut env = Env::from_map([("QUEUE", " \n")]);
+    env.setting(Variable::new("QUEUE", ""), |_| true);
+    assert_eq!(faults(&env), ["QUEUE=\"\": expected a text that is not empty"]);
 }
 
 #[test]

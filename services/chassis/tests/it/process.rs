@@ -62,7 +62,7 @@ fn every_fault_of_the_environment_is_printed_together() {
     assert!(output.stdout.is_empty());
     let faults = String::from_utf8(output.stderr).unwrap();
     let expected = [
-        r#"OPS_ADDR="9090": expected an IP address and a port such as 0.0.0.0:9090 (default: 0.0.0.0:9090)"#,
+        r#"OPS_ADDR="9090": expected an IP address and a port such as [::]:9090 (default: [::]:9090)"#,
         r#"LOG_FORMAT="xml": expected text or json (default: text)"#,
         r#"PAUSE="": expected a duration such as 500ms, 5s or 2m, from 0s to 10m (default: 0ms)"#,
     ];
@@ -124,6 +124,19 @@ fn a_healthcheck_tells_a_ready_process_from_one_that_is_not() {
     let (code, said) = check();
     assert_eq!(code, Some(1));
     assert!(said.starts_with(&format!("no answer from 127.0.0.1:{}: ", address.port())), "{said}");
+}
+
+#[test]
+fn a_service_listens_on_ipv6_and_on_ipv4_unless_it_is_told_otherwise() {
+    let reached = |listens: &str| {
+        let (_process, address) = Fixture::start(&[("OPS_ADDR", listens)]);
+        let said = output(&["healthcheck"], &[("OPS_ADDR", &address.to_string())]);
+        assert_eq!(said.status.code(), Some(0), "{listens}: {said:?}");
+        [("::1", address.port()), ("127.0.0.1", address.port())].map(|at| TcpStream::connect(at).is_ok())
+    };
+    assert_eq!(reached("[::]:0"), [true, true]);
+    assert_eq!(reached("0.0.0.0:0"), [false, true]);
+    assert_eq!(reached("[::1]:0"), [true, false]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Spans of a real process, as a collector receives them.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -13,7 +15,7 @@ use prost::Message;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::fixture::{Fixture, PATIENCE, output};
+use crate::fixture::{Fixture, PATIENCE};
 
 /// A request as the collector got it.
 struct Received {
@@ -131,13 +133,81 @@ fn a_collector_that_does_not_answer_holds_up_the_end_for_a_bounded_time() {
 }
 
 #[test]
-fn an_https_collector_that_nobody_can_vouch_for_is_one_clear_line() {
+fn an_https_collector_that_nobody_can_vouch_for_is_one_line_and_no_reason_to_fail() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let nobody = empty.path().to_str().unwrap();
-    let output = output(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"), ("SSL_CERT_FILE", nobody)]);
-    let line = "idle: traces cannot be sent: there are no root certificates for the collector: \
-                set OTEL_EXPORTER_OTLP_CERTIFICATE\n";
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(64), line));
+    let (mut process, _) =
+        Fixture::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"), ("SSL_CERT_FILE", nobody)]);
+    process.signal(Signal::SIGTERM);
+    let (code, lines) = process.end();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let reason = "there are no root certificates for the collector: set OTEL_EXPORTER_OTLP_CERTIFICATE";
+    assert_eq!(lines.iter().filter(|line| line.contains("WARN") && line.contains(reason)).count(), 1, "{lines:#?}");
+}
+
+/// What platforms set for everything that they run, and what people write.
+const UNUSABLE: [(&str, &str); 16] = [
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
+    ("OTEL_SDK_DISABLED", "1"),
+    ("OTEL_TRACES_SAMPLER", "xray"),
+    ("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:2000"),
+    ("OTEL_TRACES_EXPORTER", "otlp,console"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "team=orders,"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"),
+    ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/dev/null"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "authorization"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615"),
+];
+
+#[test]
+fn whatever_an_otel_variable_holds_is_one_line_and_traces_go_out_as_far_as_they_can() {
+    let (address, received) = collector(OK);
+    let endpoint = format!("http://{address}");
+    let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str());
+    let (mut process, _) = Fixture::start(&[&[base], &UNUSABLE[..]].concat());
+    process.signal(Signal::SIGTERM);
+    let (code, lines) = process.end();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    for (name, _) in UNUSABLE {
+        let told = lines.iter().filter(|line| line.contains("WARN") && line.contains(&format!("{name}=")));
+        assert_eq!(told.count(), 1, "{name}: {lines:#?}");
+    }
+    let Received { traces, .. } = received.recv_timeout(PATIENCE).unwrap();
+    let attributes = &traces.resource_spans[0].resource.as_ref().unwrap().attributes;
+    assert!(attributes.iter().any(|attribute| attribute.key == "team"), "{attributes:?}");
+}
+
+#[test]
+fn no_otel_variable_ends_a_service() {
+    let every = UNUSABLE.map(|(name, _)| name);
+    let others = [
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_SERVICE_NAME",
+        "OTEL_PROPAGATORS",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_BSP_MAX_CONCURRENT_EXPORTS",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    ];
+    let values: [&[u8]; 6] = [b"", b"\xff\xfe", b"18446744073709551615", b"-1", b"\n", b"http://[::1"];
+    for value in values {
+        let mut command = crate::fixture::command(&[]);
+        command.envs(every.iter().chain(&others).map(|name| (name, OsStr::from_bytes(value))));
+        let (mut process, _) = Fixture::spawn(command);
+        process.signal(Signal::SIGTERM);
+        let (code, lines) = process.end();
+        assert_eq!(code, Some(0), "{value:?}: {lines:#?}");
+    }
 }
 
 #[test]

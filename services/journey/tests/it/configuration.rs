@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use journey::{Broker, Plan, Process, SmtpOptions, SmtpServer, eventually, free_port};
+use journey::{Broker, Plan, Process, Request, SmtpOptions, SmtpServer, an_order, eventually, free_port};
 
 use crate::variables::{self, SERVICES, Variable};
 
@@ -15,7 +15,6 @@ const ENCODED: [&str; 3] = ["czNjcmV0LXBhNTV3b3Jk", "AGd1ZXN0AHMzY3JldC1wYTU1d29
 const DURATIONS: &[&str] = &["5", "5x", "-1s", "soon"];
 const ADDRESSES: &[&str] = &["9090", "localhost", "127.0.0.1:65536", "127.0.0.1:http"];
 const FILES: &[&str] = &["/nowhere/ca.pem", "/dev/null", "/proc/self/status", "/"];
-const ENDPOINTS: &[&str] = &["localhost:4318", "ftp://s3cret-pa55word", "http://u:s3cret-pa55word@host", "http://"];
 
 /// Values of each variable that are malformed or out of range. Those that take any text are not here.
 const WRONG: &[(&str, &[&str])] = &[
@@ -43,23 +42,6 @@ const WRONG: &[(&str, &[&str])] = &[
     ("MAX_DELIVERIES", &["2", "11", "-1", "many"]),
     ("MAX_REDRIVES", &["0", "many", "1.5", "99999999999"]),
     ("OPS_ADDR", ADDRESSES),
-    ("OTEL_EXPORTER_OTLP_CERTIFICATE", FILES),
-    ("OTEL_EXPORTER_OTLP_COMPRESSION", &["gzip", "zstd", "NONE", "1"]),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", ENDPOINTS),
-    ("OTEL_EXPORTER_OTLP_HEADERS", &["s3cret-pa55word", "=x", "a b=s3cret-pa55word", "a=1,s3cret-pa55word"]),
-    ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc", "http/json", "http", "1"]),
-    ("OTEL_EXPORTER_OTLP_TIMEOUT", &["0", "10s", "600001", "-1"]),
-    ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", FILES),
-    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", &["gzip", "zstd", "NONE", "1"]),
-    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ENDPOINTS),
-    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", &["s3cret-pa55word", "=x", "a b=s3cret-pa55word", "a=1,s3cret-pa55word"]),
-    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", &["grpc", "http/json", "http", "1"]),
-    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", &["0", "10s", "600001", "-1"]),
-    ("OTEL_RESOURCE_ATTRIBUTES", &["team", "=orders", "team=a,b", ","]),
-    ("OTEL_SDK_DISABLED", &["yes", "1", "TRUE", "maybe"]),
-    ("OTEL_TRACES_EXPORTER", &["console", "OTLP", "zipkin", "otlp,none"]),
-    ("OTEL_TRACES_SAMPLER", &["always", "jaeger_remote", "parentbased_", "1"]),
-    ("OTEL_TRACES_SAMPLER_ARG", &["-0.1", "1.1", "half", "NaN"]),
     ("PREFETCH", &["0", "65536", "many", "-1"]),
     ("PUBLISH_LANES", &["0", "33", "4.5", "many"]),
     ("PUBLISH_MAX_PENDING", &["0", "65537", "-1", "many"]),
@@ -83,7 +65,30 @@ const WRONG: &[(&str, &[&str])] = &[
 ];
 
 /// Any text will do for these, if it is one.
-const ANY_TEXT: [&str; 3] = ["OTEL_SERVICE_NAME", "QUEUE", "EVENT_ID"];
+const ANY_TEXT: [&str; 2] = ["QUEUE", "EVENT_ID"];
+
+/// The variables of OpenTelemetry, which end no service, and what of them cannot be used.
+const OTEL: [(&str, &str); 19] = [
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:s3cret-pa55word@host"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret-pa55word"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+    ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/dev/null"),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://s3cret-pa55word"),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=1,s3cret-pa55word"),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "team=orders,"),
+    ("OTEL_SDK_DISABLED", "yes"),
+    ("OTEL_TRACES_EXPORTER", "otlp,console"),
+    ("OTEL_TRACES_SAMPLER", "xray"),
+    ("OTEL_TRACES_SAMPLER_ARG", "half"),
+    ("OTEL_SERVICE_NAME", "\u{feff} "),
+];
 
 const SECRETS: [&str; 6] = [
     "AMQP_URL",
@@ -114,11 +119,18 @@ fn tells(said: &str, variable: &Variable, shown: &str) -> bool {
     said.lines().filter(|line| line.starts_with(&beginning) && ends(line)).count() == 1
 }
 
+/// The variables of a service that are not OpenTelemetry's.
+async fn ours(service: &str) -> Vec<Variable> {
+    let mut variables = variables::of(service).await;
+    variables.retain(|variable| !variable.name.starts_with("OTEL_"));
+    variables
+}
+
 #[tokio::test]
 async fn every_variable_that_is_set_and_empty_is_told_and_all_at_once() {
     for service in SERVICES {
-        let variables = variables::of(service).await;
-        let said = refused(service, variables.iter().map(|variable| (variable.name.as_str(), ""))).await;
+        let variables = ours(service).await;
+        let said = refused(service, variables.iter().map(|variable| (variable.name.as_str(), " \n"))).await;
         for variable in &variables {
             assert!(tells(&said, variable, "\"\""), "{service}: {variable:?} in\n{said}");
         }
@@ -129,7 +141,7 @@ async fn every_variable_that_is_set_and_empty_is_told_and_all_at_once() {
 #[tokio::test]
 async fn every_value_that_is_malformed_or_out_of_range_is_told_and_no_secret() {
     for service in SERVICES {
-        let variables = variables::of(service).await;
+        let variables = ours(service).await;
         let checked: Vec<_> = variables.iter().filter(|variable| !ANY_TEXT.contains(&variable.name.as_str())).collect();
         for round in 0..4 {
             let wrong = |variable: &&Variable| {
@@ -150,6 +162,37 @@ async fn every_value_that_is_malformed_or_out_of_range_is_told_and_no_secret() {
             assert!(!shows_the_secret(&said), "{service}: {said}");
         }
     }
+}
+
+#[tokio::test]
+async fn whatever_platforms_set_for_opentelemetry_orders_are_taken() {
+    let broker = Broker::shared().await;
+    let all = variables::of("order").await;
+    let known = all.iter().map(|variable| variable.name.as_str()).filter(|name| name.starts_with("OTEL_"));
+    assert_eq!(known.filter(|name| OTEL.iter().all(|(listed, _)| listed != name)).collect::<Vec<_>>(), [""; 0]);
+    for empty in [false, true] {
+        let set = |plan: Plan, (name, value): &(&'static str, &str)| plan.order(name, if empty { "" } else { value });
+        let mut order = OTEL.iter().fold(Plan::on(&broker), set).launch("order");
+        order.ready().await;
+        let port = order.http_port().await;
+        assert_eq!(Request::post(port, "/orders", &an_order()).send().await.status, 202);
+        let log = order.log();
+        for (name, _) in OTEL {
+            let told = log.lines().filter(|line| line.contains("warn") && line.contains(&format!("{name}="))).count();
+            assert_eq!(told, usize::from(!empty && name != "OTEL_SERVICE_NAME"), "{name}: {log}");
+        }
+        assert!(!shows_the_secret(&log), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn white_space_around_a_value_is_none_of_it() {
+    let broker = Broker::shared().await;
+    let plan = Plan::on(&broker).order("AMQP_URL", format!(" {}\r\n", broker.url())).order("DRAIN_DELAY", "0s\n");
+    let mut order = plan.launch("order");
+    order.ready().await;
+    let port = order.http_port().await;
+    assert_eq!(Request::post(port, "/orders", &an_order()).send().await.status, 202);
 }
 
 #[tokio::test]

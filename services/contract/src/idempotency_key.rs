@@ -1,4 +1,4 @@
-//! The client's name for a request, so that its repetition is the same order.
+//! The client's name for a request, so that its repetition has the same ids: the same order, and the same event.
 
 use std::str::FromStr;
 

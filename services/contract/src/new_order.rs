@@ -32,7 +32,8 @@ impl NewOrder {
     /// Gives the order its id, and makes of it the event that it was placed at `now`.
     ///
     /// With a key, the ids of the order and of the event follow from the key and the order's content: the same request
-    /// again is the same event. Without, each call is another order.
+    /// again is the same event, which each consumer's process handles once while it remembers it. Without, each call is
+    /// another order.
     pub fn place(self, key: Option<&IdempotencyKey>, now: Timestamp) -> CloudEvent<OrderEvent> {
         let (order_id, event_id) = match key {
             Some(key) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Exit, Limits, Process, Server, Shutdown, descriptors, listen};
+use chassis::{Exit, Health, Limits, Process, Server, Shutdown, descriptors, listen};
 use contract::OrderEvent;
 use messaging::Publisher;
 use tokio::time::sleep;
@@ -45,6 +45,8 @@ impl App {
         let readiness = Arc::new(Readiness::new(config.readiness_grace));
         let asked = readiness.clone();
         let ops = process.serve_ops(move || asked.health()).await?;
+        let (asked, shutdown) = (readiness.clone(), process.shutdown());
+        let health = move || if shutdown.is_requested() { Health::DRAINING } else { asked.health() };
 
         let publish_timeout = config.publisher.timeout;
         let limits = limits(config.publisher.max_pending);
@@ -53,7 +55,7 @@ impl App {
         let states = publisher.state();
         tokio::spawn(async move { readiness.follow(states).await });
 
-        let api = Arc::new(Api::new(publisher.clone(), publish_timeout, metrics));
+        let api = Arc::new(Api::new(publisher.clone(), publish_timeout, metrics, health));
         let http = Server::start("orders", listener, limits, move |request| {
             let api = api.clone();
             async move { api.answer(request).await }

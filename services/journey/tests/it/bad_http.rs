@@ -117,6 +117,24 @@ async fn requests_that_are_not_http_are_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn a_chunked_body_that_was_read_to_its_end_keeps_its_connection() {
+    let (_order, port) = order().await;
+    let text = an_order().to_string();
+    let (first, second) = text.split_at(30);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    for _ in 0..3 {
+        let chunks = format!("{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
+        stream.write_all(post("transfer-encoding: chunked\r\n", &chunks).as_bytes()).await.unwrap();
+        let answer = heard(&mut stream, "\"accepted\"").await;
+        assert!(answer.starts_with("HTTP/1.1 202 ") && !answer.contains("connection: close"), "{answer}");
+        // The rest of its body.
+        if !answer.ends_with('}') {
+            heard(&mut stream, "}").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_request_hides_in_the_body_of_another() {
     let (_order, port) = order().await;
     let hidden = "GET /openapi.json HTTP/1.1\r\nhost: o\r\n\r\n";

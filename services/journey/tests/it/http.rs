@@ -43,7 +43,7 @@ async fn an_accepted_order_is_held_by_every_required_queue() {
     let body = answer.json();
     let id = body["id"].as_str().unwrap();
     assert_eq!(body, json!({"id": id, "status": "accepted", "total": 900, "currency": "EUR"}));
-    assert_eq!(answer.header("location"), format!("/orders/{id}"));
+    assert_eq!(answer.header("location"), "", "there is nothing to be read");
 
     let cancelled = Request::new(port, "POST", &format!("/orders/{id}/cancel")).send().await;
     assert_eq!(cancelled.status, 202);
@@ -78,13 +78,54 @@ async fn what_is_not_an_order_is_told_what_is_wrong_with_it() {
         (Request::new(port, "POST", "/orders").body(an_order().to_string()), 415, "unsupported-media-type"),
         (post().body("{}"), 422, "invalid-body"),
         (post().body(r#"{"customer": 1, "items": [], "extra": null}"#), 422, "invalid-body"),
-        (Request::get(port, "/"), 404, "unknown-path"),
+        (post().body(&b"\xff\xfe{\0}\0"[..]), 400, "malformed-body"),
+        (Request::get(port, "/nothing"), 404, "unknown-path"),
         (Request::get(port, "/orders"), 405, "method-not-allowed"),
     ];
     for (request, status, problem) in refusals {
         refused_as(&request.send().await, status, problem);
     }
     assert_eq!(place(port).await.status, 202);
+}
+
+#[tokio::test]
+async fn what_proxies_and_other_clients_send_is_an_order_like_any_other() {
+    let (_order, port) = order(Plan::on(&Broker::shared().await)).await;
+    let text = an_order().to_string();
+    let with_type = |media_type: &str, body: String| {
+        Request::new(port, "POST", "/orders").header("content-type", media_type).body(body)
+    };
+    for request in [
+        with_type("application/json; charset=utf-8", format!("\u{feff}{text}")),
+        with_type("application/json;charset=UTF-8", text.clone()),
+        Request::post(port, "/orders?source=shop", &an_order()).header("x-forwarded-for", "::1, 10.0.0.1"),
+    ] {
+        assert_eq!(request.send().await.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn the_root_answers_health_checks_while_orders_are_taken_and_not_otherwise() {
+    let broker = Broker::shared().await;
+    let (mut ready, port) = order(Plan::on(&broker).order("DRAIN_DELAY", "10m").order("SHUTDOWN_TIMEOUT", "20m")).await;
+    for method in ["GET", "HEAD"] {
+        assert_eq!(Request::new(port, method, "/").send().await.status, 200);
+    }
+    assert_eq!(
+        ready.metric("http_server_request_duration_seconds_count", &[("route", "/"), ("status", "200")]).await,
+        2.0
+    );
+    ready.terminate();
+    let root = async || Request::get(port, "/").send().await;
+    let draining = eventually("it drains", root, |answer| answer.status == 503).await;
+    refused_as(&draining, 503, "not-ready");
+    assert_eq!(draining.json()["detail"], "draining");
+
+    let starting = Process::start("order", [("AMQP_URL", "amqp://127.0.0.1:1".to_owned())]);
+    let port = starting.http_port().await;
+    let root = async || Request::get(port, "/").send().await;
+    let told = eventually("it says why", root, |answer| answer.text().contains("refused")).await;
+    refused_as(&told, 503, "not-ready");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ const DEDUPE_CAPACITY: Setting = Setting {
     default: Some("100000"),
     otherwise: None,
     secret: false,
-    meaning: "how many handled events are remembered, so that none is handled twice; about 100 bytes each",
+    meaning: "how many handled events a process remembers, so that it handles none of them again; about 100 bytes each",
     accepts: |text| dedupe_capacity(text).is_some(),
 };
 

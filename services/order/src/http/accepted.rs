@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use contract::{Money, OrderId};
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -30,14 +30,12 @@ impl Accepted {
         Self { id, status: "accepted", total: None, currency: None }
     }
 
-    /// `202`, with the order's address and this as JSON.
+    /// `202`, with this as JSON. No `Location`: the service keeps no orders, so that nothing could be read there.
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
         let body = serde_json::to_vec(self).expect("texts and numbers are JSON");
-        let location = HeaderValue::try_from(format!("/orders/{}", self.id)).expect("an id is visible ASCII");
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = StatusCode::ACCEPTED;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response.headers_mut().insert(LOCATION, location);
         response
     }
 }

@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chassis::Health;
 use contract::{Cancellation, CloudEvent, NewOrder, OrderEvent, OrderId};
 use http_body_util::Full;
 use hyper::body::Body;
-use hyper::header::{ALLOW, CONNECTION, HOST, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
@@ -34,12 +35,19 @@ pub(crate) struct Api {
     publish_timeout: Duration,
     metrics: HttpMetrics,
     room: Room,
+    health: Box<dyn Fn() -> Health + Send + Sync>,
 }
 
 impl Api {
-    /// An interface that publishes what it accepts, and waits `publish_timeout` for the broker's confirm.
-    pub(crate) fn new(publisher: Publisher, publish_timeout: Duration, metrics: HttpMetrics) -> Self {
-        Self { publisher, publish_timeout, metrics, room: Room::new() }
+    /// An interface that publishes what it accepts, and waits `publish_timeout` for the broker's confirm. `health` tells whether
+    /// orders are taken.
+    pub(crate) fn new(
+        publisher: Publisher,
+        publish_timeout: Duration,
+        metrics: HttpMetrics,
+        health: impl Fn() -> Health + Send + Sync + 'static,
+    ) -> Self {
+        Self { publisher, publish_timeout, metrics, room: Room::new(), health: Box::new(health) }
     }
 
     /// Answers one request.
@@ -78,9 +86,22 @@ impl Api {
             (_, &Method::OPTIONS) => Ok(options(route)),
             (Route::Orders, &Method::POST) => self.place(&request.headers, upload).await,
             (Route::Cancel(id), &Method::POST) => self.cancel(id, &request.headers, upload).await,
+            (Route::Root, &(Method::GET | Method::HEAD)) => self.state(),
             (Route::Document, &(Method::GET | Method::HEAD)) => Ok(document::answer()),
             (_, _) => Err(Problem::new(Kind::MethodNotAllowed, format!("expected one of {}", route.allow()))),
         }
+    }
+
+    fn state(&self) -> Result<Answer, Problem> {
+        let health = (self.health)();
+        if !health.ready {
+            let reason = health.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            return Err(Problem::new(Kind::NotReady, format!("{}{reason}", health.state)));
+        }
+        let mut answer = Response::new(Full::from(serde_json::to_vec(&health).expect("health is JSON")));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
     }
 
     async fn place<B: Body<Data = Bytes, Error: Display>>(

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chassis::Health;
 use contract::OrderEvent;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
@@ -29,7 +30,11 @@ pub(super) fn api(registry: &Registry) -> Api {
     let nobody = |name: &str| (name == "AMQP_URL").then(|| "amqp://127.0.0.1:1".to_owned());
     let endpoint = Endpoint::from_settings(|setting| nobody(setting.name)).named("test");
     let publisher = Publisher::start::<OrderEvent>(endpoint, "test", PublisherOptions::default(), registry).unwrap();
-    Api::new(publisher, SHORTLY, HttpMetrics::register(registry).unwrap())
+    Api::new(publisher, SHORTLY, HttpMetrics::register(registry).unwrap(), || Health {
+        ready: true,
+        state: "connected",
+        reason: None,
+    })
 }
 
 /// A request that is well-formed up to its body.

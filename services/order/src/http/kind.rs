@@ -21,6 +21,7 @@ pub(super) enum Kind {
     RejectedByBroker,
     Unconfirmed,
     Overloaded,
+    NotReady,
 }
 
 impl Kind {
@@ -43,6 +44,7 @@ impl Kind {
             Self::RejectedByBroker => "urn:warren:problem:rejected-by-broker",
             Self::Unconfirmed => "urn:warren:problem:unconfirmed",
             Self::Overloaded => "urn:warren:problem:overloaded",
+            Self::NotReady => "urn:warren:problem:not-ready",
         }
     }
 
@@ -65,6 +67,7 @@ impl Kind {
             Self::RejectedByBroker => "The broker rejected it; some queue may hold it all the same.",
             Self::Unconfirmed => "It may have been sent, but the broker has not confirmed it.",
             Self::Overloaded => "Too much is on its way to the broker already. This was not sent.",
+            Self::NotReady => "Orders are not taken at the moment.",
         }
     }
 
@@ -85,14 +88,19 @@ impl Kind {
             | Self::Unroutable
             | Self::RejectedByBroker
             | Self::Unconfirmed
-            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::Overloaded
+            | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// Seconds after which a repetition may succeed; a text, as a header holds it.
     pub(super) fn retry_after(self) -> Option<&'static str> {
         match self {
-            Self::BrokerUnavailable | Self::RejectedByBroker | Self::Unconfirmed | Self::Overloaded => Some("1"),
+            Self::BrokerUnavailable
+            | Self::RejectedByBroker
+            | Self::Unconfirmed
+            | Self::Overloaded
+            | Self::NotReady => Some("1"),
             // An alarm lasts until consumers have made room; a missing binding until it is asserted again.
             Self::BrokerBlocked | Self::Unroutable => Some("5"),
             Self::MalformedRequest
@@ -112,7 +120,7 @@ impl Kind {
 #[cfg(test)]
 impl Kind {
     /// Each kind, for tests that compare them with the document.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::MalformedRequest,
         Self::MalformedOrderId,
         Self::MalformedIdempotencyKey,
@@ -129,5 +137,6 @@ impl Kind {
         Self::RejectedByBroker,
         Self::Unconfirmed,
         Self::Overloaded,
+        Self::NotReady,
     ];
 }

@@ -61,7 +61,7 @@ impl HttpMetrics {
             }
         }
         for method in 0..METHODS.len() {
-            for route in [Route::Orders, Route::Cancel(""), Route::Document] {
+            for route in [Route::Root, Route::Orders, Route::Cancel(""), Route::Document] {
                 metrics.refusals(method, route);
             }
             metrics.series(method, Route::Unknown, Kind::UnknownPath.status().as_u16());

@@ -58,15 +58,23 @@ const CANCEL: Operation = Operation {
 };
 
 /// All of them.
-pub(super) const OPERATIONS: [Operation; 7] = [
+pub(super) const OPERATIONS: [Operation; 10] = [
     PLACE,
     asked(Route::Orders, Method::OPTIONS, StatusCode::NO_CONTENT),
     CANCEL,
     asked(Route::Cancel(""), Method::OPTIONS, StatusCode::NO_CONTENT),
+    state(Method::GET),
+    state(Method::HEAD),
+    asked(Route::Root, Method::OPTIONS, StatusCode::NO_CONTENT),
     asked(Route::Document, Method::GET, StatusCode::OK),
     asked(Route::Document, Method::HEAD, StatusCode::OK),
     asked(Route::Document, Method::OPTIONS, StatusCode::NO_CONTENT),
 ];
+
+const fn state(method: Method) -> Operation {
+    let problems = &[Kind::MalformedRequest, Kind::NotReady];
+    Operation { route: Route::Root, method, success: StatusCode::OK, problems }
+}
 
 /// A question about the interface itself: only the request as such can be wrong.
 const fn asked(route: Route<'static>, method: Method, success: StatusCode) -> Operation {

@@ -3,6 +3,8 @@
 /// A resource, borrowed from a request's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
+    /// Whether orders are taken: where load balancers look that were told nothing.
+    Root,
     /// All orders.
     Orders,
     /// The cancellation of the order with this id, as it was written.
@@ -15,11 +17,12 @@ pub(super) enum Route<'p> {
 
 impl<'p> Route<'p> {
     /// How many there are, for tables by [`Route::index`].
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 5;
 
     /// The resource of a path as it was sent: nothing is decoded, so that each resource has one name.
     pub(super) fn of(path: &'p str) -> Self {
         match path {
+            "/" => Self::Root,
             "/orders" => Self::Orders,
             "/openapi.json" => Self::Document,
             other => Self::cancel(other).unwrap_or(Self::Unknown),
@@ -34,6 +37,7 @@ impl<'p> Route<'p> {
     /// The route as metrics, spans and the document name it.
     pub(super) fn template(self) -> &'static str {
         match self {
+            Self::Root => "/",
             Self::Orders => "/orders",
             Self::Cancel(_) => "/orders/{id}/cancel",
             Self::Document => "/openapi.json",
@@ -45,7 +49,7 @@ impl<'p> Route<'p> {
     pub(super) fn allow(self) -> &'static str {
         match self {
             Self::Orders | Self::Cancel(_) => "OPTIONS, POST",
-            Self::Document => "GET, HEAD, OPTIONS",
+            Self::Root | Self::Document => "GET, HEAD, OPTIONS",
             Self::Unknown => "",
         }
     }
@@ -57,6 +61,7 @@ impl<'p> Route<'p> {
             Self::Cancel(_) => 1,
             Self::Document => 2,
             Self::Unknown => 3,
+            Self::Root => 4,
         }
     }
 }
@@ -69,12 +74,12 @@ mod tests {
     fn a_path_names_one_resource_or_none() {
         let id = "01936d7c-5f0a-7cc3-9d0f-2f6f0a3c7e41";
         assert_eq!(Route::of("/orders"), Route::Orders);
+        assert_eq!(Route::of("/"), Route::Root);
         assert_eq!(Route::of("/openapi.json"), Route::Document);
         assert_eq!(Route::of(&format!("/orders/{id}/cancel")), Route::Cancel(id));
         assert_eq!(Route::of("/orders//cancel"), Route::Cancel(""));
         assert_eq!(Route::of("/orders/%2e%2e/cancel"), Route::Cancel("%2e%2e"));
-        let unknown =
-            ["", "/", "*", "/orders/", "//orders", "/ORDERS", "/orders/cancel", "/orders/a/b/cancel", "/orders/a"];
+        let unknown = ["", "*", "/orders/", "//orders", "/ORDERS", "/orders/cancel", "/orders/a/b/cancel", "/orders/a"];
         for path in unknown {
             assert_eq!(Route::of(path), Route::Unknown, "{path:?}");
         }

@@ -3,6 +3,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
+use contract::limits::MAX_BODY_BYTES;
 use futures_util::stream::{self, Stream, StreamExt};
 use http_body_util::{Full, StreamBody};
 use hyper::body::Frame;
@@ -29,7 +30,7 @@ async fn post_stream(api: &Api, body: impl Stream<Item = io::Result<Frame<Bytes>
 async fn what_is_not_there_is_not_found() {
     let api = api(&Registry::new());
     for (method, path) in
-        [("GET", "/"), ("POST", "/orders/"), ("DELETE", "/order"), ("GET", "/orders/1"), ("OPTIONS", "*")]
+        [("GET", "//"), ("POST", "/orders/"), ("DELETE", "/order"), ("GET", "/orders/1"), ("OPTIONS", "*")]
     {
         assert!(send(&api, request(method, path), "").await.is(Kind::UnknownPath), "{method} {path}");
     }
@@ -38,8 +39,14 @@ async fn what_is_not_there_is_not_found() {
 #[tokio::test]
 async fn a_method_that_a_path_does_not_know_is_told_those_it_knows() {
     let api = api(&Registry::new());
-    let refused =
-        [("GET", "/orders"), ("HEAD", "/orders"), ("PUT", CANCEL), ("POST", "/openapi.json"), ("get", "/openapi.json")];
+    let refused = [
+        ("GET", "/orders"),
+        ("HEAD", "/orders"),
+        ("PUT", CANCEL),
+        ("POST", "/openapi.json"),
+        ("POST", "/"),
+        ("get", "/openapi.json"),
+    ];
     for (method, path) in refused {
         let answer = send(&api, request(method, path), "").await;
         assert!(answer.is(Kind::MethodNotAllowed), "{method} {path}");
@@ -193,12 +200,44 @@ async fn a_body_that_breaks_off_is_refused() {
 }
 
 #[tokio::test]
-async fn after_a_chunked_body_the_connection_is_not_used_again() {
+async fn after_a_body_that_was_read_to_its_end_the_connection_is_used_again() {
     let api = api(&Registry::new());
-    let answer = send(&api, post("/orders").header("transfer-encoding", "chunked"), "{}").await;
-    assert!(answer.is(Kind::InvalidBody));
-    assert_eq!(answer.header("connection"), "close");
-    assert_eq!(send(&api, post("/orders"), "{}").await.header("connection"), "");
+    for request in [post("/orders"), post("/orders").header("transfer-encoding", "chunked")] {
+        let answer = send(&api, request, "{}").await;
+        assert!(answer.is(Kind::InvalidBody));
+        assert_eq!(answer.header("connection"), "");
+    }
+}
+
+#[tokio::test]
+async fn the_root_says_whether_orders_are_taken() {
+    let api = api(&Registry::new());
+    for method in ["GET", "HEAD"] {
+        let answer = send(&api, request(method, "/"), "").await;
+        assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "no-store"));
+        assert_eq!(answer.body["state"], "connected");
+    }
+    let reason = Some("broker away".to_owned());
+    let unready =
+        Api { health: Box::new(move || Health { ready: false, state: "connecting", reason: reason.clone() }), ..api };
+    let answer = send(&unready, request("GET", "/?elb"), "").await;
+    assert!(answer.is(Kind::NotReady));
+    assert_eq!(answer.body["detail"], "connecting: broker away");
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_make_room_for_one_that_does() {
+    let api = api(&Registry::new());
+    let half = vec![b' '; MAX_BODY_BYTES - 1];
+    let endless = || Box::pin(post_stream(&api, pieces(&[&half[..1], &half[1..]]).chain(stream::pending())));
+    let mut crowd: Vec<_> = (0..100).map(|_| endless()).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for each in &mut crowd {
+        let _ = each.as_mut().poll(&mut context);
+    }
+    let halves = ORDER.as_bytes().split_at(20);
+    assert!(post_stream(&api, pieces(&[halves.0, halves.1])).await.is(Kind::BrokerUnavailable));
+    assert!(crowd.swap_remove(0).await.is(Kind::Overloaded), "it came first, and waits for its client");
 }
 
 fn shown(registry: &Registry) -> String {

@@ -2,7 +2,7 @@
 
 use contract::{CloudEvent, DecodeError, OrderEvent, Raw, decode, limits::MAX_ATTRIBUTE};
 use jiff::Timestamp;
-use messaging::inside::{handed_on, read_letter};
+use messaging::inside::{handed_on, lapin_reads_method, lapin_reads_properties, read_letter};
 
 use super::bodies::travels;
 use super::mails::{can_be_forwarded, can_be_mailed};
@@ -49,9 +49,77 @@ fn is_told(error: &DecodeError) {
 pub fn frames(bytes: &[u8]) {
     let Some((piece, sent)) = bytes.split_first() else { return };
     let whole = handed_on(sent, sent.len().max(1));
-    assert_eq!(whole.len(), sent.len(), "lapin counts bytes");
     assert_eq!(handed_on(sent, usize::from(*piece).max(1)), whole, "it depends on how it is cut");
     assert_eq!(handed_on(&whole, sent.len().max(1)), whole, "what is clean is cleaned again");
+    is_read(&whole);
+    for method in from_outside(sent) {
+        let size = u32::try_from(method.len()).expect("a method is short").to_be_bytes();
+        is_read(&handed_on(&[&[METHOD, 0, 1], &size[..], &method, &[0xCE]].concat(), 1000));
+    }
+}
+
+const METHOD: u8 = 1;
+const HEADER: u8 = 2;
+/// No peer may agree to less, so that what fits is never too large.
+const FITS: usize = 4096 - 8;
+
+/// lapin reads every message's properties, and every method that carries somebody's text and is as long as it says.
+fn is_read(mut frames: &[u8]) {
+    while let [kind, _, _, a, b, c, d, rest @ ..] = frames {
+        let size = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let Some((payload, [0xCE, next @ ..])) = rest.split_at_checked(size) else { return };
+        match *kind {
+            METHOD if is_from_outside(payload) => assert!(lapin_reads_method(payload), "{payload:?}"),
+            HEADER if (12..=FITS).contains(&size) => assert!(lapin_reads_properties(payload), "{payload:?}"),
+            _ => {}
+        }
+        frames = next;
+    }
+}
+
+/// Methods whose text may be somebody's: their number, and what they are made of. Zero is a text, any other number so many bytes of the broker's own.
+const OUTSIDE: [([u8; 4], &[usize]); 7] = [
+    ([0, 60, 0, 60], &[0, 9, 0, 0]),
+    ([0, 60, 0, 71], &[9, 0, 0, 4]),
+    ([0, 60, 0, 50], &[2, 0, 0, 0]),
+    ([0, 60, 0, 30], &[0, 1]),
+    ([0, 20, 0, 40], &[2, 0, 4]),
+    ([0, 10, 0, 50], &[2, 0, 4]),
+    ([0, 10, 0, 60], &[0]),
+];
+
+/// Whether it is one of these, and as long as it says.
+fn is_from_outside(method: &[u8]) -> bool {
+    let found = OUTSIDE.iter().find(|(number, _)| method.starts_with(number));
+    found.is_some_and(|(_, parts)| {
+        let mut rest = method.get(4..);
+        for part in *parts {
+            rest = rest.and_then(|rest| match part {
+                0 => rest.get(1 + usize::from(*rest.first()?)..),
+                length => rest.get(*length..),
+            });
+        }
+        rest.is_some_and(<[u8]>::is_empty)
+    })
+}
+
+/// Each of them, with its texts made of these bytes.
+fn from_outside(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    OUTSIDE.iter().map(|(number, parts)| {
+        let mut method = number.to_vec();
+        let mut texts = bytes.chunks(1 + bytes.len() / 3).map(|text| &text[..text.len().min(255)]);
+        for part in *parts {
+            match part {
+                0 => {
+                    let text = texts.next().unwrap_or_default();
+                    method.push(u8::try_from(text.len()).expect("it is cut"));
+                    method.extend_from_slice(text);
+                }
+                length => method.resize(method.len() + length, 0),
+            }
+        }
+        method
+    })
 }
 
 /// Whether a message came before, and of how many bytes its body is; then its header frame's payload, and its body.

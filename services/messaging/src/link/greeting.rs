@@ -1,6 +1,8 @@
-//! What a broker says of itself in its first frame, and in its last.
+//! What a broker says of itself in its first method and in its last, and what came back.
 
 use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The broker's version, as far as behaviour depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,47 +17,52 @@ impl fmt::Display for Version {
     }
 }
 
-/// The frame `connection.start`, as it comes in.
-#[derive(Debug, Default)]
-pub(super) struct Greeting(Vec<u8>);
+/// What the broker said of itself, overheard because lapin keeps it to itself.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) version: OnceLock<Version>,
+    pub(super) farewell: OnceLock<String>,
+    /// How many messages came back, by channel: counted before lapin hears of it.
+    returns: [AtomicU64; COUNTERS],
+}
 
-/// No broker's greeting is as long as this; what is longer is nobody we know.
-const LONGEST_GREETING: usize = 16 * 1024;
+/// So many channels have a counter of their own. The lowest free number is a channel's, and publishers have fewer; where two share one, each only asks
+/// once too often.
+const COUNTERS: usize = 64;
 
-impl Greeting {
-    /// Takes what was read; whether the frame is there now.
-    pub(super) fn complete(&mut self, read: &[u8]) -> bool {
-        self.0.extend_from_slice(read);
-        let size = self
-            .0
-            .get(3..7)
-            .and_then(|size| size.try_into().ok())
-            .map_or(usize::MAX, |size| u32::from_be_bytes(size) as usize);
-        self.0.len() >= size.saturating_add(8) || self.0.len() > LONGEST_GREETING
+impl Heard {
+    /// How many messages came back on a channel so far.
+    pub(super) fn returns(&self, channel: u16) -> u64 {
+        self.returns[usize::from(channel) % COUNTERS].load(Ordering::Acquire)
     }
 
-    /// The entry `version` of the server's properties: a short string, the type `S`, and a long string.
-    pub(super) fn version(&self) -> Option<Version> {
-        let entry = b"\x07versionS";
-        let at = self.0.windows(entry.len()).position(|window| window == entry)? + entry.len();
-        let length = u32::from_be_bytes(self.0.get(at..at + 4)?.try_into().ok()?) as usize;
-        let text = std::str::from_utf8(self.0.get(at + 4..)?.get(..length)?).ok()?;
-        let mut numbers = text.split('.').map(|number| number.parse().ok());
-        Some(Version { major: numbers.next()??, minor: numbers.next()?? })
+    /// Another message came back on a channel.
+    pub(super) fn returned(&self, channel: u16) {
+        self.returns[usize::from(channel) % COUNTERS].fetch_add(1, Ordering::Release);
     }
 }
 
-/// How many bytes the longest `connection.close` takes.
-const LONGEST_FAREWELL: usize = 7 + 4 + 2 + 1 + 255 + 4 + 1;
+impl Default for Heard {
+    fn default() -> Self {
+        let returns = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { version: OnceLock::new(), farewell: OnceLock::new(), returns }
+    }
+}
 
-/// The broker's words if what was read ends in a `connection.close`: the last frame it sends.
-pub(super) fn farewell(read: &[u8]) -> Option<String> {
-    let end = &read[read.len().saturating_sub(LONGEST_FAREWELL)..];
-    let start = end.windows(11).position(|head| head[..3] == [1, 0, 0] && head[7..] == [0, 10, 0, 50])?;
-    let arguments = &end[start + 11..];
-    let length = usize::from(*arguments.get(2)?);
-    let words = arguments.get(3..3 + length)?;
-    Some(String::from_utf8_lossy(words).into_owned())
+/// The version that a `connection.start` tells: the entry `version` of the server's properties, a short string, the type `S`, and a long string.
+pub(super) fn version(start: &[u8]) -> Option<Version> {
+    let entry = b"\x07versionS";
+    let at = start.windows(entry.len()).position(|window| window == entry)? + entry.len();
+    let length = u32::from_be_bytes(start.get(at..at + 4)?.try_into().ok()?) as usize;
+    let text = std::str::from_utf8(start.get(at + 4..)?.get(..length)?).ok()?;
+    let mut numbers = text.split('.').map(|number| number.parse().ok());
+    Some(Version { major: numbers.next()??, minor: numbers.next()?? })
+}
+
+/// The broker's words in a `connection.close`: after class, method and a code, a short string.
+pub(super) fn farewell(close: &[u8]) -> Option<String> {
+    let length = usize::from(*close.get(6)?);
+    Some(String::from_utf8_lossy(close.get(7..7 + length)?).into_owned())
 }
 
 #[cfg(test)]
@@ -63,20 +70,13 @@ mod tests {
     use super::*;
 
     fn start(properties: &[u8]) -> Vec<u8> {
-        let payload = [&[0, 10, 0, 10, 0, 9][..], properties].concat();
-        let size = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&[1, 0, 0][..], &size, &payload, &[0xCE]].concat()
+        [&[0, 10, 0, 10, 0, 9][..], properties].concat()
     }
 
     #[test]
-    fn the_version_is_found_however_the_frame_is_cut() {
-        let frame = start(b"\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x054.3.6");
-        for cut in 0..frame.len() {
-            let mut greeting = Greeting::default();
-            assert!(!greeting.complete(&frame[..cut]), "complete after {cut}");
-            assert!(greeting.complete(&frame[cut..]));
-            assert_eq!(greeting.version(), Some(Version { major: 4, minor: 3 }));
-        }
+    fn the_version_is_found_among_the_servers_properties() {
+        let start = start(b"\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x054.3.6");
+        assert_eq!(version(&start), Some(Version { major: 4, minor: 3 }));
     }
 
     #[test]
@@ -86,20 +86,23 @@ mod tests {
             b"\x07versionS\x00\x00\x00\x63",
             b"\x07versionS\x00\x00\x00\x03new",
         ] {
-            let mut greeting = Greeting::default();
-            assert!(greeting.complete(&start(properties)));
-            assert_eq!(greeting.version(), None);
+            assert_eq!(version(&start(properties)), None);
         }
     }
 
     #[test]
-    fn a_farewell_is_heard_at_the_end_of_a_read() {
-        let words = "CONNECTION_FORCED - bye";
-        let close =
-            [&[1, 0, 0, 0, 0, 0, 34, 0, 10, 0, 50, 1, 64, 23][..], words.as_bytes(), &[0, 0, 0, 0, 0xCE]].concat();
-        assert_eq!(farewell(&close).as_deref(), Some(words));
-        assert_eq!(farewell(&[&[7; 4000][..], &close].concat()).as_deref(), Some(words));
-        assert_eq!(farewell(&close[..20]), None);
-        assert_eq!(farewell(&[]), None);
+    fn a_farewell_is_what_the_broker_says_and_no_more() {
+        let close = b"\x00\x0a\x00\x32\x01\x40\x03bye\x00\x00\x00\x00";
+        assert_eq!(farewell(close).as_deref(), Some("bye"));
+        assert_eq!(farewell(&close[..9]), None);
+        assert_eq!(farewell(b"\x00\x0a\x00\x32"), None);
+    }
+
+    #[test]
+    fn what_came_back_on_one_channel_did_not_on_another() {
+        let heard = Heard::default();
+        [7, 7, 40].into_iter().for_each(|channel| heard.returned(channel));
+        assert_eq!([1, 7, 40].map(|channel| heard.returns(channel)), [0, 2, 1]);
+        assert!([0, 2047, u16::MAX].iter().all(|channel| heard.returns(*channel) == 0), "any number is a channel's");
     }
 }

@@ -1,11 +1,13 @@
 //! A door to what happens to bytes between the socket and lapin.
 
-use super::greeting::{Greeting, farewell};
+use lapin::protocol::basic::parse_properties;
+use lapin::protocol::parse_class;
+
 use super::inlet::Inlet;
 
 /// What is left for lapin of what was sent, where it comes in pieces of this length and no more is taken at once.
 pub fn handed_on(sent: &[u8], piece: usize) -> Vec<u8> {
-    let (mut inlet, mut greeting) = (Inlet::default(), Some(Greeting::default()));
+    let mut inlet = Inlet::new(Default::default());
     let (mut out, mut room) = (Vec::with_capacity(sent.len()), vec![0; piece]);
     let mut hand_on = |inlet: &mut Inlet| {
         while let length @ 1.. = inlet.hand_on(&mut room) {
@@ -13,14 +15,20 @@ pub fn handed_on(sent: &[u8], piece: usize) -> Vec<u8> {
         }
     };
     for read in sent.chunks(piece) {
-        if greeting.as_mut().is_some_and(|greeting| greeting.complete(read)) {
-            let _ = greeting.take().map(|greeting| greeting.version());
-        }
-        let _ = farewell(read);
         inlet.take(read);
         hand_on(&mut inlet);
     }
     inlet.end();
     hand_on(&mut inlet);
     out
+}
+
+/// Whether lapin reads a method that is all of a frame's payload.
+pub fn lapin_reads_method(payload: &[u8]) -> bool {
+    matches!(parse_class(payload), Ok(([], _)))
+}
+
+/// Whether lapin reads the properties in the payload of a header frame, after class, weight and body size.
+pub fn lapin_reads_properties(payload: &[u8]) -> bool {
+    payload.get(12..).is_some_and(|properties| matches!(parse_properties(properties), Ok(([], _))))
 }

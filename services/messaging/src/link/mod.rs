@@ -24,13 +24,16 @@ use crate::{Endpoint, Error, tls};
 mod greeting;
 #[cfg(test)]
 mod tests;
+use greeting::Heard;
 pub(crate) use greeting::Version;
 mod inlet;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 use inlet::Inlet;
+mod oversize;
+mod payload;
 mod wire;
-use wire::{Heard, Io, Timers, Wire};
+use wire::{Io, Timers, Wire};
 
 /// How long each step of a connection may take: reaching the broker, its greeting, each answer of it.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
@@ -88,13 +91,7 @@ impl Link {
         };
         let heard = Arc::<Heard>::default();
         let (open, closed) = oneshot::channel();
-        let wire = Wire {
-            io,
-            inlet: Inlet::default(),
-            greeting: Some(Default::default()),
-            heard: Arc::clone(&heard),
-            _open: open,
-        };
+        let wire = Wire { io, inlet: Inlet::new(Arc::clone(&heard)), _open: open };
         let login = login(endpoint, metrics.role(), wire);
         let connection = timeout(STEP, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
         let (sender, condition) = watch::channel(Condition::default());

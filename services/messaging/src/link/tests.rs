@@ -52,11 +52,3 @@ async fn a_peer_that_speaks_something_else_is_no_broker() {
     peer.await.unwrap();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }
-
-#[test]
-fn what_came_back_on_one_channel_did_not_on_another() {
-    let heard = Heard::default();
-    [7, 7, 40].into_iter().for_each(|channel| heard.returned(channel));
-    assert_eq!([1, 7, 40].map(|channel| heard.returns(channel)), [0, 2, 1]);
-    assert!([0, 2047, u16::MAX].iter().all(|channel| heard.returns(*channel) == 0), "any number is a channel's");
-}

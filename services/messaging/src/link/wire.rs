@@ -3,8 +3,6 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,15 +14,12 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::client::TlsStream;
 
-use super::greeting::{Greeting, Version, farewell};
 use super::inlet::Inlet;
 
-/// An open socket. What the broker says of itself on it is overheard, because lapin keeps it to itself.
+/// An open socket, and what is made of what comes in on it.
 pub(super) struct Wire {
     pub(super) io: Io,
     pub(super) inlet: Inlet,
-    pub(super) greeting: Option<Greeting>,
-    pub(super) heard: Arc<Heard>,
     /// Dropped with the wire, and so tells that lapin is done with it.
     pub(super) _open: oneshot::Sender<()>,
 }
@@ -32,52 +27,6 @@ pub(super) struct Wire {
 pub(super) enum Io {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// What the broker said of itself.
-#[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) version: OnceLock<Version>,
-    pub(super) farewell: OnceLock<String>,
-    /// How many messages came back, by channel: counted before lapin hears of it.
-    returns: [AtomicU64; COUNTERS],
-}
-
-/// So many channels have a counter of their own. The lowest free number is a channel's, and publishers have fewer; where two share one, each only asks
-/// once too often.
-const COUNTERS: usize = 64;
-
-impl Heard {
-    /// How many messages came back on a channel so far.
-    pub(super) fn returns(&self, channel: u16) -> u64 {
-        self.returns[usize::from(channel) % COUNTERS].load(Ordering::Acquire)
-    }
-
-    /// Another message came back on a channel.
-    pub(super) fn returned(&self, channel: u16) {
-        self.returns[usize::from(channel) % COUNTERS].fetch_add(1, Ordering::Release);
-    }
-}
-
-impl Default for Heard {
-    fn default() -> Self {
-        let returns = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { version: OnceLock::new(), farewell: OnceLock::new(), returns }
-    }
-}
-
-impl Wire {
-    fn overhear(&mut self, read: &[u8]) {
-        if let Some(greeting) = &mut self.greeting
-            && greeting.complete(read)
-        {
-            greeting.version().map(|version| self.heard.version.set(version));
-            self.greeting = None;
-        }
-        if let Some(words) = farewell(read) {
-            let _ = self.heard.farewell.set(words);
-        }
-    }
 }
 
 impl AsyncRead for Wire {
@@ -97,10 +46,7 @@ impl AsyncRead for Wire {
                 self.inlet.end();
                 return Poll::Ready(Ok(self.inlet.hand_on(buffer)));
             }
-            self.overhear(read.filled());
             self.inlet.take(read.filled());
-            let Self { inlet, heard, .. } = &mut *self;
-            inlet.returned().for_each(|channel| heard.returned(channel));
         }
     }
 }

@@ -9,6 +9,8 @@ pub enum Exit {
     Failed(String),
     /// It was told something that cannot be: exit code 64.
     Misconfigured(String),
+    /// Some of what it was given could not be done: exit code 65.
+    Incomplete(String),
     /// What it needs is not there: exit code 69.
     Unavailable(String),
 }
@@ -19,6 +21,7 @@ impl Exit {
         match self {
             Self::Failed(_) => 1,
             Self::Misconfigured(_) => 64,
+            Self::Incomplete(_) => 65,
             Self::Unavailable(_) => 69,
         }
     }
@@ -26,7 +29,10 @@ impl Exit {
     /// The reason, for one log line.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Failed(reason) | Self::Misconfigured(reason) | Self::Unavailable(reason) => reason,
+            Self::Failed(reason)
+            | Self::Misconfigured(reason)
+            | Self::Incomplete(reason)
+            | Self::Unavailable(reason) => reason,
         }
     }
 }

@@ -107,7 +107,7 @@ pub enum Error {
         /// What was looked for, such as `queue "email-queue.dead"`.
         object: String,
     },
-    /// A dead letter was not taken by its queue, so this one and those behind it stay dead.
+    /// Dead letters have no queue to go to, or no broker, so that this one and those behind it stay dead.
     #[error("{moved} dead letters were moved to {queue:?}, and then one was not: {reason}")]
     NotMoved {
         /// The queue.

@@ -23,5 +23,5 @@ async fn redrive(config: Option<Config>, process: &Process) -> Result<(), Exit> 
     };
     let summary = messaging::redrive::run(endpoint, options, process.registry(), stop).await.map_err(exit::of)?;
     info!("{summary}");
-    Ok(())
+    exit::after(&summary)
 }

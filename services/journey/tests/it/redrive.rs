@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{pending, ready};
 
 use contract::CONTENT_TYPE;
-use journey::{Broker, Message, Process, eventually, in_time};
+use journey::{Broker, Message, Options, Process, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::redrive::{self, RedriveOptions, Summary};
@@ -71,7 +71,7 @@ async fn a_dead_letter_is_handled_after_its_redrive_and_its_attempts_begin_anew(
     publish(&broker, &["a"]).await;
     eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
     let summary = redrive(&broker, options()).await.unwrap();
-    assert_eq!(summary, Summary { found: 1, moved: 1, refused: 0, dry_run: false });
+    assert_eq!(summary, Summary { found: 1, moved: 1, refused: 0, not_taken: 0, dry_run: false });
     let seen = actor.eventually("it is handled", |seen| seen.len() == 2).await;
     assert_eq!((seen[1].attempt, seen[1].redriven), (1, 1));
     drained(&broker).await;
@@ -127,7 +127,7 @@ async fn dry_runs_beyond_a_queues_usual_delivery_limit_leave_every_dead_letter()
     // A quorum queue that nobody told otherwise drops what has come back more than twenty times.
     for _ in 0..25 {
         let summary = redrive(&broker, RedriveOptions { dry_run: true, ..options() }).await.unwrap();
-        assert_eq!(summary, Summary { found: 5, moved: 5, refused: 0, dry_run: true });
+        assert_eq!(summary, Summary { found: 5, moved: 5, refused: 0, not_taken: 0, dry_run: true });
         eventually("all are back", || broker.depth(DEAD), |&depth| depth == Some(5)).await;
     }
     assert_eq!(ids(&broker, DEAD).await, ["1", "2", "3", "4", "5"]);
@@ -167,7 +167,7 @@ async fn what_was_moved_too_often_is_refused_and_stays() {
         assert!(broker.publish("", DEAD, letter.properties, &letter.body).await);
     }
     let summary = redrive(&broker, options()).await.unwrap();
-    assert_eq!(summary, Summary { found: 1, moved: 0, refused: 1, dry_run: false });
+    assert_eq!(summary, Summary { found: 1, moved: 0, refused: 1, not_taken: 0, dry_run: false });
     assert_eq!((ids(&broker, DEAD).await.len(), broker.depth(QUEUE).await), (1, Some(0)));
 }
 
@@ -225,9 +225,31 @@ async fn the_binary_moves_what_it_is_told_to_says_so_and_ends() {
     };
     let (code, log) = run(QUEUE).await;
     assert_eq!(code, 0, "{log}");
-    assert!(log.contains("dead letters found: 2, moved: 1, left: 1, of these refused: 0"), "{log}");
+    assert!(log.contains("dead letters found: 2, moved: 1, left: 1, of these refused: 0, not taken: 0"), "{log}");
     assert_eq!((ids(&broker, QUEUE).await, ids(&broker, DEAD).await), (vec!["a".to_owned()], vec!["b".to_owned()]));
     let (code, log) = run("no-such-queue").await;
     assert_eq!(code, 64, "{log}");
     assert!(log.contains("no-such-queue.dead"), "{log}");
+}
+
+#[tokio::test]
+async fn a_letter_that_the_broker_takes_no_more_is_named_and_stepped_over() {
+    let broker = Broker::with(Options::new().line("max_message_size = 16777216")).await;
+    dead_letters(&broker, &[("a", DeadReason::Attempts)]).await;
+    let (properties, _) = message("huge", "huge");
+    assert!(broker.publish("", DEAD, properties, &vec![b'x'; 1_000_000]).await);
+    let (properties, body) = message("b", "b");
+    assert!(broker.publish("", DEAD, properties, &body).await);
+    // Somebody lowers the limit.
+    broker.rabbitmqctl(&["eval", "persistent_term:put(max_message_size, 262144)."]).await;
+    let mut redrive = Process::start("redrive", [("AMQP_URL", broker.url_as("redrive")), ("QUEUE", QUEUE.to_owned())]);
+    let code = redrive.exit_code().await;
+    let log = redrive.log();
+    assert_eq!(code, 65, "{log}");
+    assert!(log.contains("dead letters found: 3, moved: 2, left: 1, of these refused: 0, not taken: 1"), "{log}");
+    assert!(log.lines().any(|line| line.contains("letter cannot be moved") && line.contains("huge")), "{log}");
+    // One that was under way as the broker closed the channel may have arrived twice.
+    let mut moved = ids(&broker, QUEUE).await;
+    moved.dedup();
+    assert_eq!((moved, ids(&broker, DEAD).await), (vec!["a".to_owned(), "b".to_owned()], vec!["huge".to_owned()]));
 }

@@ -1,6 +1,7 @@
 //! One channel to the queue: the deliveries it brings, and the answers it takes.
 
 use std::future::pending;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -14,7 +15,7 @@ use lapin::types::FieldTable;
 use super::acks::Reply;
 use crate::Error;
 use crate::error::reply;
-use crate::letter::Letter;
+use crate::letter::{Letter, Reader};
 use crate::link::Link;
 
 /// What a subscription brings: a letter, or the error that ended it, or its end.
@@ -25,12 +26,14 @@ pub(super) struct Feed<'a> {
     link: &'a Link,
     channel: Channel,
     queue: &'static str,
+    reader: Arc<Reader>,
     subscription: Option<lapin::Consumer>,
 }
 
 impl<'a> Feed<'a> {
     pub(super) fn new(link: &'a Link, channel: Channel, queue: &'static str) -> Self {
-        Self { link, channel, queue, subscription: None }
+        let reader = Arc::new(Reader::consumer(link.user(), link.server_version()));
+        Self { link, channel, queue, reader, subscription: None }
     }
 
     /// Subscribes. A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
@@ -53,7 +56,7 @@ impl<'a> Feed<'a> {
         self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
         // All of it is here by now, and after it the end.
         while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
-            last.push(Box::new(Letter::new(delivery)));
+            last.push(Box::new(Letter::new(delivery, Arc::clone(&self.reader))));
         }
         Ok(last)
     }
@@ -61,14 +64,15 @@ impl<'a> Feed<'a> {
     /// What comes next; never anything without a subscription. After an end it must not be asked again: the stream is not fused.
     pub(super) async fn next(&mut self) -> Next {
         match &mut self.subscription {
-            Some(subscription) => letter(subscription.next().await),
+            Some(subscription) => letter(subscription.next().await, &self.reader),
             None => pending().await,
         }
     }
 
     /// What has come already.
     pub(super) fn next_now(&mut self) -> Option<Next> {
-        self.subscription.as_mut()?.next().now_or_never().map(letter)
+        let next = self.subscription.as_mut()?.next().now_or_never()?;
+        Some(letter(next, &self.reader))
     }
 
     /// Sends answers one after the other: a tag must not be named after one that covered it.
@@ -109,7 +113,7 @@ fn refusal(error: lapin::Error, queue: &str) -> Error {
     }
 }
 
-fn letter(delivery: Option<lapin::Result<Delivery>>) -> Next {
+fn letter(delivery: Option<lapin::Result<Delivery>>, reader: &Arc<Reader>) -> Next {
     let delivery = delivery?.map_err(Error::lost);
-    Some(delivery.map(|delivery| Box::new(Letter::new(delivery))))
+    Some(delivery.map(|delivery| Box::new(Letter::new(delivery, Arc::clone(reader)))))
 }

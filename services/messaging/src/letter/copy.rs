@@ -3,16 +3,18 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use opentelemetry::trace::SpanContext;
 
-use super::{Letter, headers as h, trace};
+use super::{Letter, Reader, headers as h, trace};
 use crate::publisher::Outgoing;
 
 /// The longest error that a header holds, in bytes.
 const ERROR_BYTES: usize = 1024;
-/// With more than this the headers would not fit a frame together with ours; the body then travels without them.
+/// With more than this the headers would not fit a frame together with ours; the largest are then left out.
 const FOREIGN_BYTES: usize = 64 * 1024;
+/// As the address of an answer it is the broker's own, which it takes only from a client that waits for one.
+const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
 
 /// A message to publish to a queue before its original may be acknowledged.
 #[derive(Debug, Clone)]
@@ -39,22 +41,62 @@ impl Copy {
         self.properties.message_id().as_ref().map(ShortString::as_str)
     }
 
-    /// The bytes as they are, the trace, where it first came from, and what else outlives a copy; with `foreign`, all headers but the broker's.
-    pub(super) fn of(letter: &Letter, original: &BasicProperties, queue: String, foreign: bool) -> Self {
-        let mut headers = FieldTable::default();
+    /// The message as it is, with all its headers but the broker's, and where it first came from.
+    pub(super) fn of(letter: &Letter, original: &BasicProperties, queue: String) -> Self {
+        let headers = FieldTable::default();
+        let body = Bytes::copy_from_slice(letter.body());
+        let mut copy = Self { queue, properties: lasting(original), headers, body };
         if let Some(from) = letter.headers() {
-            let foreign = foreign && h::table_weight(from) <= FOREIGN_BYTES;
-            for (name, value) in from {
-                let kept = |kept: &[&str]| kept.contains(&name.as_str());
-                // Ours as well: anybody can publish a header of that name.
-                let lasting = (kept(&h::TRACE) || kept(&h::LASTING)) && h::weight(value) <= ERROR_BYTES;
-                if lasting || foreign && !h::is_brokers(name.as_str()) && !h::is_ours(name.as_str()) {
-                    headers.insert(name.clone(), value.clone());
-                }
+            copy.take_ours(letter, from);
+            copy = copy.take_foreign(from);
+        }
+        if let Some(expiration) = original.expiration() {
+            copy = copy.text(h::EXPIRATION, expiration.as_str());
+        }
+        if let Some(user) = original.user_id().as_ref().filter(|_| !letter.is_ours()) {
+            copy = copy.text(h::USER_ID, user.as_str());
+        }
+        copy.text(h::EXCHANGE, letter.exchange()).text(h::ROUTING_KEY, letter.routing_key())
+    }
+
+    /// Takes over what outlives every copy.
+    fn take_ours(&mut self, letter: &Letter, from: &FieldTable) {
+        let kept = h::LASTING.iter().filter(|_| letter.may_be_copy()).chain(&h::TRACE);
+        for name in kept {
+            // Ours as well: anybody can publish a header of that name.
+            if let Some(value) = from.inner().get(*name).filter(|value| h::weight(value) <= ERROR_BYTES) {
+                self.headers.insert((*name).into(), value.clone());
             }
         }
-        let copy = Self { queue, properties: lasting(original), headers, body: Bytes::copy_from_slice(letter.body()) };
-        copy.text(h::EXCHANGE, letter.exchange()).text(h::ROUTING_KEY, letter.routing_key())
+    }
+
+    /// Takes over what is neither ours nor the broker's, the smallest first, as far as there is room.
+    fn take_foreign(mut self, from: &FieldTable) -> Self {
+        let is_foreign = |name: &str| !h::is_brokers(name) && !h::is_ours(name) && !h::TRACE.contains(&name);
+        let mut foreign: Vec<_> = from.into_iter().filter(|(name, _)| is_foreign(name.as_str())).collect();
+        foreign.sort_by_key(|(name, value)| h::entry_weight(name, value));
+        let mut room = FOREIGN_BYTES;
+        let fits = |(name, value): &(&ShortString, &AMQPValue)| {
+            room = room.saturating_sub(h::entry_weight(name, value));
+            room > 0
+        };
+        let (kept, left_out): (Vec<_>, Vec<_>) = foreign.into_iter().partition(fits);
+        for (name, value) in kept {
+            self.headers.insert(name.clone(), value.clone());
+        }
+        if left_out.is_empty() {
+            return self;
+        }
+        let names: Vec<_> = left_out.iter().map(|(name, _)| name.as_str()).collect();
+        self.text(h::LEFT_OUT, &names.join(", "))
+    }
+
+    /// Writes our user's name, by which we know the copy again.
+    pub(super) fn signed(mut self, reader: &Reader) -> Self {
+        if let Some(user) = reader.user() {
+            self.properties = self.properties.with_user_id(user.clone());
+        }
+        self
     }
 
     pub(super) fn text(mut self, name: &'static str, text: &str) -> Self {
@@ -87,7 +129,7 @@ impl Copy {
     }
 }
 
-// Not `expiration`, or a dead letter would vanish; not `user_id`, which the broker refuses of anybody else.
+// Not `expiration`, or a copy would vanish; not `user_id`, which the broker refuses of anybody else. Both are headers of ours.
 fn lasting(original: &BasicProperties) -> BasicProperties {
     let mut copy = BasicProperties::default().with_delivery_mode(2);
     if let Some(content_type) = original.content_type() {
@@ -102,6 +144,9 @@ fn lasting(original: &BasicProperties) -> BasicProperties {
     if let Some(correlation_id) = original.correlation_id() {
         copy = copy.with_correlation_id(correlation_id.clone());
     }
+    if let Some(reply_to) = original.reply_to().as_ref().filter(|reply_to| reply_to.as_str() != DIRECT_REPLY) {
+        copy = copy.with_reply_to(reply_to.clone());
+    }
     if let Some(kind) = original.kind() {
         copy = copy.with_type(kind.clone());
     }
@@ -110,6 +155,9 @@ fn lasting(original: &BasicProperties) -> BasicProperties {
     }
     if let Some(app_id) = original.app_id() {
         copy = copy.with_app_id(app_id.clone());
+    }
+    if let Some(cluster_id) = original.cluster_id() {
+        copy = copy.with_cluster_id(cluster_id.clone());
     }
     if let Some(priority) = original.priority() {
         copy = copy.with_priority(*priority);

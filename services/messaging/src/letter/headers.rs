@@ -24,8 +24,14 @@ pub(crate) const GIVEN_BACK: &str = "warren-given-back";
 pub(crate) const FAILED_SPAN: &str = "warren-failed-span";
 /// The W3C trace context.
 pub(crate) use crate::trace::HEADERS as TRACE;
+/// When it would have expired, in milliseconds: as a property it would let a copy vanish.
+pub(crate) const EXPIRATION: &str = "warren-expiration";
+/// Who published it first: as a property the broker takes it from nobody else.
+pub(crate) const USER_ID: &str = "warren-user-id";
+/// The headers that a copy was too small for, by name.
+pub(crate) const LEFT_OUT: &str = "warren-left-out";
 /// What of ours outlives every copy.
-pub(crate) const LASTING: [&str; 3] = [FIRST_FAILURE, REDRIVEN, FAILED_SPAN];
+pub(crate) const LASTING: [&str; 6] = [FIRST_FAILURE, REDRIVEN, FAILED_SPAN, EXPIRATION, USER_ID, LEFT_OUT];
 /// Set by quorum queues on every delivery but the first.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 /// The same, from RabbitMQ 4.3 on, which counts every return here.
@@ -95,5 +101,10 @@ pub(crate) fn weight(value: &AMQPValue) -> usize {
 
 /// About how many bytes a table's entries take in a frame.
 pub(crate) fn table_weight(table: &FieldTable) -> usize {
-    table.into_iter().map(|(name, value)| 1 + name.as_str().len() + weight(value)).sum()
+    table.into_iter().map(|(name, value)| entry_weight(name, value)).sum()
+}
+
+/// About how many bytes one entry takes in a frame.
+pub(crate) fn entry_weight(name: &ShortString, value: &AMQPValue) -> usize {
+    1 + name.as_str().len() + weight(value)
 }

@@ -1,6 +1,7 @@
 //! A door to all that is made of a delivered message's headers.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use contract::{Event, decode};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use opentelemetry::trace::SpanContext;
 
 use super::headers::table_weight;
-use super::{Copy, DeadReason, Letter};
+use super::{Copy, DeadReason, Letter, Reader};
 
 /// Class, weight and body size come before the properties.
 const BEFORE_PROPERTIES: usize = 12;
@@ -29,7 +30,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     assert!(properties.headers().as_ref().is_none_or(|headers| depth(headers) <= DEEPEST), "nested too deep");
     let mut delivery = Delivery::mock(1, "an-exchange".into(), "order.placed".into(), redelivered, body.to_vec());
     delivery.properties = properties;
-    let letter = Letter::new(delivery);
+    let letter = Letter::new(delivery, reader());
     let _ = (letter.published_span(), letter.failed_span(), letter.app_id(), letter.error(), letter.dead_reason());
     let (now, span) = (Timestamp::UNIX_EPOCH, SpanContext::empty_context());
     let queue = || "a-queue".to_owned();
@@ -45,9 +46,14 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     true
 }
 
+/// Who reads it: a consumer.
+fn reader() -> Arc<Reader> {
+    Arc::new(Reader::consumer("a-user", None))
+}
+
 /// A copy as it arrives: light enough for a frame, and read as its original was.
 fn delivered<E: Event + PartialEq + Debug>(original: &Letter, copy: &Copy) -> Letter {
-    let arrived = Letter::new(copy.outgoing().delivered());
+    let arrived = Letter::new(copy.outgoing().delivered(), reader());
     assert!(arrived.headers().is_none_or(|headers| table_weight(headers) <= HEAVIEST), "too heavy");
     assert_eq!(decode::<E>(&arrived.raw()), decode::<E>(&original.raw()));
     arrived

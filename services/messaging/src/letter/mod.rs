@@ -3,6 +3,8 @@
 mod headers;
 mod reason;
 pub use reason::DeadReason;
+mod reader;
+pub(crate) use reader::Reader;
 mod copy;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
@@ -10,7 +12,7 @@ pub(crate) mod inside;
 mod tests;
 pub(crate) use copy::Copy;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use contract::Raw;
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ use headers as h;
 #[derive(Debug)]
 pub(crate) struct Letter {
     delivery: Delivery,
+    reader: Arc<Reader>,
     /// Known once it was decoded.
     event_type: OnceLock<&'static str>,
 }
@@ -51,8 +54,8 @@ impl Returned {
 }
 
 impl Letter {
-    pub(crate) fn new(delivery: Delivery) -> Self {
-        Self { delivery, event_type: OnceLock::new() }
+    pub(crate) fn new(delivery: Delivery, reader: Arc<Reader>) -> Self {
+        Self { delivery, reader, event_type: OnceLock::new() }
     }
 
     pub(crate) fn tag(&self) -> u64 {
@@ -84,12 +87,12 @@ impl Letter {
 
     /// The exchange it was first published to.
     pub(crate) fn exchange(&self) -> &str {
-        self.text(h::EXCHANGE).unwrap_or(self.delivery.exchange.as_str())
+        self.copied(h::EXCHANGE).unwrap_or(self.delivery.exchange.as_str())
     }
 
     /// The routing key it was first published with.
     pub(crate) fn routing_key(&self) -> &str {
-        self.text(h::ROUTING_KEY).unwrap_or(self.delivery.routing_key.as_str())
+        self.copied(h::ROUTING_KEY).unwrap_or(self.delivery.routing_key.as_str())
     }
 
     /// Notes what was decoded.
@@ -104,7 +107,7 @@ impl Letter {
 
     /// How many attempts at it failed.
     pub(crate) fn attempts(&self) -> u32 {
-        self.count(h::ATTEMPTS)
+        self.our_count(h::ATTEMPTS)
     }
 
     /// Why its last attempt failed, for people.
@@ -114,7 +117,7 @@ impl Letter {
 
     /// How often it was moved back from the dead letters.
     pub(crate) fn redriven(&self) -> u32 {
-        self.count(h::REDRIVEN)
+        if self.may_be_copy() { self.count(h::REDRIVEN) } else { 0 }
     }
 
     /// The span it was published in.
@@ -124,7 +127,7 @@ impl Letter {
 
     /// The span of the attempt that failed last.
     pub(crate) fn failed_span(&self) -> Option<SpanContext> {
-        trace::parse(self.text(h::FAILED_SPAN)?, None)
+        trace::parse(self.copied(h::FAILED_SPAN)?, None)
     }
 
     pub(crate) fn headers(&self) -> Option<&FieldTable> {
@@ -134,22 +137,21 @@ impl Letter {
     /// How often it came back to its queue. What a first delivery says of itself is not believed: only the broker counts.
     pub(crate) fn returned(&self) -> Returned {
         let counted = |name| self.headers().and_then(|headers| h::count(headers, name));
-        match (self.delivery.redelivered, counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT)) {
-            (false, ..) => Returned::Never,
-            (true, Some(times), _) => Returned::Times(times),
-            (true, None, Some(_)) => Returned::Times(0),
-            (true, None, None) => Returned::Sometime,
+        if !self.delivery.redelivered {
+            return Returned::Never;
         }
+        let returns = self.reader.returns(counted(h::DELIVERY_COUNT), counted(h::ACQUIRED_COUNT));
+        returns.map_or(Returned::Sometime, Returned::Times)
     }
 
     /// How many returns were held against the copies before this one.
     pub(crate) fn carried_returns(&self) -> u32 {
-        self.count(h::RETURNS)
+        self.our_count(h::RETURNS)
     }
 
     /// When this copy was made, if it was made to give the event back.
     pub(crate) fn given_back(&self) -> Option<Timestamp> {
-        self.text(h::GIVEN_BACK)?.parse().ok()
+        if self.is_ours() { self.text(h::GIVEN_BACK)?.parse().ok() } else { None }
     }
 
     /// Why it is dead, if it is: as our consumer says, else as the broker does.
@@ -167,14 +169,13 @@ impl Letter {
 
     /// A copy for a delay queue, after a failed attempt.
     pub(crate) fn to_retry(&self, queue: String, error: &str, now: Timestamp, span: &SpanContext) -> Copy {
-        self.copy(queue, false).failed(self, error, now).failed_span(span)
+        self.copy(queue).failed(self, error, now).failed_span(span).signed(&self.reader)
     }
 
-    /// A copy for a delay queue, as if it had not been delivered: nobody has decoded it, so it keeps all its headers. `returns` are held against
-    /// it so far: the copy begins a new count.
+    /// A copy for a delay queue, as if it had not been delivered. `returns` are held against it so far: the copy begins a new count.
     pub(crate) fn to_give_back(&self, queue: String, returns: u32, now: Timestamp) -> Copy {
-        let copy = self.copy(queue, true).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns);
-        copy.text(h::GIVEN_BACK, &now.to_string())
+        let copy = self.copy(queue).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns);
+        copy.text(h::GIVEN_BACK, &now.to_string()).signed(&self.reader)
     }
 
     /// A copy for a delay queue of what was handled and came out undecided: no attempt is counted, and nothing is held against it.
@@ -184,19 +185,18 @@ impl Letter {
 
     /// A copy for the dead letters, after an attempt that failed for good.
     pub(crate) fn to_dead_after_attempt(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
-        self.copy(queue, false).failed(self, error, now).text(h::REASON, reason.name())
+        self.copy(queue).failed(self, error, now).text(h::REASON, reason.name())
     }
 
-    /// A copy for the dead letters of what was never handled; what cannot be decoded keeps all its headers.
+    /// A copy for the dead letters of what was never handled.
     pub(crate) fn to_dead(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
-        let copy = self.copy(queue, reason == DeadReason::Undecodable).count(h::ATTEMPTS, self.attempts());
+        let copy = self.copy(queue).count(h::ATTEMPTS, self.attempts());
         copy.first_failure(now).text(h::ERROR, error).text(h::REASON, reason.name())
     }
 
     /// A copy of a dead letter for its queue. Attempts begin anew.
     pub(crate) fn to_redrive(&self, queue: String) -> Copy {
-        let foreign = self.dead_reason() == DeadReason::Undecodable;
-        let copy = self.copy(queue, foreign).count(h::REDRIVEN, self.redriven().saturating_add(1));
+        let copy = self.copy(queue).count(h::REDRIVEN, self.redriven().saturating_add(1));
         // What the broker dead-lettered has its first exchange and key in the broker's account of it alone.
         match (self.text(h::ROUTING_KEY), self.origin_by_broker()) {
             (None, Some((exchange, key))) => copy.text(h::EXCHANGE, exchange).text(h::ROUTING_KEY, key),
@@ -204,8 +204,28 @@ impl Letter {
         }
     }
 
-    fn copy(&self, queue: String, foreign: bool) -> Copy {
-        Copy::of(self, &self.delivery.properties, queue, foreign)
+    fn copy(&self, queue: String) -> Copy {
+        Copy::of(self, &self.delivery.properties, queue)
+    }
+
+    /// Whether a copy of ours may be what it is, and what its headers say of its way here is taken for true. It harms nobody else if it is not.
+    fn may_be_copy(&self) -> bool {
+        self.reader.may_be_copy(&self.delivery)
+    }
+
+    /// Whether it is a copy of ours, so that what it says of itself decides how it is treated among others.
+    fn is_ours(&self) -> bool {
+        self.reader.is_ours(&self.delivery)
+    }
+
+    /// What a header tells of its way here.
+    fn copied(&self, name: &str) -> Option<&str> {
+        if self.may_be_copy() { self.text(name) } else { None }
+    }
+
+    /// What we counted.
+    fn our_count(&self, name: &str) -> u32 {
+        if self.is_ours() { self.count(name) } else { 0 }
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -49,6 +49,7 @@ const LONGEST_NAME: usize = 100;
 pub(crate) struct Link {
     connection: Connection,
     broker: String,
+    user: String,
     heard: Arc<Heard>,
     condition: watch::Receiver<Condition>,
     observer: JoinHandle<()>,
@@ -98,7 +99,8 @@ impl Link {
         metrics.opened(not_after);
         let events = connection.events_listener();
         let observer = tokio::spawn(observe(events, closed, Arc::clone(&heard), sender, metrics.clone()));
-        Ok(Self { connection, broker, heard, condition, observer, metrics: metrics.clone(), hangup })
+        let user = endpoint.url.user.clone();
+        Ok(Self { connection, broker, user, heard, condition, observer, metrics: metrics.clone(), hangup })
     }
 
     /// Opens a channel, within [`STEP`]. On a blocked connection that never succeeds.
@@ -115,6 +117,11 @@ impl Link {
     pub(crate) async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
         let silent = |_| Error::Silent { broker: self.broker.clone(), within: STEP };
         timeout(STEP, answer).await.map_err(silent)
+    }
+
+    /// The user's name, as the endpoint says it.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 
     /// The broker's version; none if it said none.

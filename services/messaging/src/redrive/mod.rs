@@ -1,6 +1,7 @@
 //! Moves dead letters back to their queue, and only there. It declares nothing.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -11,7 +12,7 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDe
 use lapin::types::FieldTable;
 use prometheus::Registry;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 mod options;
 pub use options::RedriveOptions;
@@ -20,7 +21,7 @@ pub use summary::Summary;
 
 use crate::consumer::dead;
 use crate::error::reply;
-use crate::letter::Letter;
+use crate::letter::{Letter, Reader};
 use crate::link::Link;
 use crate::metrics::{LinkMetrics, Role};
 use crate::publisher::{Lanes, Limits, Plan};
@@ -33,12 +34,11 @@ const UNDER_WAY: usize = 64;
 const CONFIRM: Duration = Duration::from_secs(30);
 
 /// Moves the dead letters that the options name, at most as many as there are now, until all are looked at or `stop` resolves. A letter is
-/// acknowledged only when its queue has it again, with its id, trace, first failure and one more redrive; its attempts begin anew. All others are
-/// held until the end and then given back.
+/// acknowledged only when its queue has it again, with its id, trace, first failure and one more redrive; its attempts begin anew. One that the
+/// broker does not take is named in the log and stepped over. All others are held until the end and then given back.
 ///
 /// # Errors
-/// The broker cannot be reached or is lost, refuses access, has no such queue, or does not take a letter: [`Error::NotMoved`]. What was moved
-/// stays moved, what was not is a dead letter still.
+/// The broker cannot be reached or is lost, refuses access, or has no such queue. What was moved stays moved, what was not is a dead letter still.
 ///
 /// # If dropped
 /// The letters under way may be in both queues; none is lost.
@@ -63,8 +63,8 @@ pub async fn run(
     let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };
     let channel = link.channel().await?;
     let moving = FuturesUnordered::new();
-    let mut redrive =
-        Redrive { options: &options, link: &link, channel, lanes: &lanes, moving, held: None, failure: None, summary };
+    let (options, link, lanes, reader) = (&options, &link, &lanes, Arc::default());
+    let mut redrive = Redrive { options, link, channel, lanes, reader, moving, held: None, failure: None, summary };
     let moved = redrive.take_all(std::pin::pin!(stop)).await;
     let given_back = redrive.give_back().await;
     let summary = redrive.summary;
@@ -74,18 +74,19 @@ pub async fn run(
     moved.and(given_back).map(|()| summary)
 }
 
-/// A letter's tag, and whether its queue has it again.
-type Moved = (u64, Result<(), PublishError>);
+/// A letter, and whether its queue has it again.
+type Moved = (Letter, Result<(), PublishError>);
 
 struct Redrive<'a> {
     options: &'a RedriveOptions,
     link: &'a Link,
     channel: Channel,
     lanes: &'a Lanes,
+    reader: Arc<Reader>,
     moving: FuturesUnordered<BoxFuture<'a, Moved>>,
     /// The last letter that stays; all before it that are not acknowledged stay as well.
     held: Option<u64>,
-    /// Why the first letter that was not moved was not.
+    /// Why no letter can be moved now.
     failure: Option<PublishError>,
     summary: Summary,
 }
@@ -106,7 +107,7 @@ impl<'a> Redrive<'a> {
             let get = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
             // Somebody else may have taken what was found.
             let Some(message) = self.link.step(get).await? else { break };
-            self.take(Letter::new(message.delivery));
+            self.take(Letter::new(message.delivery, Arc::clone(&self.reader)));
             while self.moving.len() >= UNDER_WAY {
                 self.settle_one().await?;
             }
@@ -141,7 +142,11 @@ impl<'a> Redrive<'a> {
             return self.held = Some(tag);
         }
         let (lanes, copy) = (self.lanes, letter.to_redrive(self.options.queue.clone()));
-        self.moving.push(Box::pin(async move { (tag, lanes.send(copy.outgoing(), Instant::now() + CONFIRM).await) }));
+        let moving = async move {
+            let moved = lanes.send(copy.outgoing(), Instant::now() + CONFIRM).await;
+            (letter, moved)
+        };
+        self.moving.push(Box::pin(moving));
     }
 
     fn is_meant(&self, letter: &Letter) -> bool {
@@ -152,15 +157,30 @@ impl<'a> Redrive<'a> {
 
     /// Ack last: a crash before it leaves the letter in both queues, the other order in none.
     async fn settle_one(&mut self) -> Result<(), Error> {
-        let Some((tag, moved)) = self.moving.next().await else { return Ok(()) };
-        if let Err(reason) = moved {
+        let Some((letter, moved)) = self.moving.next().await else { return Ok(()) };
+        let tag = letter.tag();
+        if let Err(error) = moved {
             self.held = self.held.max(Some(tag));
-            self.failure.get_or_insert(reason);
+            self.step_over(&letter, error);
             return Ok(());
         }
         self.link.step(self.channel.basic_ack(tag, BasicAckOptions::default())).await?;
         self.summary.moved += 1;
         Ok(())
+    }
+
+    /// The others do not wait for a letter that is not taken for itself. Where none would be taken, there is an end.
+    fn step_over(&mut self, letter: &Letter, error: PublishError) {
+        match error {
+            PublishError::Rejected | PublishError::Unconfirmed => {
+                let (event_id, reason, bytes) = (letter.message_id(), letter.dead_reason(), letter.body().len());
+                warn!(event_id, %reason, bytes, %error, "letter cannot be moved and stays dead");
+                self.summary.not_taken += 1;
+            }
+            PublishError::Unavailable | PublishError::Blocked | PublishError::Unroutable | PublishError::Overloaded => {
+                self.failure.get_or_insert(error);
+            }
+        }
     }
 
     async fn give_back(&mut self) -> Result<(), Error> {

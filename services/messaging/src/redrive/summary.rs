@@ -11,12 +11,14 @@ pub struct Summary {
     pub moved: u64,
     /// How many were moved too often before.
     pub refused: u64,
+    /// How many the broker did not take for what they are, as one that is larger than it allows by now.
+    pub not_taken: u64,
     /// Whether this only says what would be done.
     pub dry_run: bool,
 }
 
 impl Summary {
-    /// How many stay dead, the refused among them.
+    /// How many stay dead, those refused and not taken among them.
     pub fn left(&self) -> u64 {
         self.found.saturating_sub(self.moved)
     }
@@ -28,8 +30,8 @@ impl fmt::Display for Summary {
         let (found, left) = (self.found, self.left());
         write!(
             f,
-            "dead letters found: {found}, {moved}: {}, left: {left}, of these refused: {}",
-            self.moved, self.refused
+            "dead letters found: {found}, {moved}: {}, left: {left}, of these refused: {}, not taken: {}",
+            self.moved, self.refused, self.not_taken
         )
     }
 }
@@ -40,9 +42,10 @@ mod tests {
 
     #[test]
     fn a_summary_adds_up_and_says_what_was_only_tried() {
-        let summary = Summary { found: 7, moved: 4, refused: 1, dry_run: false };
-        assert_eq!(summary.to_string(), "dead letters found: 7, moved: 4, left: 3, of these refused: 1");
+        let summary = Summary { found: 7, moved: 4, refused: 1, not_taken: 2, dry_run: false };
+        let expected = "dead letters found: 7, moved: 4, left: 3, of these refused: 1, not taken: 2";
+        assert_eq!(summary.to_string(), expected);
         let tried = Summary { dry_run: true, ..summary };
-        assert_eq!(tried.to_string(), "dead letters found: 7, would be moved: 4, left: 3, of these refused: 1");
+        assert_eq!(tried.to_string(), expected.replace("moved", "would be moved"));
     }
 }

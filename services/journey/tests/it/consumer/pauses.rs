@@ -131,7 +131,7 @@ async fn an_event_that_a_pause_gives_back_is_redriven_once() {
     let (properties, body) = message("a", "a");
     let mut headers = FieldTable::default();
     headers.insert("warren-redriven".into(), AMQPValue::LongLongInt(1));
-    assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await);
+    assert!(broker.publish("", QUEUE, properties.with_headers(headers), &body).await);
     consumer.becomes("paused").await;
     down.store(false, Ordering::Relaxed);
     actor.recover();

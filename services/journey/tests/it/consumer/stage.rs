@@ -288,14 +288,16 @@ pub(crate) async fn publish(broker: &Broker, texts: &[&str]) {
     }
 }
 
-/// The same, as copies that carry two returns: they are handled alone.
+/// The same, as copies of the consumer's that carry two returns: they are handled alone.
 pub(crate) async fn publish_suspects(broker: &Broker, texts: &[&str]) {
+    let email = broker.client_as("email").await;
     for text in texts {
         let (properties, body) = message(text, text);
         let mut headers = FieldTable::default();
         headers.insert("warren-returns".into(), AMQPValue::LongLongInt(2));
         headers.insert("warren-given-back".into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
-        assert!(broker.publish(EXCHANGE, KEY, properties.with_headers(headers), &body).await, "{text} was routed");
+        let properties = properties.with_headers(headers).with_user_id("email".into());
+        assert!(email.publish("", QUEUE, properties, &body).await, "{text} was routed");
     }
 }
 

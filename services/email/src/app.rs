@@ -19,15 +19,15 @@ impl App {
     /// Binds what the configuration names; neither broker nor SMTP server need be there.
     ///
     /// # Errors
-    /// A port is taken, or the certificates cannot be used.
+    /// A port is taken.
     pub async fn build(config: Config, process: &Process) -> Result<Self, Exit> {
         let Config { endpoint, mut consumer, post, fallback_to } = config;
         if let Some(post) = &post {
             // Each mail that is being sent has a connection of its own. What waits for one must not be begun, or its time
             // would run out.
-            consumer.concurrency = consumer.concurrency.min(post.connections);
+            consumer.concurrency = consumer.concurrency.min(post.smtp.connections);
         }
-        let post = post.map(|post| post_office(post, consumer.handle_timeout)).transpose()?;
+        let post = post.map(|PostConfig { smtp, sender }| Post::new(Smtp::new(smtp), sender));
         let mailer = Arc::new(Mailer::new(post, EmailMetrics::register(process.registry())?));
         let handler = Confirmations { mailer: mailer.clone(), fallback_to };
         let consumer = Consumer::new(endpoint, SUBSCRIPTION, consumer, handler, process.registry())?;
@@ -41,8 +41,10 @@ impl App {
     /// # Errors
     /// What was under way did not end in time.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Exit> {
+        let mailer = self.mailer.clone();
         let stop = async {
             shutdown.requested().await;
+            mailer.stop();
         };
         let outcome = tokio::select! {
             outcome = self.consumer.run(stop, self.shutdown_timeout) => outcome,
@@ -53,13 +55,6 @@ impl App {
         deadline.step("ops", self.ops.drain()).await;
         Ok(outcome?)
     }
-}
-
-fn post_office(config: PostConfig, handle_timeout: Duration) -> Result<Post, Exit> {
-    let PostConfig { url, authorities, from, connections: _ } = config;
-    let smtp = Smtp::new(url, authorities.as_deref(), from.email.domain(), handle_timeout);
-    let smtp = smtp.map_err(|error| Exit::Misconfigured(error.to_string()))?;
-    Ok(Post::new(smtp, from))
 }
 
 fn health(state: &State) -> Health {

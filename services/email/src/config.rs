@@ -1,16 +1,16 @@
 //! What the email service is told by the environment.
 
-use std::fs;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use chassis::{Env, Variable};
 use contract::Email;
 use lettre::message::Mailbox;
 use messaging::{ConsumerOptions, Endpoint, Setting};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use url::Host;
 
 use crate::{
-    letter,
-    smtp::{Security, SmtpUrl},
+    letter::{self, Sender},
+    smtp::{Security, SmtpLimits, SmtpOptions, SmtpUrl, reads_authorities},
 };
 
 /// The configuration, valid.
@@ -29,31 +29,81 @@ pub struct Config {
 /// How mail is sent.
 #[derive(Debug)]
 pub struct PostConfig {
-    /// The server.
-    pub url: SmtpUrl,
-    /// PEM; `None`: the system's roots.
-    pub authorities: Option<Vec<u8>>,
+    /// How the server is spoken to.
+    pub smtp: SmtpOptions,
     /// Who writes.
-    pub from: Mailbox,
-    /// The most connections to the server.
-    pub connections: usize,
+    pub sender: Sender,
 }
 
 impl Config {
     /// Reads it; what is wrong is noted in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
-        let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
+        let consumer = ConsumerOptions::from_settings(|setting| match setting.name {
+            "HANDLE_TIMEOUT" => read(env, &HANDLE_TIMEOUT(setting)),
+            _ => read(env, setting),
+        });
+        if consumer.handle_timeout >= BROKERS_PATIENCE {
+            env.fault(
+                "HANDLE_TIMEOUT",
+                "a duration below 30m, after which RabbitMQ takes an event back (consumer_timeout)",
+            );
+        }
         let url = smtp_url(env);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
+        let reply_to = env.read(REPLY_TO.expecting("an address, or NAME <ADDRESS>"), mailbox);
         let fallback_to = address(env, FALLBACK_TO);
+        let hello = env.read(
+            HELO.expecting("a host name such as shop.example.com, or an address literal such as [192.0.2.1]"),
+            helo,
+        );
+        let apart = env.read(
+            RATE.expecting("a whole number of mails a second, minute or hour, such as 14/s, 500/m or 10000/h"),
+            apart,
+        );
         let connections = env.number(CONNECTIONS, 1..=1000);
-        let set = [(CA_FILE, authorities.is_some()), (FROM, from.is_some()), (FALLBACK_TO, fallback_to.is_some())];
+        let limits = limits(env, consumer.handle_timeout);
+        let set = [
+            (CA_FILE, authorities.is_some()),
+            (FROM, from.is_some()),
+            (REPLY_TO, reply_to.is_some()),
+            (FALLBACK_TO, fallback_to.is_some()),
+            (HELO, hello.is_some()),
+            (RATE, apart.is_some()),
+        ];
         refuse_halves(env, url.as_ref(), set.into_iter().filter_map(|(variable, set)| set.then_some(variable.name)));
         let from = from.unwrap_or_else(|| mailbox(WARREN).expect("it is an address"));
-        let post = url.map(|url| PostConfig { url, authorities, from, connections });
+        let post = url.map(|url| PostConfig {
+            smtp: SmtpOptions { url, authorities, hello, connections, apart: apart.unwrap_or_default(), limits },
+            sender: Sender { from, reply_to },
+        });
         Self { endpoint, consumer, post, fallback_to }
+    }
+}
+
+/// RabbitMQ's own default: what is not answered by then it takes back.
+const BROKERS_PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// A consumer's, with time enough for a mail server that takes all of RFC 5321's.
+#[expect(non_snake_case, reason = "it is a variable as the others are")]
+fn HANDLE_TIMEOUT(usual: &Setting) -> Setting {
+    Setting {
+        default: Some("25m"),
+        meaning: "the longest that one mail may take in all; a shorter one shortens each step",
+        ..*usual
+    }
+}
+
+fn limits(env: &mut Env, whole: Duration) -> SmtpLimits {
+    let longest = Duration::from_secs(30 * 60);
+    let mut read = |variable| env.duration(variable, Duration::from_millis(100)..=longest);
+    SmtpLimits {
+        connect: read(CONNECT_TIMEOUT),
+        command: read(COMMAND_TIMEOUT),
+        data: read(DATA_TIMEOUT),
+        last: read(FINAL_TIMEOUT),
+        whole,
     }
 }
 
@@ -84,10 +134,30 @@ const URL: Variable =
 const CA_FILE: Variable =
     Variable::new("SMTP_CA_FILE", "certificates to verify the SMTP server with").otherwise("the system's roots");
 const FROM: Variable = Variable::new("EMAIL_FROM", "who writes").otherwise(WARREN);
+const REPLY_TO: Variable = Variable::new("EMAIL_REPLY_TO", "who reads answers to mails").otherwise("EMAIL_FROM");
 const FALLBACK_TO: Variable =
     Variable::new("EMAIL_FALLBACK_TO", "who is sent texts that are no orders").otherwise("none, they go to the log");
 const CONNECTIONS: Variable =
     Variable::new("SMTP_CONNECTIONS", "the most connections to the SMTP server, and so mails sent at once").or("16");
+
+const HELO: Variable =
+    Variable::new("SMTP_HELO", "what the client calls itself").otherwise("the address it dials from, as a literal");
+const RATE: Variable = Variable::new("SMTP_RATE", "the most mails that one process hands over in a time")
+    .otherwise("as fast as the server takes them");
+const CONNECT_TIMEOUT: Variable = Variable::new(
+    "SMTP_CONNECT_TIMEOUT",
+    "how long each address of the server may take to be connected to, and then to be encrypted with",
+)
+.or("30s");
+const COMMAND_TIMEOUT: Variable =
+    Variable::new("SMTP_COMMAND_TIMEOUT", "how long the server may take to greet, and to answer a command").or("5m");
+const DATA_TIMEOUT: Variable = Variable::new(
+    "SMTP_DATA_TIMEOUT",
+    "how long the server may take to ask for the message, and to take each 64 KiB of it",
+)
+.or("3m");
+const FINAL_TIMEOUT: Variable =
+    Variable::new("SMTP_FINAL_TIMEOUT", "how long the server may take to say that it has the message").or("10m");
 
 const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
 
@@ -97,10 +167,9 @@ fn smtp_url(env: &mut Env) -> Option<SmtpUrl> {
     text.parse().map_err(|error| env.fault(URL.name, format!("{URL_FORM}; {error}"))).ok()
 }
 
-fn authorities(path: &str) -> Option<Vec<u8>> {
-    let pem = fs::read(path).ok()?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    certificates.is_ok_and(|certificates| !certificates.is_empty()).then_some(pem)
+fn authorities(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(path);
+    reads_authorities(&path).then_some(path)
 }
 
 /// Two steps, so that the fault can name the character or the rule.
@@ -116,6 +185,43 @@ fn mailbox(text: &str) -> Option<Mailbox> {
     let tame = !text.contains(char::is_control) && text.trim_end_matches('>').ends_with(mailbox.email.domain());
     let email = Email::parse(mailbox.email.as_ref()).ok().filter(|email| tame && email.is_ascii())?;
     Some(Mailbox::new(mailbox.name, letter::address(&email)))
+}
+
+/// A name or an address literal, as servers take it (RFC 5321, 4.1.1.1).
+fn helo(text: &str) -> Option<String> {
+    let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let valid = match literal {
+        Some(literal) => match literal.strip_prefix("IPv6:") {
+            Some(literal) => literal.parse().is_ok_and(|address: IpAddr| address.is_ipv6()),
+            None => literal.parse().is_ok_and(|address: IpAddr| address.is_ipv4()),
+        },
+        None => {
+            let is_label = |label: &str| {
+                let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+                (1..=63).contains(&label.len())
+                    && label.chars().all(inner)
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+            };
+            text.len() <= 253 && text.split('.').all(is_label) && matches!(Host::parse(text), Ok(Host::Domain(_)))
+        }
+    };
+    valid.then(|| text.to_owned())
+}
+
+/// The time between two mails at a rate.
+fn apart(text: &str) -> Option<Duration> {
+    let (count, unit) = text.split_once('/')?;
+    let period = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        _ => return None,
+    };
+    let count: u32 = count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let apart = Duration::from_secs(period).checked_div(count)?;
+    // What is slower keeps mails waiting for longer than one may take.
+    (apart <= Duration::from_secs(60)).then_some(apart)
 }
 
 #[cfg(test)]
@@ -143,8 +249,10 @@ mod tests {
         let (config, faults) = read(&[("SMTP_URL", "smtp://mail.example.com")]);
         assert_eq!(faults, Vec::<String>::new());
         let post = config.post.unwrap();
-        assert_eq!(post.from.to_string(), "Warren <warren@localhost>");
-        assert_eq!(post.connections, 16);
+        assert_eq!(post.sender.from.to_string(), "Warren <warren@localhost>");
+        assert_eq!(post.smtp.connections, 16);
+        let seconds = [post.smtp.limits.command, post.smtp.limits.data, post.smtp.limits.last, post.smtp.limits.whole];
+        assert_eq!(seconds.map(|limit| limit.as_secs()), [300, 180, 600, 1500]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Handler for Confirmations {
                 return Ok(());
             }
         };
-        self.mailer.send(&mail, event.id.as_deref()).await
+        self.mailer.send(&mail, (event.source.as_deref(), event.id.as_deref())).await
     }
 
     async fn probe(&self) -> Result<(), String> {

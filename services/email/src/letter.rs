@@ -1,6 +1,6 @@
 //! A mail in the form that SMTP carries: envelope, headers, and both bodies.
 
-use contract::Email;
+use contract::{Email, OrderEvent};
 use lettre::{
     Address,
     address::Envelope,
@@ -11,45 +11,72 @@ use lettre::{
 };
 use uuid::Uuid;
 
-use crate::mail::Mail;
+use crate::{mail::Mail, smtp::Parcel};
+
+/// Who writes.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Whose mail it is.
+    pub from: Mailbox,
+    /// Who reads answers; `None`: whoever writes.
+    pub reply_to: Option<Mailbox>,
+}
+
+/// Which event a mail is about: its source, if one is known, and its id.
+pub type About<'a> = (Option<&'a str>, &'a str);
 
 /// A message and whom it is handed over for.
 #[derive(Debug)]
 pub struct Letter {
-    /// From whom and to whom, as the server is told.
-    pub envelope: Envelope,
+    from: Address,
+    to: Address,
     /// Lines ended by CRLF; ASCII but for the recipient's address, whose local part may be in any script.
     pub message: String,
 }
 
 impl Letter {
-    /// The letter that `from` writes about the event `id`; `None` if the mail is for nobody.
+    /// The letter that a sender writes about an event; `None` if the mail is for nobody.
     ///
     /// The same event has the same `Message-ID` each time. Without an id nothing tells two messages apart: each
     /// gets one of its own, or a mail server would drop the second as a copy.
-    pub fn write(mail: &Mail<'_>, from: &Mailbox, id: Option<&str>) -> Option<Self> {
-        let (name, address) = mail.recipient()?;
-        let address = self::address(address);
-        let envelope = Envelope::new(Some(from.email.clone()), vec![address.clone()]).expect("one recipient");
+    pub fn write(mail: &Mail<'_>, sender: &Sender, about: Option<About<'_>>) -> Option<Self> {
+        let (name, email) = mail.recipient()?;
+        let (from, to) = (sender.from.email.clone(), address(email));
+        let envelope = Envelope::new(Some(from.clone()), vec![to.clone()]).expect("one recipient");
         let message = Message::builder()
-            .from(from.clone())
-            .to(Mailbox::new(name.map(str::to_owned), address))
+            .from(sender.from.clone())
+            .to(Mailbox::new(name.map(str::to_owned), to.clone()))
             .subject(mail.subject())
-            .message_id(Some(message_id(id, from.email.domain())))
+            .message_id(Some(message_id(about, from.domain())))
             .raw_header(automatic())
-            .envelope(envelope.clone())
+            .envelope(envelope);
+        let message = match &sender.reply_to {
+            Some(reply_to) => message.reply_to(reply_to.clone()),
+            None => message,
+        };
+        let message = message
             .multipart(MultiPart::alternative_plain_html(mail.text(), mail.html()))
             .expect("a message with sender and recipient is complete");
         let message =
             String::from_utf8(message.formatted()).expect("addresses are UTF-8, and all else is encoded as ASCII");
-        Some(Self { envelope, message })
+        Some(Self { from, to, message })
+    }
+
+    /// What the server is handed.
+    pub fn parcel(&self) -> Parcel<'_> {
+        Parcel { from: self.from.as_ref(), to: self.to.as_ref(), message: &self.message }
     }
 }
 
-/// The address as lettre has it. lettre's own parser would refuse some that `contract` takes, as those with two dots in a row.
+/// An address as SMTP and headers have it, of which lettre's own parser would refuse some. A local part that is no dot-atom, as some
+/// old mailboxes have (`a..b`), is quoted, and means the same (RFC 5321, 4.1.2).
 pub(crate) fn address(email: &Email) -> Address {
     let (local, domain) = email.parts();
-    Address::new_dangerous(local, domain)
+    let quoted = local.starts_with('"');
+    match quoted || local.split('.').all(|atom| !atom.is_empty()) {
+        true => Address::new_dangerous(local, domain),
+        false => Address::new_dangerous(format!("\"{local}\""), domain),
+    }
 }
 
 /// Keeps holiday notices from answering (RFC 3834).
@@ -58,11 +85,15 @@ fn automatic() -> HeaderValue {
     HeaderValue::new(name, "auto-generated".to_owned())
 }
 
-fn message_id(id: Option<&str>, domain: &str) -> String {
-    match id {
-        Some(id) if is_atom(id) => format!("<{id}@{domain}>"),
-        // An id is any text, a header is not.
-        Some(id) => format!("<{}@{domain}>", Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())),
+/// By what tells events apart. Those of `order` have their id in it, as it is.
+fn message_id(about: Option<About<'_>>, domain: &str) -> String {
+    match about {
+        Some((Some(OrderEvent::SOURCE), id)) if is_atom(id) => format!("<{id}@{domain}>"),
+        // An id is any text, a header is not; and two sources can have the same id.
+        Some((source, id)) => {
+            let name = [source.unwrap_or_default().as_bytes(), id.as_bytes()].join(&b'\n');
+            format!("<{}@{domain}>", Uuid::new_v5(&Uuid::NAMESPACE_OID, &name))
+        }
         None => format!("<{}@{domain}>", Uuid::now_v7()),
     }
 }
@@ -80,8 +111,10 @@ mod tests {
     use super::*;
     use crate::sample::{any_name, email_beyond_ascii, order, quoted_email, tea_order, usual_email};
 
-    fn from() -> Mailbox {
-        "Warren <warren@shop.example>".parse().unwrap()
+    const OURS: Option<&str> = Some(OrderEvent::SOURCE);
+
+    fn sender() -> Sender {
+        Sender { from: "Warren <warren@shop.example>".parse().unwrap(), reply_to: None }
     }
 
     fn header(letter: &Letter, name: &str) -> String {
@@ -95,23 +128,41 @@ mod tests {
     #[test]
     fn the_same_event_has_the_same_message_id() {
         let order = tea_order();
-        let id = |event| header(&Letter::write(&Mail::Order(&order), &from(), event).unwrap(), "Message-ID");
-        assert_eq!(id(Some("019a-7")), "<019a-7@shop.example>");
-        assert_eq!(id(Some("two words\r\nBcc: eve@example.com")), id(Some("two words\r\nBcc: eve@example.com")));
-        assert_ne!(id(Some("two words")), id(Some("two other words")));
+        let id = |about| header(&Letter::write(&Mail::Order(&order), &sender(), Some(about)).unwrap(), "Message-ID");
+        assert_eq!(id((OURS, "019a-7")), "<019a-7@shop.example>");
+        assert_eq!(id((OURS, "two words\r\nBcc: eve@example.com")), id((OURS, "two words\r\nBcc: eve@example.com")));
+        assert_ne!(id((OURS, "two words")), id((OURS, "two other words")));
+    }
+
+    #[test]
+    fn events_of_two_sources_with_one_id_are_two_messages() {
+        let order = tea_order();
+        let id = |source| {
+            header(&Letter::write(&Mail::Order(&order), &sender(), Some((source, "7"))).unwrap(), "Message-ID")
+        };
+        let ids: std::collections::BTreeSet<_> = [OURS, Some("urn:theirs"), Some("urn:others"), None].map(id).into();
+        assert_eq!(ids.len(), 4, "{ids:?}");
+        assert_eq!(id(Some("urn:theirs")), id(Some("urn:theirs")));
+    }
+
+    #[test]
+    fn answers_go_to_whom_the_sender_names() {
+        let sender = Sender { reply_to: Some("Help <help@shop.example>".parse().unwrap()), ..sender() };
+        let letter = Letter::write(&Mail::Order(&tea_order()), &sender, None).unwrap();
+        assert_eq!(header(&letter, "Reply-To"), "Help <help@shop.example>");
     }
 
     #[test]
     fn messages_without_an_id_are_not_taken_for_copies_of_each_other() {
         let to = Email::parse("ops@example.com").unwrap();
         let mail = Mail::Text { text: "NEW ORDER CREATED", to: Some(&to) };
-        let id = || header(&Letter::write(&mail, &from(), None).unwrap(), "Message-ID");
+        let id = || header(&Letter::write(&mail, &sender(), None).unwrap(), "Message-ID");
         assert_ne!(id(), id());
     }
 
     #[test]
     fn a_letter_has_the_headers_of_an_automatic_mail() {
-        let letter = Letter::write(&Mail::Order(&tea_order()), &from(), Some("1")).unwrap();
+        let letter = Letter::write(&Mail::Order(&tea_order()), &sender(), Some((OURS, "1"))).unwrap();
         assert_eq!(header(&letter, "From"), "Warren <warren@shop.example>");
         assert_eq!(header(&letter, "To"), "\"Ada Lovelace\" <ada@example.com>");
         assert_eq!(header(&letter, "Auto-Submitted"), "auto-generated");
@@ -121,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_text_for_nobody_is_no_letter() {
-        assert!(Letter::write(&Mail::Text { text: "NEW ORDER CREATED", to: None }, &from(), None).is_none());
+        assert!(Letter::write(&Mail::Text { text: "NEW ORDER CREATED", to: None }, &sender(), None).is_none());
     }
 
     const HEADERS: [&str; 8] =
@@ -136,9 +187,12 @@ mod tests {
         #[test]
         fn every_valid_address_can_be_written_to(email in any_email()) {
             let order = order("Ada", email.as_str(), &[("Pot", 1, 1)]);
-            let letter = Letter::write(&Mail::Order(&order), &from(), None).unwrap();
-            prop_assert_eq!(letter.envelope.to()[0].to_string(), email.as_str());
-            prop_assert_eq!(header(&letter, "To"), format!("Ada <{}>", email.as_str()));
+            let letter = Letter::write(&Mail::Order(&order), &sender(), None).unwrap();
+            let address = address(&email).to_string();
+            let (local, domain) = email.parts();
+            prop_assert!(address == email.as_str() || address == format!("\"{local}\"@{domain}"), "{address}");
+            prop_assert_eq!(letter.parcel().to, &address);
+            prop_assert_eq!(header(&letter, "To"), format!("Ada <{address}>"));
         }
 
         #[test]
@@ -149,10 +203,10 @@ mod tests {
             id in proptest::option::of(".*"),
         ) {
             let order = order(&name, email.as_str(), &[(&item, 1, 1)]);
-            let letter = Letter::write(&Mail::Order(&order), &from(), id.as_deref()).unwrap();
+            let letter = Letter::write(&Mail::Order(&order), &sender(), id.as_deref().map(|id| (OURS, id))).unwrap();
             let mail = parse_mail(letter.message.as_bytes()).unwrap();
 
-            prop_assert!(letter.message.replace(email.as_str(), "").is_ascii());
+            prop_assert!(letter.message.replace(letter.parcel().to, "").is_ascii());
             let mut found: Vec<String> = mail.headers.iter().map(|header| header.get_key()).collect();
             found.sort();
             let mut expected = HEADERS.map(str::to_owned);
@@ -160,7 +214,7 @@ mod tests {
             prop_assert_eq!(found, expected);
             let to = addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();
             let [MailAddr::Single(to)] = &to[..] else { panic!("not one recipient: {to:?}") };
-            prop_assert_eq!(&to.addr, email.as_str());
+            prop_assert!(to.addr == email.as_str() || to.addr == letter.parcel().to, "{}", to.addr);
             prop_assert_eq!(mail.subparts.len(), 2);
             let line = format!("1 × {item}: 0.01 EUR");
             prop_assert!(body(&mail, 0).contains(&line));

@@ -13,7 +13,7 @@ mod mail;
 pub use mail::Mail;
 
 mod letter;
-pub use letter::Letter;
+pub use letter::{About, Letter, Sender};
 
 mod mailer;
 pub use mailer::{Mailer, Post};
@@ -21,7 +21,10 @@ pub use mailer::{Mailer, Post};
 mod smtp;
 #[cfg(feature = "inside")]
 pub use smtp::inside;
-pub use smtp::{Command, Disposition, Security, Smtp, SmtpError, SmtpSetupError, SmtpUrl, SmtpUrlError};
+pub use smtp::{
+    Blame, Command, Disposition, Login, Parcel, Security, Smtp, SmtpError, SmtpLimits, SmtpOptions, SmtpUrl,
+    SmtpUrlError, Unsent,
+};
 
 mod metrics;
 pub use metrics::{EmailMetrics, Outcome, Transport};

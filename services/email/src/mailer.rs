@@ -2,15 +2,14 @@
 
 use std::convert::Infallible;
 
-use lettre::message::Mailbox;
 use messaging::Failure;
 use tracing::{Instrument, field, info, info_span};
 
 use crate::{
-    letter::Letter,
+    letter::{Letter, Sender},
     mail::Mail,
     metrics::{EmailMetrics, Outcome, Transport},
-    smtp::{Disposition, Smtp, SmtpError},
+    smtp::{Disposition, Smtp, Unsent},
 };
 
 /// Where mails go.
@@ -23,13 +22,13 @@ pub struct Mailer {
 /// An SMTP server, and who writes.
 pub struct Post {
     smtp: Smtp,
-    from: Mailbox,
+    sender: Sender,
 }
 
 impl Post {
-    /// Sends by `smtp` what `from` writes.
-    pub fn new(smtp: Smtp, from: Mailbox) -> Self {
-        Self { smtp, from }
+    /// Sends by `smtp` what `sender` writes.
+    pub fn new(smtp: Smtp, sender: Sender) -> Self {
+        Self { smtp, sender }
     }
 }
 
@@ -39,24 +38,27 @@ impl Mailer {
         Self { post, metrics }
     }
 
-    /// Sends a mail about the event `id`. What has no recipient goes to the log.
+    /// Sends a mail about the event of this source and id, as far as they are known. What has no recipient goes to the log.
     ///
     /// # Errors
     /// What the server's answer means for this mail; no reason holds an address.
     ///
     /// # If dropped
     /// It may have been sent or not.
-    pub async fn send(&self, mail: &Mail<'_>, id: Option<&str>) -> Result<(), Failure> {
-        let letter = self.post.as_ref().and_then(|post| Some((post, Letter::write(mail, &post.from, id)?)));
+    pub async fn send(&self, mail: &Mail<'_>, event: (Option<&str>, Option<&str>)) -> Result<(), Failure> {
+        let about = event.1.map(|id| (event.0, id));
+        let letter = self.post.as_ref().and_then(|post| Some((post, Letter::write(mail, &post.sender, about)?)));
         let Some((post, letter)) = letter else {
             info!("Sending email for: {mail}");
             self.metrics.count(Transport::Log, Outcome::Sent);
             return Ok(());
         };
-        let attempt = post.hand_over(&letter, id).await;
-        self.metrics.count(Transport::Smtp, Outcome::of(&attempt));
+        let attempt = post.hand_over(&letter, event).await;
+        if let Some(outcome) = Outcome::of(&attempt) {
+            self.metrics.count(Transport::Smtp, outcome);
+        }
         attempt?;
-        info!(event_id = id, "email sent");
+        info!(event_id = event.1, "email sent");
         Ok(())
     }
 
@@ -79,6 +81,13 @@ impl Mailer {
         }
     }
 
+    /// Begins no mail any more. What the server has in part is sent to its end.
+    pub fn stop(&self) {
+        if let Some(post) = &self.post {
+            post.smtp.stop();
+        }
+    }
+
     /// Ends the sessions that wait for the next mail.
     pub async fn close(&self) {
         if let Some(post) = &self.post {
@@ -87,18 +96,19 @@ impl Mailer {
     }
 }
 
-impl From<SmtpError> for Failure {
-    fn from(error: SmtpError) -> Self {
-        match error.disposition() {
-            Disposition::Outage => Self::outage(error),
-            Disposition::Later => Self::later(error),
-            Disposition::ForGood => Self::for_good(error),
+impl From<Unsent> for Failure {
+    fn from(unsent: Unsent) -> Self {
+        match unsent.disposition {
+            Disposition::Outage => Self::outage(unsent),
+            Disposition::Postponed => Self::postponed(unsent),
+            Disposition::Later => Self::later(unsent),
+            Disposition::ForGood => Self::for_good(unsent),
         }
     }
 }
 
 impl Post {
-    async fn hand_over(&self, letter: &Letter, id: Option<&str>) -> Result<(), SmtpError> {
+    async fn hand_over(&self, letter: &Letter, event: (Option<&str>, Option<&str>)) -> Result<(), Unsent> {
         let span = info_span!(
             "smtp send",
             otel.kind = "client",
@@ -106,10 +116,9 @@ impl Post {
             server.address = self.smtp.host(),
             server.port = self.smtp.port(),
         );
-        // Texts without an id count as one event: they alone never make an outage.
-        let event = id.unwrap_or_default();
-        let sending = self.smtp.send(event, &letter.envelope, &letter.message);
-        let outcome = sending.instrument(span.clone()).await;
+        // Texts without an id count as one event.
+        let parcel = letter.parcel();
+        let outcome = self.smtp.send(event, &parcel).instrument(span.clone()).await;
         if outcome.is_err() {
             span.record("otel.status_code", "ERROR");
         }

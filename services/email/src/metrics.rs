@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
-use crate::smtp::{Disposition, SmtpError};
+use crate::smtp::{Blame, Disposition, SmtpError, Unsent};
 
 /// How a mail goes out.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,11 @@ pub enum Outcome {
     Refused,
     /// The server broke off or kept silent, and may have it.
     Unanswered,
-    /// The server was not asked about this mail: there is no session to ask in.
+    /// The server is asked for too much: too many mails at once, or too fast.
+    Throttled,
+    /// The server refused it for good, and it is not known yet whose trouble that is.
+    Suspended,
+    /// The server takes no mail, this one included.
     Outage,
 }
 
@@ -38,17 +42,22 @@ impl Transport {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [Self::Sent, Self::Deferred, Self::Refused, Self::Unanswered, Self::Outage];
+    const ALL: [Self; 7] =
+        [Self::Sent, Self::Deferred, Self::Refused, Self::Unanswered, Self::Throttled, Self::Suspended, Self::Outage];
 
-    /// What an attempt to hand a mail over came to.
-    pub fn of(attempt: &Result<(), SmtpError>) -> Self {
-        let Err(error) = attempt else { return Self::Sent };
-        match (error, error.disposition()) {
-            (SmtpError::Lost { .. } | SmtpError::Silent { .. }, _) => Self::Unanswered,
-            (_, Disposition::Later) => Self::Deferred,
-            (_, Disposition::ForGood) => Self::Refused,
-            (_, Disposition::Outage) => Self::Outage,
-        }
+    /// What an attempt to hand a mail over came to; `None` if the server was not asked.
+    pub fn of(attempt: &Result<(), Unsent>) -> Option<Self> {
+        let Err(unsent) = attempt else { return Some(Self::Sent) };
+        let error = unsent.error.as_ref()?;
+        Some(match (unsent.disposition, error.blame()) {
+            (_, Blame::Nobody) => return None,
+            (Disposition::Outage, _) => Self::Outage,
+            (_, Blame::Sessions | Blame::Rate) => Self::Throttled,
+            _ if matches!(error, SmtpError::Lost { .. } | SmtpError::Silent { .. }) => Self::Unanswered,
+            _ if matches!(error, SmtpError::Answered { code: 400..500, .. }) => Self::Deferred,
+            (Disposition::Postponed | Disposition::Later, _) => Self::Suspended,
+            (Disposition::ForGood, _) => Self::Refused,
+        })
     }
 
     fn label(self) -> &'static str {
@@ -57,6 +66,8 @@ impl Outcome {
             Self::Deferred => "deferred",
             Self::Refused => "refused",
             Self::Unanswered => "unanswered",
+            Self::Throttled => "throttled",
+            Self::Suspended => "suspended",
             Self::Outage => "outage",
         }
     }
@@ -100,7 +111,7 @@ mod tests {
         EmailMetrics::register(&registry).unwrap();
         let families = registry.gather();
         let series = families[0].get_metric();
-        assert_eq!(series.len(), 6);
+        assert_eq!(series.len(), 8);
         assert!(series.iter().all(|metric| metric.get_counter().get_value() == 0.0));
     }
 }

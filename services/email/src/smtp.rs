@@ -1,19 +1,28 @@
-//! SMTP by lettre: a URL, sessions, the ones kept open, and what each failure means.
+//! SMTP by ourselves: a URL, sessions, the ones kept open, and what each failure means.
 //!
-//! lettre's own pool tells an answer to a login from an answer to a mail by nothing, and waits for
-//! both for ever. So its connections are driven here, step by step.
+//! lettre writes the messages, and does not send them: its connection reads what came before a TLS handshake as answers of the
+//! encrypted session, has one limit for every step of opening one, panics over a blank line, and knows neither address
+//! literals of the socket nor SMTPUTF8 for one recipient. What is left of a client beside that is small.
 
 mod client;
 mod encryption;
 mod error;
+mod extensions;
+mod gate;
 mod idle;
 #[cfg(feature = "inside")]
 pub mod inside;
+mod limits;
+mod mask;
+mod reply;
+mod server;
 mod session;
-mod streak;
+mod suspects;
 mod url;
+mod wire;
 
-pub use client::Smtp;
-pub use encryption::SmtpSetupError;
-pub use error::{Command, Disposition, SmtpError};
-pub use url::{Security, SmtpUrl, SmtpUrlError};
+pub use client::{Disposition, Parcel, Smtp, SmtpOptions, Unsent};
+pub(crate) use encryption::reads_authorities;
+pub use error::{Blame, Command, SmtpError};
+pub use limits::SmtpLimits;
+pub use url::{Login, Security, SmtpUrl, SmtpUrlError};

@@ -1,7 +1,8 @@
 """A real SMTP server (aiosmtpd) that a test drives: what it is told on stdin it does, what happens it tells on stdout.
 
 A trouble is {"at": greeting|ehlo|auth|mail|rcpt|data|body, "do": reply|hang|drop|delay, "text"|"seconds": …, "times": n|null,
-"for": text|null}; the last means only commands that contain the text.
+"for": text|null}; the last means only commands that contain the text. Over its limit of sessions it greets with 421, and over its
+limit of mails a second it answers MAIL with 454.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import json
 import re
 import ssl
 import sys
+import time
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -32,16 +34,35 @@ class Troubles:
                     trouble["times"] -= 1
                     if trouble["times"] == 0:
                         self.waiting.remove(trouble)
+                tell(event="trouble", at=step)
                 return trouble
         return None
+
+
+class Limits:
+    """How many sessions there are, and when the latest mails began."""
+
+    def __init__(self, most, rate):
+        self.most, self.rate = most, rate
+        self.sessions = 0
+        self.begun = []
+
+    def too_fast(self):
+        now = time.monotonic()
+        self.begun = [begun for begun in self.begun if now - begun < 1]
+        if self.rate is None or len(self.begun) < self.rate:
+            self.begun.append(now)
+            return False
+        return True
 
 
 class Server(SMTP):
     """Asks for trouble before each step; True means that the step has been dealt with."""
 
-    def __init__(self, handler, troubles, **options):
+    def __init__(self, handler, troubles, limits, **options):
         super().__init__(handler, **options)
         self.troubles = troubles
+        self.limits = limits
 
     async def troubled(self, step, command=""):
         trouble = self.troubles.take(step, command)
@@ -62,9 +83,20 @@ class Server(SMTP):
         # After STARTTLS it is called again, without a greeting of its own worth a trouble.
         if self._tls_protocol is None:
             tell(event="session")
+            if self.limits.most is not None and self.limits.sessions >= self.limits.most:
+                tell(event="throttled")
+                await self.push("421 4.7.0 mail.test Error: too many connections")
+                self.transport.close()
+                return
             if await self.troubled("greeting"):
                 self.transport.close()
                 return
+            self.limits.sessions += 1
+            try:
+                await super()._handle_client()
+            finally:
+                self.limits.sessions -= 1
+            return
         await super()._handle_client()
 
     async def smtp_EHLO(self, arg):
@@ -76,7 +108,10 @@ class Server(SMTP):
             await super().smtp_AUTH(arg)
 
     async def smtp_MAIL(self, arg):
-        if not await self.troubled("mail", arg):
+        if self.limits.too_fast():
+            tell(event="throttled")
+            await self.push("454 Throttling failure: Maximum sending rate exceeded.")
+        elif not await self.troubled("mail", arg):
             await super().smtp_MAIL(arg)
 
     async def smtp_RCPT(self, arg):
@@ -144,6 +179,7 @@ async def obey(troubles, login):
 
 async def main(options):
     troubles = Troubles()
+    limits = Limits(options["most"], options["rate"])
     login = {"password": options["password"]}
     tls = None
     if options["certificate"]:
@@ -159,7 +195,9 @@ async def main(options):
         return Server(
             Letters(troubles, options["brief"]),
             troubles,
+            limits,
             hostname="mail.test",
+            enable_SMTPUTF8=options["utf8"],
             tls_context=start_tls,
             require_starttls=start_tls is not None,
             authenticator=authenticate,

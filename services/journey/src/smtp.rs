@@ -1,6 +1,7 @@
 //! A real SMTP server, Debian's `python3-aiosmtpd`, that does what a test tells it.
 
 use std::{
+    collections::HashMap,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -50,6 +51,8 @@ struct Events {
     listening: bool,
     done: usize,
     sessions: usize,
+    throttled: usize,
+    troubles: HashMap<String, usize>,
     mails: Vec<Delivered>,
 }
 
@@ -88,7 +91,8 @@ impl SmtpServer {
         let tls = self.options.tls.as_ref();
         let (user, password) = self.options.login.clone().unzip();
         json!({
-            "port": self.port, "brief": self.options.brief, "user": user, "password": password,
+            "port": self.port, "brief": self.options.brief, "most": self.options.most,
+            "rate": self.options.rate, "utf8": self.options.utf8, "user": user, "password": password,
             "tls": tls.map(|(when, _)| when),
             "certificate": tls.map(|(_, identity)| file("certificate.pem", &identity.certificate)),
             "key": tls.map(|(_, identity)| file("key.pem", &identity.key)),
@@ -127,7 +131,7 @@ impl SmtpServer {
             Trouble::Drop => json!({"do": "drop"}),
             Trouble::Delay(time) => json!({"do": "delay", "seconds": time.as_secs_f64()}),
         };
-        told["at"] = format!("{at:?}").to_lowercase().into();
+        told["at"] = at.name().into();
         told["times"] = times.into();
         told["for"] = text.into();
         self.order(&json!({"trouble": told}));
@@ -176,6 +180,16 @@ impl SmtpServer {
         self.seen.events().sessions
     }
 
+    /// How often a step went wrong.
+    pub fn troubled(&self, at: At) -> usize {
+        self.seen.events().troubles.get(at.name().as_str()).copied().unwrap_or_default()
+    }
+
+    /// How often it was asked for more than its limits.
+    pub fn throttled(&self) -> usize {
+        self.seen.events().throttled
+    }
+
     fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the server runs");
         let pid = i32::try_from(process.id()).expect("a process id");
@@ -210,6 +224,11 @@ impl Seen {
             Some("listening") => events.listening = true,
             Some("done") => events.done += 1,
             Some("session") => events.sessions += 1,
+            Some("throttled") => events.throttled += 1,
+            Some("trouble") => {
+                let at = told["at"].as_str().unwrap_or_default().to_owned();
+                *events.troubles.entry(at).or_default() += 1;
+            }
             Some("mail") => events.mails.push(Delivered { told, at: SystemTime::now() }),
             _ => unreachable!("smtp.py tells nothing else: {line}"),
         }

@@ -1,70 +1,115 @@
 //! Hands mails over to one server, on sessions that it keeps for the next ones.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    hash::{BuildHasher, RandomState},
+    path::PathBuf,
+    sync::Once,
+    time::Duration,
+};
 
-use lettre::{address::Envelope, transport::smtp::extension::ClientId};
 use tokio::{
+    sync::watch,
     task::JoinSet,
-    time::{Instant, interval},
+    time::{interval, timeout_at},
 };
 use tracing::debug;
 
 use super::{
-    Disposition, SmtpError, SmtpSetupError, SmtpUrl,
+    Blame, SmtpError, SmtpLimits, SmtpUrl,
     encryption::Encryption,
+    gate::{Gate, Pass},
     idle::Idle,
-    session::{Server, Session},
-    streak::Streak,
+    limits::Time,
+    server::Server,
+    session::Session,
+    suspects::{Passage, Suspects, Verdict},
 };
 
 /// How often sessions are looked through for those that nobody needs any more.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
+/// How often one mail is tried while the server says that it is asked for too much.
+const ROUNDS: u32 = 20;
+
+/// How a client works.
+#[derive(Debug)]
+pub struct SmtpOptions {
+    /// The server.
+    pub url: SmtpUrl,
+    /// PEM; `None`: the system's authorities.
+    pub authorities: Option<PathBuf>,
+    /// What it calls itself; `None`: by its address.
+    pub hello: Option<String>,
+    /// The most sessions, and so mails at once.
+    pub connections: usize,
+    /// The least time between two mails.
+    pub apart: Duration,
+    /// How long each step may take.
+    pub limits: SmtpLimits,
+}
+
 /// A client of one SMTP server. It has as many sessions as mails are sent at once.
 pub struct Smtp {
     server: Server,
+    limits: SmtpLimits,
+    gate: Gate,
     idle: Idle,
-    streak: Streak,
-    limits: Limits,
+    suspects: Suspects,
+    events: RandomState,
+    stopping: watch::Sender<bool>,
 }
 
-/// How long the steps of handing over one mail may take.
-struct Limits {
-    whole: Duration,
-    opening: Duration,
-    /// The first answer on a session that was parked: it can be dead without a word, and there is to be time to dial anew.
-    parked: Duration,
+/// What is handed over: for one recipient.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel<'a> {
+    /// The sender's address.
+    pub from: &'a str,
+    /// The recipient's address.
+    pub to: &'a str,
+    /// Lines ended by CRLF.
+    pub message: &'a str,
 }
 
-impl Limits {
-    /// Below `handle_timeout`, so that what went wrong is known before the handler is cut off.
-    fn below(handle_timeout: Duration) -> Self {
-        let whole = handle_timeout * 4 / 5;
-        Self { whole, opening: whole / 3, parked: whole / 6 }
-    }
+/// What a failure means for the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The server is the trouble: wait for it, and blame no mail.
+    Outage,
+    /// Again soon, and nothing is held against the mail.
+    Postponed,
+    /// An attempt of this mail, which may work later.
+    Later,
+    /// It never will.
+    ForGood,
+}
+
+/// A mail that was not handed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unsent {
+    /// What it means.
+    pub disposition: Disposition,
+    /// What the server said or did, if it was asked.
+    pub error: Option<SmtpError>,
+    reason: String,
 }
 
 impl Smtp {
-    /// A client that has not connected yet. It calls itself `hello`; `authorities` (PEM) stand in for the
-    /// system's roots; a mail is given up shortly before `handle_timeout`.
-    ///
-    /// # Errors
-    /// If the certificates cannot be used.
-    pub fn new(
-        url: SmtpUrl,
-        authorities: Option<&[u8]>,
-        hello: &str,
-        handle_timeout: Duration,
-    ) -> Result<Self, SmtpSetupError> {
-        let encryption = Encryption::of(&url, authorities)?;
+    /// A client that has not connected yet.
+    pub fn new(options: SmtpOptions) -> Self {
+        let SmtpOptions { url, authorities, hello, connections, apart, limits } = options;
+        let encryption = Encryption::of(&url, authorities);
         let SmtpUrl { host, port, login, .. } = url;
-        let hello = ClientId::Domain(hello.to_owned());
-        Ok(Self {
-            server: Server { host, port, encryption, login, hello },
+        Self {
+            server: Server { host, port, encryption, login, hello, told_clear: Once::new() },
+            limits,
+            gate: Gate::new(connections, apart),
             idle: Idle::default(),
-            streak: Streak::default(),
-            limits: Limits::below(handle_timeout),
-        })
+            suspects: Suspects::default(),
+            events: RandomState::new(),
+            stopping: watch::Sender::new(false),
+        }
     }
 
     /// The server's name or address.
@@ -77,83 +122,159 @@ impl Smtp {
         self.server.port
     }
 
-    /// Hands over one message, which is about `event`.
+    /// Hands over one message, which is about the event of this source and id.
     ///
     /// # Errors
-    /// Each says by [`SmtpError::disposition`] what it means.
+    /// Each says by its [`Disposition`] what it means.
     ///
     /// # If dropped
     /// The server may have the message or not.
-    pub async fn send(&self, event: &str, envelope: &Envelope, message: &str) -> Result<(), SmtpError> {
-        let outcome = self.send_once_or_twice(envelope, message).await;
-        self.seen_over_many(event, outcome)
+    pub async fn send(&self, event: (Option<&str>, Option<&str>), parcel: &Parcel<'_>) -> Result<(), Unsent> {
+        let event = self.events.hash_one(event);
+        if let Some((verdict, reason)) = self.suspects.has_to_wait(event) {
+            return Err(match verdict {
+                Verdict::Everybodys(reason) => Unsent { disposition: Disposition::Outage, error: None, reason },
+                Verdict::Open | Verdict::Own => Unsent { disposition: Disposition::Postponed, error: None, reason },
+            });
+        }
+        let time = self.limits.begin();
+        let mut round = 0;
+        let error = loop {
+            round += 1;
+            let mut passage = self.suspects.passage();
+            match self.hand_over(parcel, &mut passage, &time).await {
+                Ok(()) => {
+                    self.suspects.taken(event, &passage);
+                    return Ok(());
+                }
+                Err(error) => match error.blame() {
+                    Blame::Sessions | Blame::Rate if round < ROUNDS && !self.gate.is_hopeless() => {
+                        debug!(%error, "the SMTP server is asked for less");
+                    }
+                    _ => break error,
+                },
+            }
+        };
+        Err(self.judged(event, error))
     }
 
-    async fn send_once_or_twice(&self, envelope: &Envelope, message: &str) -> Result<(), SmtpError> {
-        let deadline = Instant::now() + self.limits.whole;
-        let (session, patience) = match self.idle.take() {
-            Some(session) => (session, self.limits.parked),
-            None => (self.server.open(self.limits.opening).await?, self.limits.whole),
+    /// What an error means in view of the other mails.
+    fn judged(&self, event: u64, error: SmtpError) -> Unsent {
+        let reason = error.to_string();
+        let (disposition, reason) = match error.blame() {
+            Blame::Server => (Disposition::Outage, reason),
+            Blame::Nobody => (Disposition::Postponed, reason),
+            Blame::Mail => (Disposition::ForGood, reason),
+            Blame::Sessions | Blame::Rate => match self.suspects.refused(event, &error) {
+                Verdict::Everybodys(reason) => (Disposition::Outage, reason),
+                Verdict::Open | Verdict::Own => (Disposition::Postponed, reason),
+            },
+            Blame::Unknown => match (self.suspects.refused(event, &error), &error) {
+                (Verdict::Everybodys(reason), _) => (Disposition::Outage, reason),
+                (Verdict::Open, _) => {
+                    (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is"))
+                }
+                (Verdict::Own, SmtpError::Answered { code: 500.., .. }) => (Disposition::ForGood, reason),
+                (Verdict::Own, _) => (Disposition::Later, reason),
+            },
         };
-        match self.transfer(session, envelope, message, patience, deadline).await {
+        if disposition == Disposition::ForGood {
+            self.suspects.forget(event);
+        }
+        Unsent { disposition, error: Some(error), reason }
+    }
+
+    /// One attempt, and no more than the message under way outlasts a stop.
+    async fn hand_over(&self, parcel: &Parcel<'_>, passage: &mut Passage<'_>, time: &Time) -> Result<(), SmtpError> {
+        let mut stopping = self.stopping.subscribe();
+        let begun = async {
+            let pass = timeout_at(time.begin_by(), self.gate.enter()).await.map_err(|_| SmtpError::Queued)?;
+            let session = self.begun(&pass, parcel, passage, time).await?;
+            Ok((pass, session))
+        };
+        let (pass, mut session) = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => return Err(SmtpError::Stopping),
+            begun = begun => begun?,
+        };
+        match session.finish(parcel, passage, time).await {
+            Ok(()) => {
+                pass.said_yes(true);
+                self.put_back(session).await;
+                Ok(())
+            }
+            Err(error) => Err(self.left(session, &pass, error).await),
+        }
+    }
+
+    /// A session on which the server waits for the message.
+    async fn begun(
+        &self,
+        pass: &Pass<'_>,
+        parcel: &Parcel<'_>,
+        passage: &mut Passage<'_>,
+        time: &Time,
+    ) -> Result<Session, SmtpError> {
+        let (mut session, parked) = match self.idle.take() {
+            Some(session) => (session, true),
+            None => (self.opened(pass, time).await?, false),
+        };
+        let first = if parked { time.parked() } else { time.command() };
+        match session.begin(parcel, passage, first, time).await {
+            Ok(()) => Ok(session),
             // A parked session was stale, or the server is going down, or it breaks off over this very
-            // mail. The next session tells: none is an outage, and to be broken off again is the mail's own.
-            Err(error) if error.asks_for_another_session() && self.may_open(deadline) => {
+            // mail. The next session tells: none is an outage, and to be broken off again is this mail's or every mail's.
+            Err(error) if error.asks_for_another_session(parked) => {
                 debug!(%error, "opening another SMTP session");
                 self.idle.clear();
-                let session = self.server.open(self.limits.opening).await?;
-                self.transfer(session, envelope, message, self.limits.whole, deadline).await
+                drop(session);
+                let mut session = self.opened(pass, time).await?;
+                match session.begin(parcel, passage, time.command(), time).await {
+                    Ok(()) => Ok(session),
+                    Err(error) => Err(self.left(session, pass, error).await),
+                }
             }
-            outcome => outcome,
+            Err(error) => Err(self.left(session, pass, error).await),
         }
     }
 
-    /// What one deferral means in view of those before it.
-    fn seen_over_many(&self, event: &str, outcome: Result<(), SmtpError>) -> Result<(), SmtpError> {
-        let disposition = outcome.as_ref().err().map(SmtpError::disposition);
-        match (outcome, disposition) {
-            (Err(SmtpError::Answered { code, text, .. }), Some(Disposition::Later))
-                if self.streak.deferred(event, code) =>
-            {
-                Err(SmtpError::DefersAll { code, text })
+    /// A new session. While others work, the server has enough of us, and is not away.
+    async fn opened(&self, pass: &Pass<'_>, time: &Time) -> Result<Session, SmtpError> {
+        match self.server.open(time).await {
+            Ok(session) => {
+                pass.said_yes(false);
+                Ok(session)
             }
-            (outcome, None | Some(Disposition::ForGood)) => {
-                self.streak.broken();
-                outcome
+            Err(SmtpError::NoSession { server, reason, for_now }) if pass.others_work(for_now) => {
+                pass.said_too_much(Blame::Sessions);
+                Err(SmtpError::NoFurtherSession { server, reason })
             }
-            (outcome, Some(Disposition::Later | Disposition::Outage)) => outcome,
+            Err(error) => Err(error),
         }
     }
 
-    fn may_open(&self, deadline: Instant) -> bool {
-        deadline.duration_since(Instant::now()) > self.limits.opening
-    }
-
-    async fn transfer(
-        &self,
-        mut session: Session,
-        envelope: &Envelope,
-        message: &str,
-        patience: Duration,
-        deadline: Instant,
-    ) -> Result<(), SmtpError> {
-        let outcome = session.transfer(envelope, message, patience, deadline).await;
-        let reusable = match &outcome {
-            Ok(()) => true,
-            Err(error @ SmtpError::Answered { .. }) => {
-                error.disposition() != Disposition::Outage && session.reset().await
-            }
-            Err(
-                SmtpError::NoSession { .. }
-                | SmtpError::DefersAll { .. }
-                | SmtpError::Lost { .. }
-                | SmtpError::Silent { .. },
-            ) => false,
+    /// Leaves a session after an error, usable if it can be.
+    async fn left(&self, mut session: Session, pass: &Pass<'_>, error: SmtpError) -> SmtpError {
+        let blame = error.blame();
+        if matches!(blame, Blame::Sessions | Blame::Rate) {
+            pass.said_too_much(blame);
+        }
+        let usable = match &error {
+            SmtpError::Answered { code: 421, .. } | SmtpError::Lost { .. } | SmtpError::Silent { .. } => false,
+            SmtpError::NeedsUtf8 | SmtpError::TooBig { .. } => true,
+            _ => blame != Blame::Sessions && session.reset().await,
         };
-        if reusable {
-            self.idle.park(session);
+        if usable {
+            self.put_back(session).await;
         }
-        outcome
+        error
+    }
+
+    async fn put_back(&self, session: Session) {
+        match self.gate.is_full(self.idle.count()) {
+            true => session.quit().await,
+            false => self.idle.park(session),
+        }
     }
 
     /// Sees whether a session can be had, without a message.
@@ -162,11 +283,16 @@ impl Smtp {
     /// Why none can.
     pub async fn probe(&self) -> Result<(), String> {
         self.idle.clear();
-        let opened = self.server.open(self.limits.opening).await;
-        let mut session = opened.map_err(|error| error.to_string())?;
-        session.check(self.limits.opening).await?;
+        let time = self.limits.begin();
+        let mut session = self.server.open(&time).await.map_err(|error| error.to_string())?;
+        session.check(time.command()).await?;
         self.idle.park(session);
         Ok(())
+    }
+
+    /// From now on no message is begun; what is under way goes on.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// Takes leave of the server on sessions that nobody has needed for a while. Never ends.

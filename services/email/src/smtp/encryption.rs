@@ -1,40 +1,199 @@
 //! When a connection is encrypted, and with which certificates the server is verified.
 
-use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters, TlsParametersBuilder};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, Once, PoisonError},
+};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use super::{Security, SmtpUrl};
 
 /// When and how a connection is encrypted.
-pub(super) enum Encryption {
-    FromTheStart(TlsParameters),
-    StartTls { tls: TlsParameters, required: bool },
-    Never,
+#[derive(Clone)]
+pub(super) struct Encryption {
+    pub(super) security: Security,
+    /// The server proves who it is. Else it is encrypted with whoever answers (RFC 7435): somebody who sits between could as well
+    /// have taken the offer of encryption away.
+    verified: bool,
+    authorities: Arc<Authorities>,
 }
 
-/// The certificates to verify the server with cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("certificates to verify the SMTP server with cannot be used: {0}")]
-pub struct SmtpSetupError(#[from] lettre::transport::smtp::Error);
+/// Who may vouch for the server, as far as is known.
+struct Authorities {
+    /// PEM; `None`: the system's.
+    file: Option<PathBuf>,
+    /// What was read last, and what it came to.
+    last: Mutex<Option<(Vec<u8>, Arc<ClientConfig>)>>,
+    /// It was told that nobody vouches for the server.
+    told: Arc<Once>,
+}
 
 impl Encryption {
-    /// What `url` asks for; `authorities` (PEM) stand in for the system's roots.
+    /// Mail that cannot go encrypted may go in the clear.
+    pub(super) fn is_optional(&self) -> bool {
+        !self.verified
+    }
+
+    /// What `url` asks for; the authorities in a PEM file stand in for the system's, and whoever names one wants the server verified.
+    pub(super) fn of(url: &SmtpUrl, authorities: Option<PathBuf>) -> Self {
+        let verified = url.security != Security::StartTlsIfOffered || authorities.is_some();
+        let authorities =
+            Arc::new(Authorities { file: authorities, last: Mutex::default(), told: Arc::new(Once::new()) });
+        Self { security: url.security, verified, authorities }
+    }
+
+    /// How to encrypt the next connection. The file is read for each one, so that a renewed file counts without a restart.
     ///
     /// # Errors
-    /// If the certificates cannot be used.
-    pub(super) fn of(url: &SmtpUrl, authorities: Option<&[u8]>) -> Result<Self, SmtpSetupError> {
-        Ok(match url.security {
-            Security::Tls => Self::FromTheStart(tls(url, authorities)?),
-            Security::StartTls => Self::StartTls { tls: tls(url, authorities)?, required: true },
-            Security::StartTlsIfOffered => Self::StartTls { tls: tls(url, authorities)?, required: false },
-            Security::Clear => Self::Never,
-        })
+    /// The file cannot be used.
+    pub(super) async fn config(&self) -> io::Result<Arc<ClientConfig>> {
+        let own = self.clone();
+        spawn_blocking(move || own.read()).await.map_err(io::Error::other)?
+    }
+
+    fn read(&self) -> io::Result<Arc<ClientConfig>> {
+        let Authorities { file, last, told } = &*self.authorities;
+        let pem = match file {
+            Some(path) => fs::read(path).map_err(|error| unusable(path, &error))?,
+            None => Vec::new(),
+        };
+        if let Some((read, config)) = &*last.lock().unwrap_or_else(PoisonError::into_inner)
+            && *read == pem
+        {
+            return Ok(config.clone());
+        }
+        let roots = match file {
+            Some(path) => roots(&pem).map_err(|error| unusable(path, &error))?,
+            None => the_systems(),
+        };
+        let config = Arc::new(config(roots, (!self.verified).then(|| told.clone()))?);
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((pem, config.clone()));
+        Ok(config)
     }
 }
 
-fn tls(url: &SmtpUrl, authorities: Option<&[u8]>) -> Result<TlsParameters, SmtpSetupError> {
-    let mut builder = TlsParametersBuilder::new(url.host.clone());
-    if let Some(pem) = authorities {
-        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(Certificate::from_pem(pem)?);
+/// Whether a file holds certificates of authorities, as far as can be told now.
+pub(crate) fn reads_authorities(file: &Path) -> bool {
+    fs::read(file).is_ok_and(|pem| roots(&pem).is_ok())
+}
+
+fn roots(pem: &[u8]) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
-    Ok(builder.build_rustls()?)
+    match roots.is_empty() {
+        true => Err(io::Error::other("there is no certificate in it")),
+        false => Ok(roots),
+    }
+}
+
+fn the_systems() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn unusable(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("SMTP_CA_FILE={path:?} cannot be used: {error}"))
+}
+
+/// `told`: anybody will do, and whether that was told.
+fn config(roots: RootCertStore, told: Option<Arc<Once>>) -> io::Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(io::Error::other)?;
+    let Some(told) = told else {
+        if roots.is_empty() {
+            return Err(io::Error::other("this system has no certificates of authorities; SMTP_CA_FILE names others"));
+        }
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    };
+    // Without authorities there is nobody who could vouch, which is told like a server nobody vouches for.
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok();
+    let anybody = Arc::new(Anybody { usual, provider, told });
+    Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
+}
+
+/// Takes any certificate, and tells once of one that would not have passed.
+#[derive(Debug)]
+struct Anybody {
+    usual: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+    told: Arc<Once>,
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let usual = self.usual.as_ref();
+        let verified = usual.map_or(Err(CertificateError::UnknownIssuer.into()), |usual| {
+            usual.verify_server_cert(certificate, others, host, stapled, now)
+        });
+        if let Err(error) = verified {
+            self.told.call_once(|| {
+                warn!(
+                    %error,
+                    "mail goes encrypted to a server that nobody vouches for; tls=required in SMTP_URL refuses such, and SMTP_CA_FILE names who may vouch"
+                );
+            });
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // A signature binds the session to a certificate, and any certificate will do.
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Why a handshake failed, in words that say what to mend.
+pub(super) fn refusal(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+    match inner {
+        Some(error @ TlsError::InvalidCertificate(_)) => {
+            format!(
+                "{error}; SMTP_CA_FILE names who may vouch for it, and ?tls= in SMTP_URL says when it has to be verified"
+            )
+        }
+        Some(error) => format!("no encryption: {error}"),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "it hung up during the handshake".to_owned(),
+        None => error.to_string(),
+    }
 }

@@ -1,11 +1,11 @@
-//! What can go wrong between a mail and its server, and whose trouble each is.
+//! What can go wrong between a mail and its server, and whose trouble each answer can be.
 
-use std::{error::Error as _, fmt, time::Duration};
+use std::fmt;
 
-use lettre::transport::smtp::Error as LettreError;
+use super::reply::status;
 
 /// A step of the SMTP transaction that carries one mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// `MAIL FROM`.
     Mail,
@@ -29,11 +29,21 @@ impl fmt::Display for Command {
 }
 
 /// Why a mail was not handed over. No message holds a whole address: those that a server quotes are masked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpError {
     /// Connection, greeting, EHLO, STARTTLS, certificate or AUTH failed.
     #[error("SMTP server {server} gives no session: {reason}")]
     NoSession {
+        /// Host and port.
+        server: String,
+        /// What the server or the network said.
+        reason: String,
+        /// It said so itself, and only for now.
+        for_now: bool,
+    },
+    /// The same, while other sessions with it work.
+    #[error("SMTP server {server} gives no further session: {reason}")]
+    NoFurtherSession {
         /// Host and port.
         server: String,
         /// What the server or the network said.
@@ -49,14 +59,6 @@ pub enum SmtpError {
         /// Its words.
         text: String,
     },
-    /// The server says the same no to one mail after the other.
-    #[error("SMTP server defers every mail, with {code} {text}")]
-    DefersAll {
-        /// Three digits.
-        code: u16,
-        /// Its latest words.
-        text: String,
-    },
     /// The connection broke, or what came back was not SMTP.
     #[error("SMTP session was lost at {command}: {reason}")]
     Lost {
@@ -66,173 +68,250 @@ pub enum SmtpError {
         reason: String,
     },
     /// No answer in time.
-    #[error("SMTP server did not answer {command} within {waited:.1?}")]
+    #[error("SMTP server did not answer {command} within {limit}")]
     Silent {
         /// To what.
         command: Command,
-        /// How long it was waited for.
-        waited: Duration,
+        /// How long it was waited for, and what sets that.
+        limit: String,
     },
+    /// An address has characters that this server takes nowhere.
+    #[error("SMTP server does not offer SMTPUTF8, which an address beyond ASCII needs")]
+    NeedsUtf8,
+    /// The server said before how much it takes.
+    #[error("the message has {size} bytes, and the SMTP server takes {limit}")]
+    TooBig {
+        /// Bytes of the message.
+        size: usize,
+        /// Bytes that the server takes.
+        limit: usize,
+    },
+    /// Others are being sent, and no session came free in time.
+    #[error(
+        "no session with the SMTP server came free in time: it takes fewer at once, or slower, than there are mails"
+    )]
+    Queued,
+    /// The service is told to stop.
+    #[error("the service stops before this mail was under way")]
+    Stopping,
 }
 
-/// What a failure means for the mail.
+/// Whose trouble a failure can be, as far as it alone tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// The server is the trouble: wait for it, and blame no mail.
-    Outage,
-    /// It may work later.
-    Later,
-    /// It never will.
-    ForGood,
+pub enum Blame {
+    /// The server's, or ours with it: no mail could go.
+    Server,
+    /// There are too many sessions at once.
+    Sessions,
+    /// Mails come too fast.
+    Rate,
+    /// This mail's: its recipient or its content.
+    Mail,
+    /// Anybody's: whether others pass will tell.
+    Unknown,
+    /// Nobody's: the server was not asked.
+    Nobody,
 }
 
 impl SmtpError {
-    /// Whose trouble it is, and whether it passes.
-    pub fn disposition(&self) -> Disposition {
+    /// Whose trouble it can be.
+    pub fn blame(&self) -> Blame {
         match self {
-            Self::NoSession { .. } | Self::DefersAll { .. } => Disposition::Outage,
-            Self::Answered { code, .. } => match code {
-                // Closing, no TLS, no or a wrong login: said of the session, at whichever step.
-                421 | 454 | 530 | 534 | 535 | 538 => Disposition::Outage,
-                500.. => Disposition::ForGood,
-                ..500 => Disposition::Later,
-            },
-            Self::Lost { .. } | Self::Silent { .. } => Disposition::Later,
+            Self::NoSession { .. } => Blame::Server,
+            Self::NoFurtherSession { .. } => Blame::Sessions,
+            Self::NeedsUtf8 | Self::TooBig { .. } => Blame::Mail,
+            Self::Lost { .. } | Self::Silent { .. } => Blame::Unknown,
+            Self::Queued | Self::Stopping => Blame::Nobody,
+            Self::Answered { code: code @ 400..500, text, .. } => too_much(*code, text).unwrap_or(Blame::Unknown),
+            Self::Answered { command, code, text } if is_the_mails(*command, *code, text) => Blame::Mail,
+            Self::Answered { .. } => Blame::Unknown,
         }
     }
 
     /// True if another session may fare better at once, and the mail cannot be doubled by trying.
-    pub(super) fn asks_for_another_session(&self) -> bool {
+    pub(super) fn asks_for_another_session(&self, parked: bool) -> bool {
         match self {
-            Self::Answered { code, .. } => *code == 421,
+            Self::Answered { code, text, .. } => match self.blame() {
+                Blame::Unknown => *code == 421,
+                // A session takes only so many.
+                Blame::Sessions | Blame::Rate => parked && is_too_many_mails(text),
+                _ => false,
+            },
             Self::Lost { command, .. } => *command != Command::Body,
-            // A session that was parked can be dead without a word. A new one gets all the time there is for its MAIL.
-            Self::Silent { command, .. } => *command == Command::Mail,
-            Self::NoSession { .. } | Self::DefersAll { .. } => false,
+            // A session that was parked can be dead without a word.
+            Self::Silent { command, .. } => parked && *command == Command::Mail,
+            _ => false,
         }
     }
 
-    /// What lettre says went wrong at `command`.
-    pub(super) fn at(command: Command, error: &LettreError) -> Self {
-        match error.status() {
-            Some(code) => Self::Answered { command, code: code.into(), text: reason(error) },
-            None => Self::Lost { command, reason: reason(error) },
+    /// What it is where every mail meets it.
+    pub(super) fn of_everybody(&self) -> String {
+        match self {
+            Self::Answered { code, text, .. } if *code < 500 => {
+                format!("SMTP server defers every mail, with {code} {text}")
+            }
+            Self::Answered { command, code, text } => {
+                format!("SMTP server refuses every mail, at {command} with {code} {text}")
+            }
+            Self::Lost { command, reason } => format!("SMTP session is lost with every mail, at {command}: {reason}"),
+            Self::Silent { command, limit } => {
+                format!("SMTP server leaves every mail without an answer to {command}, within {limit}")
+            }
+            other => other.to_string(),
         }
     }
 }
 
-/// The innermost cause, with the code where the server gave one.
-pub(super) fn reason_with_code(error: &LettreError) -> String {
-    match error.status() {
-        Some(code) => format!("{code} {}", reason(error)),
-        None => reason(error),
+/// Words for too many sessions, and for too many mails: servers have no code of their own for either.
+const SESSIONS: [&str; 4] = ["concurren", "connections", "sessions", "sender thread"];
+const RATE: [&str; 10] = [
+    "throttl",
+    "rate limit",
+    "ratelimit",
+    "sending rate",
+    "rate exceeded",
+    "too many messages",
+    "too many mails",
+    "too many transactions",
+    "too much mail",
+    "too fast",
+];
+
+/// Those that a session's own limit can have, too.
+const MAILS: [&str; 3] = ["too many messages", "too many mails", "too many transactions"];
+
+/// Whether it may be this session that had enough mails.
+fn is_too_many_mails(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    MAILS.iter().any(|word| text.contains(word))
+}
+
+/// Which way a server says that it is asked for too much.
+fn too_much(code: u16, text: &str) -> Option<Blame> {
+    let text = text.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match () {
+        () if code == 432 || says(&SESSIONS) => Some(Blame::Sessions),
+        () if says(&RATE) || status(&text) == Some((7, 28)) => Some(Blame::Rate),
+        () => None,
     }
 }
 
-/// The innermost cause: what lettre wraps around it repeats itself.
-fn reason(error: &LettreError) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    let innermost = masked(&causes.last().map_or_else(|| error.to_string(), ToString::to_string));
-    match error.is_response() {
-        true => format!("the answer broke off or was not SMTP ({innermost})"),
-        false => innermost,
+/// Whether a refusal can be about nothing but the recipient or the content (RFC 3463, 5321, 6531, 7504, 7505). That a status code
+/// is about a mailbox is not enough where the words are about whoever sends.
+fn is_the_mails(command: Command, code: u16, text: &str) -> bool {
+    let words = text.to_ascii_lowercase();
+    let about_us = ["sender", "sending", "submission", "daily", "your account"].iter().any(|word| words.contains(word));
+    if about_us || code < 500 {
+        return false;
     }
-}
-
-/// A server's words for a log line: addresses masked, since servers quote them; one line, at most 200 characters.
-fn masked(text: &str) -> String {
-    // A server that talks without end is not read without end.
-    let text: String = text.chars().take(2000).collect();
-    let mut line = String::new();
-    let mut rest = text.as_str();
-    // From the end: what a quoted part holds, an `@` among it, is known only by the quote that closes it.
-    while let Some((before, after)) = rest.rsplit_once('@') {
-        let (left, user) = before.split_at(start_of_user(before));
-        let first = user.chars().find(|c| c.is_alphanumeric());
-        line = first.into_iter().chain("***@".chars()).chain(after.chars()).chain(line.chars()).collect();
-        rest = left;
+    match (command, status(text)) {
+        // Its announced size.
+        (_, Some((3, 4))) => true,
+        (Command::Mail, _) => false,
+        // Unknown, badly written, moved or without any mail server; disabled, full, or for shorter messages; content.
+        (_, Some((1, 1..=3 | 6 | 10) | (2, 1..=3) | (6, _))) => true,
+        (_, Some(_)) => false,
+        (Command::Rcpt, None) => code == 556,
+        (Command::Data | Command::Body, None) => code == 552,
     }
-    line.insert_str(0, rest);
-    let tame = |c: char| if c.is_control() { ' ' } else { c };
-    line.chars().map(tame).take(200).collect()
-}
-
-/// Where the part of an address before its `@` begins, in a text that ends with that part. A quoted one has any characters,
-/// its own quotes behind backslashes; another one has an apostrophe, but none of these.
-fn start_of_user(text: &str) -> usize {
-    if let Some(quoted) = text.strip_suffix('"') {
-        let mut quotes = quoted.rmatch_indices('"').map(|(at, _)| at);
-        if let Some(begin) = quotes.find(|&at| !quoted[..at].ends_with('\\')) {
-            return begin;
-        }
-    }
-    let is_edge = |c: char| c.is_whitespace() || c.is_control() || "<>()[]\",;:".contains(c);
-    text.rfind(is_edge).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::sample::{quoted_email, usual_email};
 
-    fn answered(code: u16) -> SmtpError {
-        SmtpError::Answered { command: Command::Rcpt, code, text: String::new() }
+    fn answered(command: Command, answer: &str) -> SmtpError {
+        let (code, text) = answer.split_once(' ').unwrap();
+        SmtpError::Answered { command, code: code.parse().unwrap(), text: text.to_owned() }
     }
 
     #[test]
-    fn codes_about_the_session_blame_no_mail() {
-        for code in [421, 454, 530, 534, 535, 538] {
-            assert_eq!(answered(code).disposition(), Disposition::Outage, "{code}");
+    fn what_only_a_recipient_or_a_content_can_be_refused_for_is_the_mails_own() {
+        for (command, answer) in [
+            (
+                Command::Rcpt,
+                "550 5.1.1 <a***@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
+            ),
+            (Command::Rcpt, "550 5.1.2 bad destination system"),
+            (Command::Rcpt, "501 5.1.3 Bad recipient address syntax"),
+            (Command::Rcpt, "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found"),
+            (Command::Rcpt, "556 5.1.10 the domain takes no mail"),
+            (Command::Rcpt, "556 no mail here"),
+            (Command::Rcpt, "552 5.2.2 mailbox full"),
+            (Command::Mail, "552 5.3.4 Message size exceeds fixed limit"),
+            (Command::Body, "552 5.3.4 Error: message file too big"),
+            (Command::Body, "552 message size exceeds maximum permitted"),
+            (Command::Body, "554 5.6.0 Message content not accepted"),
+            (Command::Rcpt, "553 5.6.7 address requires SMTPUTF8"),
+        ] {
+            assert_eq!(answered(command, answer).blame(), Blame::Mail, "{command} {answer}");
         }
     }
 
     #[test]
-    fn other_codes_are_about_the_mail() {
-        for code in [400, 420, 422, 450, 451, 452, 453, 455, 499] {
-            assert_eq!(answered(code).disposition(), Disposition::Later, "{code}");
+    fn any_other_no_is_a_suspicion() {
+        for (command, answer) in [
+            (Command::Rcpt, "553 5.7.1 Sender address rejected: not owned by user"),
+            (
+                Command::Rcpt,
+                "550 5.1.0 <a***@example.com>: Sender address rejected: User unknown in local recipient table",
+            ),
+            (Command::Rcpt, "550 5.1.1 Sender unknown"),
+            (Command::Mail, "550 5.1.1 unknown"),
+            (Command::Mail, "552 5.2.2 over quota"),
+            (Command::Mail, "550 5.1.8 Access denied, bad outbound sender"),
+            (Command::Body, "550 5.4.5 Daily user sending limit exceeded"),
+            (Command::Body, "552 5.2.2 Submission quota exceeded"),
+            (Command::Body, "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException"),
+            (Command::Body, "554 Message rejected: Email address is not verified"),
+            (Command::Body, "554 Daily message quota exceeded"),
+            (Command::Rcpt, "554 5.7.1 Relay access denied"),
+            (Command::Rcpt, "550 relay not permitted"),
+            (Command::Rcpt, "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname"),
+            (Command::Rcpt, "454 4.7.1 Relay access denied"),
+            (Command::Rcpt, "530 5.7.0 Must issue a STARTTLS command first"),
+            (Command::Rcpt, "421 4.7.0 try again later"),
+            (Command::Rcpt, "450 4.2.0 Greylisted"),
+            (Command::Rcpt, "452 4.2.2 mailbox full"),
+            (Command::Data, "535 5.7.8 log in again"),
+        ] {
+            assert_eq!(answered(command, answer).blame(), Blame::Unknown, "{command} {answer}");
         }
-        for code in [500, 529, 531, 536, 537, 539, 550, 553, 554, 559] {
-            assert_eq!(answered(code).disposition(), Disposition::ForGood, "{code}");
+    }
+
+    #[test]
+    fn too_much_at_once_is_nobodys_mail() {
+        for answer in [
+            "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending",
+            "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
+            "421 4.7.0 mail.test Error: too many connections from 192.0.2.1",
+            "421 Too many concurrent SMTP connections; please try again later.",
+        ] {
+            assert_eq!(answered(Command::Mail, answer).blame(), Blame::Sessions, "{answer}");
+        }
+        for answer in [
+            "454 Throttling failure: Maximum sending rate exceeded.",
+            "450 4.7.1 Error: too much mail from 192.0.2.1",
+            "421 4.7.28 our system has detected an unusual amount of mail",
+            "451 4.7.1 Rate limit exceeded",
+        ] {
+            assert_eq!(answered(Command::Body, answer).blame(), Blame::Rate, "{answer}");
         }
     }
 
     #[test]
     fn a_mail_under_way_is_never_sent_again_at_once() {
-        let reason = String::new;
-        let lost = |command| SmtpError::Lost { command, reason: reason() };
-        let silent = |command| SmtpError::Silent { command, waited: Duration::ZERO };
-        assert!(lost(Command::Data).asks_for_another_session());
-        assert!(!lost(Command::Body).asks_for_another_session());
-        assert!(!silent(Command::Body).asks_for_another_session());
-        assert!(answered(421).asks_for_another_session());
-        assert!(!answered(451).asks_for_another_session());
-    }
-
-    #[test]
-    fn addresses_that_a_server_quotes_are_masked() {
-        assert_eq!(
-            masked("5.1.1 <ada@example.com>: user \"ada@example.com\" unknown\r\nto=bob@example.org"),
-            "5.1.1 <a***@example.com>: user \"a***@example.com\" unknown  t***@example.org"
-        );
-        assert_eq!(masked("<\"ada\"@example.com> <o'hara@example.com>"), "<a***@example.com> <o***@example.com>");
-        assert_eq!(masked("no \"ada \\\"l\"@example.com"), "no a***@example.com");
-        assert_eq!(masked(&"é".repeat(300)).chars().count(), 200);
-    }
-
-    proptest! {
-        #[test]
-        fn no_valid_address_survives_however_a_server_quotes_it(
-            email in prop_oneof![usual_email(), quoted_email()],
-            around in prop::sample::select(vec![("<", ">"), ("\"", "\""), ("'", "'"), ("user ", " unknown"), ("to=", ":"), ("", "")]),
-        ) {
-            let (_, domain) = email.as_str().rsplit_once('@').unwrap();
-            let said = masked(&format!("550 5.1.1 {}{}{}", around.0, email.as_str(), around.1));
-            let (before, after) = said.rsplit_once("***@").unwrap();
-            prop_assert_eq!(after, format!("{domain}{}", around.1));
-            let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
-            prop_assert!(letters(before) <= letters("550 5.1.1") + letters(around.0) + 1, "{said}");
-        }
+        let lost = |command| SmtpError::Lost { command, reason: String::new() };
+        let silent = |command| SmtpError::Silent { command, limit: String::new() };
+        assert!(lost(Command::Data).asks_for_another_session(false));
+        assert!(!lost(Command::Body).asks_for_another_session(true));
+        assert!(silent(Command::Mail).asks_for_another_session(true));
+        assert!(!silent(Command::Mail).asks_for_another_session(false));
+        assert!(!silent(Command::Body).asks_for_another_session(true));
+        assert!(answered(Command::Mail, "421 4.3.2 shutting down").asks_for_another_session(false));
+        assert!(!answered(Command::Mail, "451 4.3.2 later").asks_for_another_session(false));
+        let enough = answered(Command::Mail, "452 4.5.3 Too many recipients: Too many messages sent");
+        assert!(enough.asks_for_another_session(true) && !enough.asks_for_another_session(false));
     }
 }

@@ -27,6 +27,11 @@ impl Idle {
         self.sessions().push((Instant::now(), session));
     }
 
+    /// How many wait.
+    pub(super) fn count(&self) -> usize {
+        self.sessions().len()
+    }
+
     /// Drops them all: one was found dead, and what killed it killed the others.
     pub(super) fn clear(&self) {
         self.sessions().clear();

@@ -2,31 +2,20 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
+    sync::Once,
     task::{Context, Poll},
     time::Duration,
 };
 
-use lettre::{
-    Address,
-    address::Envelope,
-    transport::smtp::{
-        authentication::Credentials,
-        client::{AsyncSmtpConnection, AsyncTokioStream},
-        extension::ClientId,
-    },
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     runtime::Builder,
-    time::Instant,
 };
 
 use super::{
-    SmtpError,
-    encryption::Encryption,
-    session::{Server, Session},
+    Parcel, SmtpError, SmtpLimits, SmtpUrl, encryption::Encryption, server::Server, session::Session,
+    suspects::Suspects, wire::Wire,
 };
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -41,31 +30,32 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// If `piece` is 0.
 pub fn answered(said: &[u8], piece: usize, login: bool) -> Result<Vec<Result<(), SmtpError>>, SmtpError> {
     assert!(piece > 0, "nothing would ever come");
-    let server = Server {
-        host: "mail.example".to_owned(),
-        port: 25,
-        encryption: Encryption::Never,
-        login: login.then(|| Credentials::new("shop".to_owned(), "secret".to_owned())),
-        hello: ClientId::Domain("warren".to_owned()),
-    };
+    let url = if login { "smtp://shop:secret@mail.example:25?tls=none" } else { "smtp://mail.example:25?tls=none" };
+    let url: SmtpUrl = url.parse().expect("it is a URL");
+    let encryption = Encryption::of(&url, None);
+    let SmtpUrl { host, port, login, .. } = url;
+    let server = Server { host, port, encryption, login, hello: Some("warren".to_owned()), told_clear: Once::new() };
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime without sockets can be made");
     runtime.block_on(async {
-        let voice = Box::new(Voice { said: said.to_vec(), at: 0, piece });
-        let dialling =
-            async { server.introduced(AsyncSmtpConnection::connect_with_transport(voice, &server.hello).await?).await };
-        Ok(hand_over(server.opened(LIMIT, dialling).await?).await)
+        let voice = Voice { said: said.to_vec(), at: 0, piece };
+        let limits = SmtpLimits { connect: LIMIT, command: LIMIT, data: LIMIT, last: LIMIT, whole: LIMIT * 5 };
+        let session = server.open_over(Wire::over(voice), &limits.begin()).await?;
+        Ok(hand_over(session, limits).await)
     })
 }
 
-async fn hand_over(mut session: Session) -> Vec<Result<(), SmtpError>> {
-    let address = |text: &str| text.parse::<Address>().expect("it is an address");
-    let envelope = Envelope::new(Some(address("shop@example.com")), vec![address("ada@example.com")]);
-    let envelope = envelope.expect("there is a recipient");
+async fn hand_over(mut session: Session, limits: SmtpLimits) -> Vec<Result<(), SmtpError>> {
+    let suspects = Suspects::default();
+    let parcel = Parcel { from: "shop@example.com", to: "ada@example.com", message: "A: b\r\n\r\nc\r\n" };
     let mut outcomes = Vec::new();
     for _ in 0..2 {
-        let outcome = session.transfer(&envelope, "A: b\r\n\r\nc\r\n", LIMIT, Instant::now() + LIMIT).await;
+        let (time, mut passage) = (limits.begin(), suspects.passage());
+        let outcome = match session.begin(&parcel, &mut passage, time.command(), &time).await {
+            Ok(()) => session.finish(&parcel, &mut passage, &time).await,
+            Err(error) => Err(error),
+        };
         let usable = match &outcome {
-            Ok(()) => session.check(LIMIT).await.is_ok(),
+            Ok(()) => session.check(time.command()).await.is_ok(),
             Err(_) => session.reset().await,
         };
         outcomes.push(outcome);
@@ -105,11 +95,5 @@ impl AsyncWrite for Voice {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncTokioStream for Voice {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(([127, 0, 0, 1], 25).into())
     }
 }

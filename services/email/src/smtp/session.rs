@@ -1,174 +1,145 @@
-//! One SMTP session: opened, and used for one mail at a time.
+//! One SMTP session: used for one mail at a time.
 
-use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+use std::{io, time::Duration};
 
-use futures_util::FutureExt;
-use lettre::{
-    address::Envelope,
-    transport::smtp::{
-        Error as LettreError,
-        authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::AsyncSmtpConnection,
-        commands::{Data, Mail, Noop, Quit, Rcpt, Rset},
-        extension::ClientId,
-    },
+use tokio::time::timeout;
+
+use super::{
+    Command, Parcel, SmtpError,
+    extensions::Extensions,
+    limits::{Limit, Time},
+    mask::masked,
+    reply::Reply,
+    server::is_silence,
+    suspects::Passage,
+    wire::{Wire, words},
 };
-use tokio::time::{Instant, timeout, timeout_at};
-
-use super::encryption::Encryption;
-use super::error::{Command, SmtpError, reason_with_code};
 
 /// How long a politeness (`QUIT`, `RSET`) may take before the connection is just closed.
 const COURTESY: Duration = Duration::from_secs(1);
 
-/// The server that sessions are opened with.
-pub(super) struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) encryption: Encryption,
-    pub(super) login: Option<Credentials>,
-    pub(super) hello: ClientId,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
-impl Server {
-    /// Connects, greets, encrypts and logs in, all within `limit`.
-    ///
-    /// # Errors
-    /// [`SmtpError::NoSession`] with what the server or the network said.
-    pub(super) async fn open(&self, limit: Duration) -> Result<Session, SmtpError> {
-        self.opened(limit, self.dial(limit)).await
-    }
-
-    /// The session that dialling leads to within `limit`.
-    ///
-    /// # Errors
-    /// [`SmtpError::NoSession`] with what the server or the network said.
-    pub(super) async fn opened(
-        &self,
-        limit: Duration,
-        dialling: impl Future<Output = Result<AsyncSmtpConnection, LettreError>>,
-    ) -> Result<Session, SmtpError> {
-        let reason = match timeout(limit, AssertUnwindSafe(dialling).catch_unwind()).await {
-            Ok(Ok(Ok(connection))) => return Ok(Session { connection }),
-            Ok(Ok(Err(error))) => reason_with_code(&error),
-            // It does over a line of white space alone in the answer to EHLO: the server's trouble, and no mail's.
-            Ok(Err(_)) => "lettre panicked over what it answered".to_owned(),
-            Err(_) => format!("it was not ready for mail within {limit:?}"),
-        };
-        Err(SmtpError::NoSession { server: self.to_string(), reason })
-    }
-
-    async fn dial(&self, limit: Duration) -> Result<AsyncSmtpConnection, LettreError> {
-        let tls = match &self.encryption {
-            Encryption::FromTheStart(tls) => Some(tls.clone()),
-            Encryption::StartTls { .. } | Encryption::Never => None,
-        };
-        let address = (self.host.as_str(), self.port);
-        // A name can have several addresses: one that drops packets leaves time for the next.
-        let connecting = Some(limit / 3);
-        let connection = AsyncSmtpConnection::connect_tokio1(address, connecting, &self.hello, tls, None).await?;
-        self.introduced(connection).await
-    }
-
-    /// Encrypts and logs in, once the server has answered the greeting.
-    pub(super) async fn introduced(
-        &self,
-        mut connection: AsyncSmtpConnection,
-    ) -> Result<AsyncSmtpConnection, LettreError> {
-        if let Encryption::StartTls { tls, required } = &self.encryption
-            && (*required || connection.can_starttls())
-        {
-            connection.starttls(tls.clone(), &self.hello).await?;
-        }
-        if let Some(login) = &self.login {
-            connection.auth(DEFAULT_MECHANISMS, login).await?;
-        }
-        Ok(connection)
-    }
-}
+/// How much of a message is sent at once, each piece in its time.
+const PIECE: usize = 64 * 1024;
 
 /// A session that is ready for a mail.
 pub(super) struct Session {
-    connection: AsyncSmtpConnection,
+    wire: Wire,
+    extensions: Extensions,
 }
 
 impl Session {
-    /// Hands over one mail by `deadline`; the answer to `MAIL` comes within `patience` or is not waited for.
+    pub(super) fn new(wire: Wire, extensions: Extensions) -> Self {
+        Self { wire, extensions }
+    }
+
+    /// Goes as far as the server's wish for the message; the answer to `MAIL` is due within `first`.
     ///
     /// # Errors
-    /// Any but [`SmtpError::NoSession`].
+    /// What the server said, or that it said nothing; the mail cannot have been taken.
+    ///
+    /// # If dropped
+    /// The session is of no use any more.
+    pub(super) async fn begin(
+        &mut self,
+        parcel: &Parcel<'_>,
+        passage: &mut Passage<'_>,
+        first: Limit,
+        time: &Time,
+    ) -> Result<(), SmtpError> {
+        let Parcel { from, to, message } = *parcel;
+        let utf8 = ![from, to].iter().all(|address| address.is_ascii()) || !message.is_ascii();
+        if utf8 && !self.extensions.utf8 {
+            return Err(SmtpError::NeedsUtf8);
+        }
+        if let Some(limit) = self.extensions.size.filter(|&limit| message.len() > limit) {
+            return Err(SmtpError::TooBig { size: message.len(), limit });
+        }
+        let mail = format!("MAIL FROM:<{from}>{}", self.extensions.parameters(message.len(), utf8));
+        self.step(Command::Mail, &mail, first, passage).await?;
+        self.step(Command::Rcpt, &format!("RCPT TO:<{to}>"), time.command(), passage).await?;
+        self.step(Command::Data, "DATA", time.data(), passage).await
+    }
+
+    /// Sends the message and waits for the server to take it.
+    ///
+    /// # Errors
+    /// What the server said, or that it said nothing: then it may have the mail or not.
     ///
     /// # If dropped
     /// The server may have the mail or not, and the session is of no use any more.
-    pub(super) async fn transfer(
+    pub(super) async fn finish(
         &mut self,
-        envelope: &Envelope,
-        message: &str,
-        patience: Duration,
-        deadline: Instant,
+        parcel: &Parcel<'_>,
+        passage: &mut Passage<'_>,
+        time: &Time,
     ) -> Result<(), SmtpError> {
-        // No parameters: addresses are ASCII (`contract::Email`), and so is every encoded body.
-        let mail = Mail::new(envelope.from().cloned(), vec![]);
-        let first = deadline.min(Instant::now() + patience);
-        answer(Command::Mail, first, self.connection.command(mail)).await?;
-        for recipient in envelope.to() {
-            let rcpt = Rcpt::new(recipient.clone(), vec![]);
-            answer(Command::Rcpt, deadline, self.connection.command(rcpt)).await?;
+        for piece in framed(parcel.message).as_bytes().chunks(PIECE) {
+            let limit = time.piece();
+            limit.hold(self.wire.say(piece)).await.map_err(|error| broken(Command::Body, &error))?;
         }
-        answer(Command::Data, deadline, self.connection.command(Data)).await?;
-        answer(Command::Body, deadline, self.connection.command(framed(message))).await
+        let answer = time.last().hold(self.wire.answer()).await;
+        self.noted(Command::Body, answer, passage)
+    }
+
+    async fn step(
+        &mut self,
+        command: Command,
+        line: &str,
+        limit: Limit,
+        passage: &mut Passage<'_>,
+    ) -> Result<(), SmtpError> {
+        let answer = limit.hold(self.wire.ask(line)).await;
+        self.noted(command, answer, passage)
+    }
+
+    fn noted(&self, command: Command, answer: io::Result<Reply>, passage: &mut Passage<'_>) -> Result<(), SmtpError> {
+        let answer = answer.map_err(|error| broken(command, &error))?;
+        if answer.is_yes() && (command == Command::Data) == (answer.code == 354) {
+            passage.passed(command);
+            return Ok(());
+        }
+        match answer.code {
+            code @ 400.. => Err(SmtpError::Answered { command, code, text: masked(&answer.to_string()) }),
+            code => Err(SmtpError::Lost { command, reason: format!("an answer of {code} makes no sense there") }),
+        }
     }
 
     /// Makes the session forget the mail that was refused; false if it cannot be used again.
     pub(super) async fn reset(&mut self) -> bool {
-        matches!(timeout(COURTESY, self.connection.command(Rset)).await, Ok(Ok(_)))
+        matches!(timeout(COURTESY, self.wire.ask("RSET")).await, Ok(Ok(answer)) if answer.code == 250)
     }
 
-    /// Asks for a sign of life within `limit`.
+    /// Asks for a sign of life.
     ///
     /// # Errors
     /// What the server or the network said.
-    pub(super) async fn check(&mut self, limit: Duration) -> Result<(), String> {
-        match timeout(limit, self.connection.command(Noop)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(reason_with_code(&error)),
-            Err(_) => Err(format!("it did not answer NOOP within {limit:?}")),
+    pub(super) async fn check(&mut self, limit: Limit) -> Result<(), String> {
+        match limit.hold(self.wire.ask("NOOP")).await {
+            Ok(answer) if answer.is_yes() => Ok(()),
+            Ok(answer) => Err(format!("it answered NOOP with {}", String::from(&answer))),
+            Err(error) if is_silence(&error) => Err(format!("it did not answer NOOP within {error}")),
+            Err(error) => Err(words(&error)),
         }
     }
 
     /// Takes leave of the server.
     pub(super) async fn quit(mut self) {
-        let _ = timeout(COURTESY, self.connection.command(Quit)).await;
+        let _ = timeout(COURTESY, self.wire.ask("QUIT")).await;
     }
 }
 
-/// The message with its end, in one piece: lettre writes them apart, and the kernel holds the second back until the
-/// server has acknowledged the first, which takes it 40 ms.
+fn broken(command: Command, error: &io::Error) -> SmtpError {
+    match is_silence(error) {
+        true => SmtpError::Silent { command, limit: error.to_string() },
+        false => SmtpError::Lost { command, reason: masked(&words(error)) },
+    }
+}
+
+/// The message with its end, in one piece: the kernel holds a second one back until the server has acknowledged the first.
 fn framed(message: &str) -> String {
     let message = message.strip_suffix("\r\n").unwrap_or(message);
-    format!("{}\r\n.\r\n", message.replace("\r\n.", "\r\n.."))
-}
-
-async fn answer<T>(
-    command: Command,
-    deadline: Instant,
-    reply: impl Future<Output = Result<T, LettreError>>,
-) -> Result<(), SmtpError> {
-    let begun = Instant::now();
-    match timeout_at(deadline, reply).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(SmtpError::at(command, &error)),
-        Err(_) => Err(SmtpError::Silent { command, waited: begun.elapsed() }),
-    }
+    let dot = if message.starts_with('.') { "." } else { "" };
+    format!("{dot}{}\r\n.\r\n", message.replace("\r\n.", "\r\n.."))
 }
 
 #[cfg(test)]
@@ -177,12 +148,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{letter::Letter, mail};
+    use crate::{
+        letter::{Letter, Sender},
+        mail,
+    };
 
     #[test]
     fn a_line_that_is_a_dot_does_not_end_the_message() {
         assert_eq!(framed("A: b\r\n\r\n.\r\n..c\r\n"), "A: b\r\n\r\n..\r\n...c\r\n.\r\n");
         assert_eq!(framed("A: b\r\n\r\nc"), "A: b\r\n\r\nc\r\n.\r\n");
+        assert_eq!(framed(".A: b"), "..A: b\r\n.\r\n");
     }
 
     proptest! {
@@ -190,8 +165,8 @@ mod tests {
         #[test]
         fn no_text_ends_its_message_early_on_any_server(text in prop_oneof!["[\r\n.aé]*", "[\r\n.a]*", ".*"]) {
             let to = Email::parse("ops@example.com").unwrap();
-            let from = "warren@shop.example".parse().unwrap();
-            let letter = Letter::write(&mail::Mail::Text { text: &text, to: Some(&to) }, &from, None).unwrap();
+            let sender = Sender { from: "warren@shop.example".parse().unwrap(), reply_to: None };
+            let letter = Letter::write(&mail::Mail::Text { text: &text, to: Some(&to) }, &sender, None).unwrap();
             let sent = framed(&letter.message);
             let lines: Vec<_> = sent.strip_suffix("\r\n").unwrap().split("\r\n").collect();
             let (end, lines) = lines.split_last().unwrap();

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use lettre::transport::smtp::authentication::Credentials;
+use chassis::Secret;
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
 use url::Url;
@@ -16,11 +16,21 @@ pub struct SmtpUrl {
     pub port: u16,
     /// When the connection is encrypted.
     pub security: Security,
-    /// Percent-decoded user and password; their `Debug` shows neither.
-    pub login: Option<Credentials>,
+    /// Who logs in.
+    pub login: Option<Login>,
 }
 
-/// When an SMTP connection is encrypted. Certificates are verified wherever it is.
+/// Percent-decoded user and password; `Debug` shows neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Often an address.
+    pub user: Secret<String>,
+    /// For `AUTH`.
+    pub password: Secret<String>,
+}
+
+/// When an SMTP connection is encrypted. The server's certificate is verified, but where encryption is only used if offered and
+/// nobody is named who could vouch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte: `smtps://`.
@@ -104,11 +114,13 @@ fn start_tls(url: &Url, has_login: bool) -> Result<Security, SmtpUrlError> {
     }
 }
 
-fn login(url: &Url) -> Result<Option<Credentials>, SmtpUrlError> {
+fn login(url: &Url) -> Result<Option<Login>, SmtpUrlError> {
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
         ("", Some(_)) | (_, None | Some("")) => Err(SmtpUrlError::Login),
-        (user, Some(password)) => Ok(Some(Credentials::new(decoded(user)?, decoded(password)?))),
+        (user, Some(password)) => {
+            Ok(Some(Login { user: Secret::new(decoded(user)?), password: Secret::new(decoded(password)?) }))
+        }
     }
 }
 
@@ -162,8 +174,8 @@ mod tests {
 
     #[test]
     fn user_and_password_are_percent_decoded() {
-        let expected = Credentials::new("ada@example.com".to_owned(), "p:/ä%".to_owned());
-        assert_eq!(parsed("smtps://ada%40example.com:p%3A%2F%C3%A4%25@host").login, Some(expected));
+        let login = parsed("smtps://ada%40example.com:p%3A%2F%C3%A4%25@host").login.unwrap();
+        assert_eq!((login.user.expose().as_str(), login.password.expose().as_str()), ("ada@example.com", "p:/ä%"));
     }
 
     #[test]

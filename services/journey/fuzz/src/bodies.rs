@@ -19,7 +19,7 @@ pub fn order_body(body: &[u8]) {
             assert_eq!(event, order.place(Some(&key), NOW), "a repetition is another order");
             travels(&event);
             let OrderEvent::Placed(order) = &event.data else { panic!("it was placed") };
-            can_be_mailed(order, Some(&event.id));
+            can_be_mailed(order, Some((Some(&event.source), &event.id)));
         }
         Err(error) => is_told(&error, body.len()),
     }

@@ -1,8 +1,7 @@
 //! What mails are made of it.
 
 use contract::{Email, Order};
-use email::{Letter, Mail};
-use lettre::message::Mailbox;
+use email::{About, Letter, Mail, Sender};
 
 /// The only headers of a mail.
 const HEADERS: [&str; 10] = [
@@ -19,24 +18,23 @@ const HEADERS: [&str; 10] = [
 ];
 
 /// The confirmation of an order.
-pub(super) fn can_be_mailed(order: &Order, id: Option<&str>) {
-    is_a_mail(&Mail::Order(order), id);
+pub(super) fn can_be_mailed(order: &Order, about: Option<About<'_>>) {
+    is_a_mail(&Mail::Order(order), about);
 }
 
 /// A text for whoever reads such texts.
-pub(super) fn can_be_forwarded(text: &str, id: Option<&str>) {
+pub(super) fn can_be_forwarded(text: &str, about: Option<About<'_>>) {
     let to = Email::parse("ops@example.com").expect("it is an address");
-    is_a_mail(&Mail::Text { text, to: Some(&to) }, id);
+    is_a_mail(&Mail::Text { text, to: Some(&to) }, about);
 }
 
-fn is_a_mail(mail: &Mail<'_>, id: Option<&str>) {
+fn is_a_mail(mail: &Mail<'_>, about: Option<About<'_>>) {
     let line = mail.to_string();
     assert!(!line.contains(char::is_control), "it forges a line of the log");
-    let from: Mailbox = "Warren <warren@shop.example>".parse().expect("it is an address");
-    let letter = Letter::write(mail, &from, id).expect("it is for somebody");
-    let message = letter.message;
-    let to = letter.envelope.to()[0].to_string();
-    assert!(message.replace(&to, "").is_ascii(), "only an address may be in another script");
+    let from = "Warren <warren@shop.example>".parse().expect("it is an address");
+    let letter = Letter::write(mail, &Sender { from, reply_to: None }, about).expect("it is for somebody");
+    let message = &letter.message;
+    assert!(message.replace(letter.parcel().to, "").is_ascii(), "only an address may be in another script");
     // A server may take a lone CR or LF for a line's end: what follows could be a command.
     let alone = message.replace("\r\n", "").contains(['\r', '\n']);
     assert!(!alone, "lines end in CRLF");

@@ -24,9 +24,10 @@ pub fn event(bytes: &[u8]) {
         Ok(event) => {
             let id = event.id.as_deref();
             assert!(id.is_none_or(|id| (1..=MAX_ATTRIBUTE).contains(&id.len())));
+            let about = id.map(|id| (event.source.as_deref(), id));
             match &event.data {
-                OrderEvent::Placed(order) => can_be_mailed(order, id),
-                OrderEvent::Text(text) => return can_be_forwarded(text, id),
+                OrderEvent::Placed(order) => can_be_mailed(order, about),
+                OrderEvent::Text(text) => return can_be_forwarded(text, about),
                 OrderEvent::Cancelled(_) => {}
             }
             let (Some(id), Some(source)) = (event.id, event.source) else { panic!("a CloudEvent has both") };

@@ -8,6 +8,9 @@ pub struct SmtpOptions {
     pub(super) tls: Option<(&'static str, Identity)>,
     pub(super) login: Option<(String, String)>,
     pub(super) brief: bool,
+    pub(super) most: Option<u32>,
+    pub(super) rate: Option<u32>,
+    pub(super) utf8: bool,
 }
 
 impl SmtpOptions {
@@ -34,5 +37,20 @@ impl SmtpOptions {
     /// Takes mail from this user alone.
     pub fn login(self, user: &str, password: &str) -> Self {
         Self { login: Some((user.to_owned(), password.to_owned())), ..self }
+    }
+
+    /// Takes so many sessions at once, and greets further ones with 421.
+    pub fn sessions(self, most: u32) -> Self {
+        Self { most: Some(most), ..self }
+    }
+
+    /// Takes so many mails a second, and answers further ones with 454.
+    pub fn rate(self, a_second: u32) -> Self {
+        Self { rate: Some(a_second), ..self }
+    }
+
+    /// Offers SMTPUTF8.
+    pub fn utf8(self) -> Self {
+        Self { utf8: true, ..self }
     }
 }

@@ -21,6 +21,13 @@ pub enum At {
     Body,
 }
 
+impl At {
+    /// As `smtp.py` calls it.
+    pub(super) fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub enum Trouble {

@@ -34,6 +34,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("DRY_RUN", &["yes", "1", "TRUE", "maybe"]),
     ("EMAIL_FALLBACK_TO", &["ops", "ops@", "a b@example.com", "@example.com"]),
     ("EMAIL_FROM", &["ops", "Shop <ops>", "ops@example.com\nBcc: all@example.com", "@example.com"]),
+    ("EMAIL_REPLY_TO", &["ops", "Shop <ops>", "ops@example.com\nBcc: all@example.com", "@example.com"]),
     ("HANDLE_TIMEOUT", DURATIONS),
     ("HTTP_ADDR", ADDRESSES),
     ("LIMIT", &["0", "-1", "many", "1.5"]),
@@ -52,7 +53,13 @@ const WRONG: &[(&str, &[&str])] = &[
     ("RETRY_DELAYS", &["0s", "25h", "1s;2s", "1s,"]),
     ("SHUTDOWN_TIMEOUT", &["999ms", "61m", "25", "soon"]),
     ("SMTP_CA_FILE", FILES),
+    ("SMTP_COMMAND_TIMEOUT", DURATIONS),
     ("SMTP_CONNECTIONS", &["0", "1001", "many", "-1"]),
+    ("SMTP_CONNECT_TIMEOUT", DURATIONS),
+    ("SMTP_DATA_TIMEOUT", DURATIONS),
+    ("SMTP_FINAL_TIMEOUT", DURATIONS),
+    ("SMTP_HELO", &["two words", "a..b", "[192.0.2]", "[IPv6:192.0.2.1]"]),
+    ("SMTP_RATE", &["14", "0/s", "many/s", "14/d"]),
     (
         "SMTP_URL",
         &[
@@ -204,6 +211,8 @@ async fn a_variable_that_is_needed_and_missing_is_told() {
 
 #[tokio::test]
 async fn times_that_do_not_fit_into_each_other_are_told() {
+    let said = refused("email", [("HANDLE_TIMEOUT", "30m")]).await;
+    assert!(said.contains("HANDLE_TIMEOUT=\"30m\": expected a duration below 30m, after which RabbitMQ"), "{said}");
     let said = refused("order", [("SHUTDOWN_TIMEOUT", "10s")]).await;
     let expected =
         "SHUTDOWN_TIMEOUT=\"10s\": expected a duration above DRAIN_DELAY, PUBLISH_TIMEOUT and 13s for a request";

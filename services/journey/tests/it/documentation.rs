@@ -51,7 +51,7 @@ fn headings(service: &str) -> &'static [&'static str] {
     match service {
         "order" => &["Every service", "order"],
         "email" => &["Every service", "Consumers: email and analytics", "email"],
-        "analytics" => &["Every service", "Consumers: email and analytics"],
+        "analytics" => &["Every service", "Consumers: email and analytics", "analytics"],
         "redrive" => &["Every service", "redrive"],
         "order check" => &["order check"],
         other => unreachable!("{other} is none of ours"),

@@ -1,8 +1,9 @@
 //! What becomes of events when their consumer is told to stop.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use journey::{Broker, Plan, Process, Proxy, SmtpOptions, SmtpServer, eventually, free_port};
+use journey::{At, Broker, Plan, Process, Proxy, SmtpOptions, SmtpServer, Trouble, eventually, free_port};
 
 use crate::customers::{Customers, mailed};
 use crate::email::place;
@@ -37,7 +38,8 @@ async fn holds(broker: &Broker, queue: &str, count: u32) {
 #[tokio::test]
 async fn a_stopping_consumer_ends_what_runs_and_gives_back_the_rest() {
     let broker = Broker::shared().await;
-    let smtp = silent_smtp();
+    let mut smtp = SmtpServer::start(SmtpOptions::new());
+    smtp.trouble(At::Body, &Trouble::Delay(Duration::from_secs(5)), Some(2));
     let plan = patient(Plan::on(&broker)).email("SMTP_URL", smtp.url());
     let mut email = plan.email("CONCURRENCY", "2").email("PREFETCH", "10").launch("email");
     email.ready().await;
@@ -46,10 +48,10 @@ async fn a_stopping_consumer_ends_what_runs_and_gives_back_the_rest() {
         placed.insert(place(&broker, &format!("Customer {number}")).await);
     }
     in_hand(&email, 10.0).await;
+    eventually("two messages are under way", || async { smtp.troubled(At::Body) }, |&times| times == 2).await;
     drains(&mut email).await;
     assert_eq!(email.ops("/livez").await.status, 200);
     assert_eq!(email.ops("/readyz").await.status, 503);
-    smtp.thaw();
     assert_eq!(email.exit_code().await, 0, "{}", email.log());
 
     assert_eq!(smtp.mails().len(), 2, "only what ran is mailed");

@@ -124,7 +124,7 @@ async fn a_second_attempt_is_linked_to_the_first_in_the_same_trace() {
 async fn each_line_about_an_order_names_its_trace_even_without_a_collector() {
     let mut smtp = SmtpServer::start(SmtpOptions::new());
     smtp.trouble(At::Rcpt, &Trouble::Reply("451 later"), Some(1));
-    smtp.trouble(At::Data, &Trouble::Reply("550 never"), Some(1));
+    smtp.trouble(At::Data, &Trouble::Reply("550 5.6.0 never"), Some(1));
     let plan = Plan::on(&Broker::shared().await).email("SMTP_URL", smtp.url()).email("RETRY_DELAYS", "100ms");
     let world =
         plan.email("LOG_LEVEL", "debug").analytics("LOG_LEVEL", "debug").order("LOG_LEVEL", "debug").start().await;
@@ -137,7 +137,7 @@ async fn each_line_about_an_order_names_its_trace_even_without_a_collector() {
     let about = |line: &&serde_json::Value| line.get("event_id").is_some();
     let about: Vec<_> = lines.iter().filter(about).collect();
     let said: BTreeSet<_> = about.iter().map(|line| line["message"].as_str().unwrap()).collect();
-    assert_eq!(said, BTreeSet::from(["counted", "event failed, will be tried again", "event is a dead letter"]));
+    assert_eq!(said, BTreeSet::from(["counted", "event postponed", "event is a dead letter"]));
     for line in about {
         assert_eq!(line["trace_id"], TRACE, "{line}");
     }

@@ -72,6 +72,32 @@ async fn a_text_that_is_no_order_is_mailed_to_whoever_reads_those() {
 }
 
 #[tokio::test]
+async fn an_address_in_another_script_is_written_to_where_the_server_can() {
+    let office = Office::with(SmtpServer::start(SmtpOptions::new().utf8()), &[]).await;
+    office.place_to("jürgen@bücher.example").await;
+    office.place_to("abc..def@docomo.ne.jp").await;
+    let mut recipients: Vec<_> = office.mails(2).await.iter().map(|mail| mail.recipients()[0].to_owned()).collect();
+    recipients.sort();
+    assert_eq!(recipients, ["abc..def@docomo.ne.jp", "jürgen@xn--bcher-kva.example"]);
+
+    let office = Office::open().await;
+    office.place_to("jürgen@bücher.example").await;
+    office.place_to("juergen@bücher.example").await;
+    office.dead(1).await;
+    assert_eq!(office.mails(1).await[0].recipients(), ["juergen@xn--bcher-kva.example"]);
+    let reason = office.broker.peek("email-queue.dead").await[0].header("warren-error").unwrap_or_default();
+    assert!(reason.contains("SMTPUTF8"), "{reason}");
+}
+
+#[tokio::test]
+async fn answers_go_to_whom_the_shop_names() {
+    let smtp = SmtpServer::start(SmtpOptions::new());
+    let office = Office::with(smtp, &[("EMAIL_REPLY_TO", "Help <help@shop.example>")]).await;
+    office.place("Ada").await;
+    assert_eq!(office.mails(1).await[0].header("Reply-To"), "Help <help@shop.example>");
+}
+
+#[tokio::test]
 async fn the_mail_is_part_of_its_orders_trace() {
     let collector = Collector::start().await;
     let traces = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())];

@@ -40,6 +40,21 @@ impl Office {
         place(&self.broker, name).await
     }
 
+    /// An order of a customer with this address.
+    pub(super) async fn place_to(&self, email: &str) -> String {
+        place_for(&self.broker, "Ada", email, BasicProperties::default()).await
+    }
+
+    /// Waits until so many orders are dead letters.
+    pub(super) async fn dead(&self, count: u32) {
+        eventually(&format!("{count} dead letters"), || self.broker.depth(DEAD), |&depth| depth == Some(count)).await;
+    }
+
+    /// Waits until it is ready.
+    pub(super) async fn ready(&self) {
+        eventually("it is ready", || self.email.state(), |state| state == "consuming").await;
+    }
+
     pub(super) async fn mails(&self, count: usize) -> Vec<Delivered> {
         let sent = || async { self.smtp.mails() };
         eventually(&format!("{count} mails"), sent, |mails| mails.len() >= count).await
@@ -83,8 +98,13 @@ pub(crate) async fn place(broker: &Broker, name: &str) -> String {
 
 /// The same with more properties.
 pub(super) async fn place_with(broker: &Broker, name: &str, properties: BasicProperties) -> String {
+    place_for(broker, name, "ada@example.com", properties).await
+}
+
+/// The same for a customer with this address.
+pub(super) async fn place_for(broker: &Broker, name: &str, email: &str, properties: BasicProperties) -> String {
     let order = json!({
-        "customer": {"name": name, "email": "ada@example.com"},
+        "customer": {"name": name, "email": email},
         "items": [{"sku": "TEA-1", "name": "Earl Grey & Söhne", "quantity": 2, "unit_price": 450}],
     });
     let event = NewOrder::parse(order.to_string().as_bytes()).unwrap().place(None, Timestamp::now()).encode();

@@ -28,17 +28,6 @@ async fn an_answer_about_the_session_pauses_and_kills_no_order() {
 }
 
 #[tokio::test]
-async fn a_server_that_lettre_panics_over_pauses_too() {
-    let mut office = Office::open().await;
-    office.smtp.trouble(At::Ehlo, &Trouble::Reply("250-mail.test\r\n250- \r\n250 SIZE"), None);
-    office.place("Ada").await;
-    office.paused("lettre panicked").await;
-    office.smtp.recover();
-    assert_eq!(office.mails(1).await.len(), 1);
-    office.assert_no_order_was_blamed().await;
-}
-
-#[tokio::test]
 async fn a_server_that_was_stopped_and_started_gets_every_mail_once() {
     let mut office = Office::open().await;
     office.place("Before").await;

@@ -1,0 +1,75 @@
+//! What a server can do beyond the oldest SMTP.
+
+use super::reply::Reply;
+
+/// What the answer to `EHLO` offers of what we use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    pub(super) starttls: bool,
+    pub(super) auth_plain: bool,
+    pub(super) auth_login: bool,
+    /// The largest message it takes, in bytes; `None`: it does not say.
+    pub(super) size: Option<usize>,
+    pub(super) eight_bit: bool,
+    pub(super) utf8: bool,
+    says_size: bool,
+}
+
+impl Extensions {
+    pub(super) fn of(hello: &Reply) -> Self {
+        let mut extensions = Self::default();
+        // The first line is a greeting.
+        for line in hello.lines.iter().skip(1) {
+            let line = line.to_ascii_uppercase();
+            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+            match words.next() {
+                Some("STARTTLS") => extensions.starttls = true,
+                Some("8BITMIME") => extensions.eight_bit = true,
+                Some("SMTPUTF8") => extensions.utf8 = true,
+                // 0 is no limit (RFC 1870).
+                Some("SIZE") => {
+                    extensions.says_size = true;
+                    extensions.size = words.next().and_then(|size| size.parse().ok()).filter(|&size| size > 0);
+                }
+                Some("AUTH") => words.for_each(|mechanism| match mechanism {
+                    "PLAIN" => extensions.auth_plain = true,
+                    "LOGIN" => extensions.auth_login = true,
+                    _ => {}
+                }),
+                _ => {}
+            }
+        }
+        extensions
+    }
+
+    /// The parameters of `MAIL` for a message of this size, each with a space before it.
+    pub(super) fn parameters(&self, size: usize, utf8: bool) -> String {
+        let mut parameters = String::new();
+        if self.says_size {
+            parameters.push_str(&format!(" SIZE={size}"));
+        }
+        if utf8 {
+            parameters.push_str(" SMTPUTF8");
+            if self.eight_bit {
+                parameters.push_str(" BODY=8BITMIME");
+            }
+        }
+        parameters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_ehlo_lists_what_there_is() {
+        let lines =
+            ["mail.test STARTTLS", "size 1000", "AUTH=LOGIN", "AUTH PLAIN CRAM-MD5", "", "SMTPUTF8", "8bitmime"];
+        let extensions = Extensions::of(&Reply { code: 250, lines: lines.map(str::to_owned).to_vec() });
+        assert!(!extensions.starttls && extensions.auth_login && extensions.auth_plain);
+        assert_eq!(extensions.size, Some(1000));
+        assert_eq!(extensions.parameters(12, true), " SIZE=12 SMTPUTF8 BODY=8BITMIME");
+        assert_eq!(Extensions::default().parameters(12, false), "");
+    }
+}

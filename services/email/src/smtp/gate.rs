@@ -1,0 +1,261 @@
+//! How many mails are handed over at once, and how fast: less where the server says so, and by and by more again.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use super::Blame;
+
+/// How long fewer sessions go well before one more is tried; twice as long each time that this was one too many.
+const TRIED_AFTER: Duration = Duration::from_secs(10);
+const TRIED_AFTER_AT_MOST: Duration = Duration::from_secs(300);
+
+/// The first and the longest wait between mails that come too fast.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// So many slowings with no mail taken between: waiting a little does not help.
+const HOPELESS: u32 = 12;
+
+/// How long ago a yes on another session may be for it to count as one that works.
+const RECENTLY: Duration = Duration::from_secs(60);
+
+/// Lets mails through, each with a pass.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    changed: Notify,
+    most: usize,
+    /// The least time between two mails, as the environment has it.
+    apart: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    allowed: usize,
+    inside: usize,
+    /// The time between two mails that the server made us keep.
+    apart: Duration,
+    next: Instant,
+    /// When `allowed` changed last, how long it stays, and whether it grew.
+    changed: Instant,
+    stays: Duration,
+    grew: bool,
+    /// One more at each slowing: those who were inside by then had not heard of it.
+    slowings: u64,
+    slowings_in_a_row: u32,
+    last_yes: Option<Instant>,
+}
+
+/// The right to use one session for one mail.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    gate: &'a Gate,
+    slowings: u64,
+}
+
+impl Gate {
+    /// At most so many at once, and so long apart.
+    pub(super) fn new(most: usize, apart: Duration) -> Self {
+        let now = Instant::now();
+        let state = State {
+            allowed: most,
+            inside: 0,
+            apart: Duration::ZERO,
+            next: now,
+            changed: now,
+            stays: TRIED_AFTER,
+            grew: false,
+            slowings: 0,
+            slowings_in_a_row: 0,
+            last_yes: None,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new(), most, apart }
+    }
+
+    /// Waits for its turn.
+    ///
+    /// # If dropped
+    /// Its turn is lost, and nothing else.
+    pub(super) async fn enter(&self) -> Pass<'_> {
+        loop {
+            let changed = self.changed.notified();
+            if let Some((pass, turn)) = self.try_enter() {
+                sleep_until(turn).await;
+                return pass;
+            }
+            changed.await;
+        }
+    }
+
+    fn try_enter(&self) -> Option<(Pass<'_>, Instant)> {
+        let mut state = self.state();
+        if state.inside >= state.allowed {
+            return None;
+        }
+        state.inside += 1;
+        let turn = state.next.max(Instant::now());
+        state.next = turn + state.apart.max(self.apart);
+        Some((Pass { gate: self, slowings: state.slowings }, turn))
+    }
+
+    /// Whether a session in excess is to be closed, where so many wait for the next mail.
+    pub(super) fn is_full(&self, parked: usize) -> bool {
+        let state = self.state();
+        state.inside + parked > state.allowed
+    }
+
+    /// Nothing was taken although it was waited longer and longer.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.state().slowings_in_a_row >= HOPELESS
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass<'_> {
+    /// The server gave a session, or took a mail.
+    pub(super) fn said_yes(&self, taken: bool) {
+        let mut state = self.gate.state();
+        let now = Instant::now();
+        state.last_yes = Some(now);
+        if !taken {
+            return;
+        }
+        state.slowings_in_a_row = 0;
+        state.apart = state.apart.mul_f64(0.95);
+        if state.apart < SHORTEST / 10 {
+            state.apart = Duration::ZERO;
+        }
+        if state.allowed < self.gate.most && now - state.changed >= state.stays {
+            if state.grew {
+                state.stays = TRIED_AFTER;
+            }
+            state.allowed += 1;
+            (state.changed, state.grew) = (now, true);
+            self.gate.changed.notify_one();
+        }
+    }
+
+    /// Whether others are on their way, of whom it is known or hoped that the server lets them.
+    pub(super) fn others_work(&self, hoped: bool) -> bool {
+        let state = self.gate.state();
+        state.inside > 1 && (hoped || state.last_yes.is_some_and(|at| at.elapsed() < RECENTLY))
+    }
+
+    /// The server said that it is too much.
+    pub(super) fn said_too_much(&self, blame: Blame) {
+        let mut state = self.gate.state();
+        if blame == Blame::Sessions && state.inside > 1 {
+            // As many as got in, which are all but this one.
+            state.allowed = state.allowed.min(state.inside - 1);
+            state.stays = if state.grew { (state.stays * 2).min(TRIED_AFTER_AT_MOST) } else { state.stays };
+            (state.changed, state.grew) = (Instant::now(), false);
+        } else if self.slowings == state.slowings {
+            state.apart = state.apart.mul_f64(1.5).clamp(SHORTEST, LONGEST);
+            state.next = Instant::now() + state.apart;
+            state.slowings += 1;
+            state.slowings_in_a_row += 1;
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.gate.state().inside -= 1;
+        self.gate.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inside(gate: &Gate) -> usize {
+        let mut passes = Vec::new();
+        while let Some((pass, _)) = gate.try_enter() {
+            passes.push(pass);
+        }
+        passes.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_sessions_as_the_server_gave_are_used_and_one_more_is_tried_after_a_while() {
+        let gate = Gate::new(16, Duration::ZERO);
+        let mut passes = Vec::new();
+        while let Some((pass, _)) = gate.try_enter() {
+            passes.push(pass);
+        }
+        while passes.len() > 3 {
+            passes.pop().unwrap().said_too_much(Blame::Sessions);
+        }
+        drop(passes);
+        assert_eq!(inside(&gate), 3);
+        for expected in [10, 20, 40] {
+            let begun = Instant::now();
+            while inside(&gate) == 3 {
+                gate.enter().await.said_yes(true);
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            let waited = begun.elapsed().as_secs();
+            assert!((expected..=expected + 1).contains(&waited), "{waited}");
+            let four: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
+            four[3].0.said_too_much(Blame::Sessions);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn mails_that_come_too_fast_come_slower() {
+        let gate = Gate::new(16, Duration::ZERO);
+        // A server that takes fourteen in each second.
+        let (mut taken, mut refused, begun) = (0, 0, Instant::now());
+        let mut seconds = std::collections::HashMap::<u64, u32>::new();
+        while begun.elapsed() < Duration::from_secs(60) {
+            let pass = gate.enter().await;
+            let this_second = seconds.entry(begun.elapsed().as_secs()).or_default();
+            match *this_second < 14 {
+                true => {
+                    *this_second += 1;
+                    taken += 1;
+                    pass.said_yes(true);
+                }
+                false => {
+                    refused += 1;
+                    pass.said_too_much(Blame::Rate);
+                }
+            }
+            tokio::time::advance(Duration::from_millis(2)).await;
+        }
+        assert!(taken > 500 && refused < taken / 5, "{taken} taken, {refused} refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_kept_from_the_start() {
+        let gate = Gate::new(16, Duration::from_millis(500));
+        let begun = Instant::now();
+        for _ in 0..11 {
+            gate.enter().await;
+        }
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_nothing_is_found_out() {
+        let gate = Gate::new(16, Duration::ZERO);
+        for _ in 0..HOPELESS {
+            assert!(!gate.is_hopeless());
+            gate.try_enter().unwrap().0.said_too_much(Blame::Rate);
+        }
+        assert!(gate.is_hopeless());
+        gate.try_enter().unwrap().0.said_yes(true);
+        assert!(!gate.is_hopeless());
+    }
+}

@@ -1,0 +1,111 @@
+//! How long each step of handing over a mail may take.
+
+use std::{io, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+/// The longest that the steps may take, as RFC 5321, 4.5.3.2, has it unless the environment says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct SmtpLimits {
+    /// Until an address of the server takes the connection.
+    pub connect: Duration,
+    /// Until the server greets, and until it answers each command.
+    pub command: Duration,
+    /// Until it asks for the message, and until it has taken a piece of it.
+    pub data: Duration,
+    /// Until it says whether it has the message.
+    pub last: Duration,
+    /// All that one mail may take.
+    pub whole: Duration,
+}
+
+/// By when the next answer is due, and which variable says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    until: Instant,
+    length: Duration,
+    variable: &'static str,
+}
+
+/// The time there is for one mail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    limits: SmtpLimits,
+    /// By when the message has to be under way. Later there may be no time for the server to say whether it has it.
+    begin_by: Instant,
+    end_by: Instant,
+}
+
+impl SmtpLimits {
+    /// The time for a mail that is begun now.
+    pub(super) fn begin(self) -> Time {
+        // What went wrong is to be known before the handler is cut off.
+        let whole = self.whole * 24 / 25;
+        let message = (self.data * 2 + self.last).min(whole * 2 / 3);
+        let now = Instant::now();
+        Time { limits: self, begin_by: now + whole - message, end_by: now + whole }
+    }
+}
+
+impl Time {
+    pub(super) fn connect(&self) -> Limit {
+        self.limit(self.limits.connect, self.begin_by, "SMTP_CONNECT_TIMEOUT")
+    }
+
+    pub(super) fn command(&self) -> Limit {
+        self.limit(self.limits.command, self.begin_by, "SMTP_COMMAND_TIMEOUT")
+    }
+
+    /// The same on a session that was parked: it can be dead without a word, and there is to be time to dial anew.
+    pub(super) fn parked(&self) -> Limit {
+        let left = self.begin_by.saturating_duration_since(Instant::now());
+        self.limit(self.limits.command.min(LONGEST_PARKED).min(left / 4), self.begin_by, "SMTP_COMMAND_TIMEOUT")
+    }
+
+    pub(super) fn data(&self) -> Limit {
+        self.limit(self.limits.data, self.begin_by, "SMTP_DATA_TIMEOUT")
+    }
+
+    pub(super) fn piece(&self) -> Limit {
+        self.limit(self.limits.data, self.end_by, "SMTP_DATA_TIMEOUT")
+    }
+
+    pub(super) fn last(&self) -> Limit {
+        self.limit(self.limits.last, self.end_by, "SMTP_FINAL_TIMEOUT")
+    }
+
+    /// By when the message has to be under way.
+    pub(super) fn begin_by(&self) -> Instant {
+        self.begin_by
+    }
+
+    fn limit(&self, length: Duration, by: Instant, variable: &'static str) -> Limit {
+        let now = Instant::now();
+        match now + length <= by {
+            true => Limit { until: now + length, length, variable },
+            false => Limit { until: by, length: by.saturating_duration_since(now), variable: "HANDLE_TIMEOUT" },
+        }
+    }
+}
+
+/// A server that answers later than this is dialled anew, and then has all the time there is.
+const LONGEST_PARKED: Duration = Duration::from_secs(10);
+
+impl Limit {
+    /// What comes of it in time.
+    ///
+    /// # Errors
+    /// `TimedOut` with the limit and the variable that sets it.
+    pub(super) async fn hold<T>(&self, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        match timeout_at(self.until, doing).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, self.to_string())),
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.1?} ({} sets the limit)", self.length, self.variable)
+    }
+}

@@ -1,0 +1,251 @@
+//! One SMTP server, and how a session with it begins.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Once,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tracing::warn;
+
+use super::{
+    Login, Security, SmtpError,
+    encryption::{Encryption, refusal},
+    extensions::Extensions,
+    limits::{Limit, Time},
+    mask::masked,
+    reply::Reply,
+    session::Session,
+    wire::{Wire, words},
+};
+
+/// The server that sessions are opened with.
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) encryption: Encryption,
+    pub(super) login: Option<Login>,
+    /// What the client calls itself; `None`: by the address it dials from (RFC 5321, 4.1.3), which every server takes.
+    pub(super) hello: Option<String>,
+    /// It was told that mail goes in the clear.
+    pub(super) told_clear: Once,
+}
+
+/// Why there is no session.
+struct Unready {
+    reason: String,
+    /// The server offers an encryption that does not come about.
+    by_encryption: bool,
+    /// The server said so itself, and only for now.
+    for_now: bool,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl Server {
+    /// Connects, says hello, encrypts and logs in.
+    ///
+    /// # Errors
+    /// [`SmtpError::NoSession`] with what the server or the network said.
+    pub(super) async fn open(&self, time: &Time) -> Result<Session, SmtpError> {
+        let first = self.dial(time, self.encryption.security).await;
+        let outcome = match first {
+            Err(Unready { reason, by_encryption: true, .. }) if self.encryption.is_optional() => {
+                self.told_clear.call_once(|| warn!(reason, "mail goes in the clear: encryption is offered, and fails"));
+                self.dial(time, Security::Clear).await
+            }
+            first => first,
+        };
+        outcome.map_err(|unready| self.no_session(unready))
+    }
+
+    fn no_session(&self, Unready { reason, for_now, .. }: Unready) -> SmtpError {
+        SmtpError::NoSession { server: self.to_string(), reason, for_now }
+    }
+
+    async fn dial(&self, time: &Time, security: Security) -> Result<Session, Unready> {
+        let tcp = self.connect(time).await.map_err(|error| Unready::from(words(&error)))?;
+        let local = tcp.local_addr().map_or(IpAddr::from([127, 0, 0, 1]), |address: SocketAddr| address.ip());
+        let mut wire = Wire::over(tcp);
+        if security == Security::Tls {
+            wire = self.encrypted(wire, time.connect()).await?;
+        }
+        self.introduced(wire, local, security, time).await
+    }
+
+    /// A name can have several addresses: one that drops packets leaves time for the next.
+    async fn connect(&self, time: &Time) -> io::Result<TcpStream> {
+        let addresses = time.connect().hold(lookup_host((self.host.as_str(), self.port))).await?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        for address in addresses {
+            match time.connect().hold(TcpStream::connect(address)).await {
+                Ok(tcp) => {
+                    tcp.set_nodelay(true)?;
+                    return Ok(tcp);
+                }
+                Err(error) if is_silence(&error) => {
+                    last =
+                        io::Error::new(error.kind(), format!("{address} did not take the connection within {error}"));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn encrypted(&self, wire: Wire, limit: Limit) -> Result<Wire, Unready> {
+        let host = ServerName::try_from(self.host.clone()).map_err(|error| Unready::from(error.to_string()))?;
+        let config = self.encryption.config().await.map_err(|error| Unready::from(error.to_string()))?;
+        let encrypted = limit.hold(wire.encrypt(host, config)).await;
+        encrypted.map_err(|error| Unready { by_encryption: true, ..refusal(&error).into() })
+    }
+
+    /// Says hello, encrypts and logs in, once there is a connection from `local`.
+    async fn introduced(
+        &self,
+        mut wire: Wire,
+        local: IpAddr,
+        security: Security,
+        time: &Time,
+    ) -> Result<Session, Unready> {
+        let greeting = heard(time.command(), "greet", wire.answer()).await?;
+        if greeting.code != 220 {
+            return Err(said("it greets with", &greeting));
+        }
+        let name = self.hello.clone().unwrap_or_else(|| literal(local));
+        let mut extensions = hello(&mut wire, &name, time).await?;
+        let wanted = matches!(security, Security::StartTls | Security::StartTlsIfOffered);
+        if security == Security::StartTls && !extensions.starttls {
+            return Err("STARTTLS is not supported by it; ?tls= in SMTP_URL says whether it has to be"
+                .to_owned()
+                .into());
+        }
+        if wanted && extensions.starttls {
+            let answer = heard(time.command(), "answer STARTTLS", wire.ask("STARTTLS")).await?;
+            if answer.code != 220 {
+                return Err(Unready { by_encryption: true, ..said("it answered STARTTLS with", &answer) });
+            }
+            wire = self.encrypted(wire, time.connect()).await?;
+            extensions = hello(&mut wire, &name, time).await?;
+        }
+        if let Some(login) = &self.login {
+            log_in(&mut wire, login, &extensions, time).await?;
+        }
+        Ok(Session::new(wire, extensions))
+    }
+
+    /// A session over a connection that there is already.
+    ///
+    /// # Errors
+    /// As [`Server::open`].
+    #[cfg(feature = "inside")]
+    pub(super) async fn open_over(&self, wire: Wire, time: &Time) -> Result<Session, SmtpError> {
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let session = self.introduced(wire, local, self.encryption.security, time).await;
+        session.map_err(|unready| self.no_session(unready))
+    }
+}
+
+impl From<String> for Unready {
+    fn from(reason: String) -> Self {
+        Self { reason, by_encryption: false, for_now: false }
+    }
+}
+
+/// Nobody answered: the error is ours, and no network's.
+pub(super) fn is_silence(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+}
+
+async fn heard(limit: Limit, what: &str, answer: impl Future<Output = io::Result<Reply>>) -> Result<Reply, Unready> {
+    let broken = |error| match is_silence(&error) {
+        true => format!("it was not ready for mail: it did not {what} within {error}"),
+        false => words(&error),
+    };
+    limit.hold(answer).await.map_err(|error| broken(error).into())
+}
+
+impl From<&Reply> for String {
+    fn from(reply: &Reply) -> Self {
+        format!("{} {}", reply.code, masked(&reply.to_string()))
+    }
+}
+
+fn said(how: &str, reply: &Reply) -> Unready {
+    let reason = format!("{how} {}", String::from(reply));
+    Unready { reason, by_encryption: false, for_now: (400..500).contains(&reply.code) }
+}
+
+/// How a client without a name calls itself (RFC 5321, 4.1.3).
+fn literal(local: IpAddr) -> String {
+    match local.to_canonical() {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}
+
+async fn hello(wire: &mut Wire, name: &str, time: &Time) -> Result<Extensions, Unready> {
+    let answer = heard(time.command(), "answer EHLO", wire.ask(&format!("EHLO {name}"))).await?;
+    match answer.code {
+        250 => Ok(Extensions::of(&answer)),
+        // It never heard of extensions (RFC 5321, 3.2).
+        500 | 502 => {
+            let answer = heard(time.command(), "answer HELO", wire.ask(&format!("HELO {name}"))).await?;
+            match answer.code {
+                250 => Ok(Extensions::default()),
+                _ => Err(said(&format!("it answered HELO {name} with"), &answer)),
+            }
+        }
+        500.. => {
+            let unready = said(&format!("it answered EHLO {name} with"), &answer);
+            Err(Unready { reason: format!("{}; SMTP_HELO sets the name", unready.reason), ..unready })
+        }
+        _ => Err(said("it answered EHLO with", &answer)),
+    }
+}
+
+async fn log_in(wire: &mut Wire, login: &Login, extensions: &Extensions, time: &Time) -> Result<(), Unready> {
+    let (user, password) = (login.user.expose(), login.password.expose());
+    let plain = BASE64.encode(format!("\0{user}\0{password}"));
+    let mut secrets = match extensions {
+        Extensions { auth_plain: true, .. } => vec![plain],
+        Extensions { auth_login: true, .. } => vec![BASE64.encode(password), BASE64.encode(user)],
+        _ => return Err("it offers no login that we know, neither AUTH PLAIN nor AUTH LOGIN".to_owned().into()),
+    };
+    let first = match extensions.auth_plain {
+        true => format!("AUTH PLAIN {}", secrets.remove(0)),
+        false => "AUTH LOGIN".to_owned(),
+    };
+    let mut answer = heard(time.command(), "answer AUTH", wire.ask(&first)).await?;
+    while answer.code == 334
+        && let Some(secret) = secrets.pop()
+    {
+        answer = heard(time.command(), "answer AUTH", wire.ask(&secret)).await?;
+    }
+    match answer.code {
+        235 => Ok(()),
+        _ => Err(said("it answered the login with", &answer)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_without_a_name_calls_itself_by_its_address() {
+        assert_eq!(literal("192.0.2.1".parse().unwrap()), "[192.0.2.1]");
+        assert_eq!(literal("::ffff:192.0.2.1".parse().unwrap()), "[192.0.2.1]");
+        assert_eq!(literal("2001:db8::1".parse().unwrap()), "[IPv6:2001:db8::1]");
+    }
+}

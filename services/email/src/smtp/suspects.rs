@@ -1,0 +1,344 @@
+//! Whose trouble a refusal is: the mail's, or every mail's.
+//!
+//! An answer makes a suspect, not a culprit. What tells them apart is whether other mails pass, by the order in which the server
+//! answers. A mail that is refused again after another one passed the same step is the trouble itself. Refusals in a row at one step
+//! with none passed between are the server's. Until one or the other is seen, a suspect waits, and nothing is held against it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Command, SmtpError};
+
+/// How many refusals in a row make the trouble every mail's.
+const ROW: usize = 3;
+
+/// How many suspects are remembered; who is forgotten is a new one.
+const REMEMBERED: usize = 10_000;
+
+/// The longest that a suspect waits until the server is asked again, while no other mail passes.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// While all are waited for: how many are passed over before the broker has a rest.
+const PASSED_OVER: usize = 100;
+
+/// A suspect that met another trouble each time, while others passed, has had its chances.
+const MOST_TROUBLES: u32 = 10;
+
+/// Which event a mail is about, as few bytes.
+pub(super) type Event = u64;
+
+/// What is known against mails.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    /// The order of answers.
+    clock: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// When a mail that was taken passed each step last.
+    passed: [u64; 4],
+    rows: HashMap<Trouble, Row>,
+    suspects: HashMap<Event, Suspect>,
+    /// The oldest first, some of them no suspects any more.
+    oldest: VecDeque<Event>,
+    passed_over: usize,
+}
+
+/// Refusals in a row, the latest few, and what the last one said.
+#[derive(Debug, Default)]
+struct Row {
+    at: VecDeque<u64>,
+    reason: String,
+}
+
+/// By which refusals are the same: where, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Trouble {
+    command: Command,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Refused,
+    Deferred,
+    Lost,
+    Silent,
+}
+
+#[derive(Debug)]
+struct Suspect {
+    trouble: Trouble,
+    at: u64,
+    /// How often the server was asked.
+    asked: u32,
+    /// How often it met another trouble although others passed.
+    others: u32,
+    /// Others passed between its refusals.
+    is_culprit: bool,
+    not_before: Instant,
+    reason: String,
+}
+
+/// When one mail passed each step.
+#[derive(Debug)]
+pub(super) struct Passage<'a> {
+    clock: &'a AtomicU64,
+    at: [u64; 4],
+}
+
+/// Whose trouble it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not known yet.
+    Open,
+    /// The mail's.
+    Own,
+    /// Every mail's, in words.
+    Everybodys(String),
+}
+
+impl Passage<'_> {
+    /// The server said yes to this step.
+    pub(super) fn passed(&mut self, command: Command) {
+        self.at[command as usize] = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+}
+
+impl Suspects {
+    pub(super) fn passage(&self) -> Passage<'_> {
+        Passage { clock: &self.clock, at: [0; 4] }
+    }
+
+    /// The server took the mail about this event.
+    pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
+        let mut known = self.known();
+        known.suspects.remove(&event);
+        let Known { passed, rows, .. } = &mut *known;
+        for (last, at) in passed.iter_mut().zip(passage.at) {
+            *last = at.max(*last);
+        }
+        rows.retain(|trouble, row| {
+            row.at.retain(|&at| at > passed[trouble.command as usize]);
+            !row.at.is_empty()
+        });
+    }
+
+    /// The server did not take it. Answers that are sure are none of this.
+    pub(super) fn refused(&self, event: Event, error: &SmtpError) -> Verdict {
+        let Some(trouble) = Trouble::of(error) else { return Verdict::Open };
+        let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut known = self.known();
+        known.passed_over = 0;
+        let is_culprit = known.note(event, trouble, at, error);
+        let row = known.rows.entry(trouble).or_default();
+        row.reason = error.of_everybody();
+        if !is_culprit {
+            row.at.push_back(at);
+            let surplus = row.at.len().saturating_sub(ROW);
+            row.at.drain(..surplus);
+        }
+        match () {
+            () if row.at.len() >= ROW => Verdict::Everybodys(row.reason.clone()),
+            () if is_culprit => Verdict::Own,
+            () => Verdict::Open,
+        }
+    }
+
+    /// Whether a suspect has to wait before the server is asked about it again, and why.
+    pub(super) fn has_to_wait(&self, event: Event) -> Option<(Verdict, String)> {
+        let mut known = self.known();
+        let Known { passed, rows, suspects, passed_over, .. } = &mut *known;
+        let suspect = suspects.get(&event)?;
+        let others_passed = passed[suspect.trouble.command as usize] > suspect.at;
+        if suspect.is_culprit || others_passed || Instant::now() >= suspect.not_before {
+            return None;
+        }
+        let reason = suspect.reason.clone();
+        let Some(row) = rows.get(&suspect.trouble).filter(|row| row.at.len() >= ROW) else {
+            return Some((Verdict::Open, reason));
+        };
+        *passed_over += 1;
+        if *passed_over <= PASSED_OVER {
+            return Some((Verdict::Open, reason));
+        }
+        *passed_over = 0;
+        Some((Verdict::Everybodys(row.reason.clone()), reason))
+    }
+
+    /// Nothing more can come of it.
+    pub(super) fn forget(&self, event: Event) {
+        self.known().suspects.remove(&event);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Notes a refusal; true if it is the event's own trouble.
+    fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
+        let now = Instant::now();
+        let reason = error.to_string();
+        let Some(suspect) = self.suspects.get_mut(&event) else {
+            let suspect = Suspect { trouble, at, asked: 1, others: 0, is_culprit: false, not_before: now, reason };
+            self.remember(event, suspect);
+            return false;
+        };
+        let others_passed = self.passed[suspect.trouble.command as usize] > suspect.at;
+        match suspect.trouble == trouble {
+            true => suspect.is_culprit |= others_passed,
+            false => {
+                suspect.others += u32::from(others_passed);
+                suspect.is_culprit = suspect.others > MOST_TROUBLES;
+            }
+        }
+        suspect.asked = if others_passed { 1 } else { suspect.asked + 1 };
+        let wait = Duration::from_secs(1 << suspect.asked.min(6)).min(LONGEST);
+        suspect.not_before = if suspect.asked == 1 { now } else { now + wait };
+        (suspect.trouble, suspect.at, suspect.reason) = (trouble, at, reason);
+        suspect.is_culprit
+    }
+
+    fn remember(&mut self, event: Event, suspect: Suspect) {
+        self.oldest.push_back(event);
+        self.suspects.insert(event, suspect);
+        while self.oldest.len() > REMEMBERED {
+            if let Some(oldest) = self.oldest.pop_front() {
+                self.suspects.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Trouble {
+    fn of(error: &SmtpError) -> Option<Self> {
+        let (command, kind) = match error {
+            SmtpError::Answered { command, code, .. } if *code < 500 => (*command, Kind::Deferred),
+            SmtpError::Answered { command, .. } => (*command, Kind::Refused),
+            SmtpError::Lost { command, .. } => (*command, Kind::Lost),
+            SmtpError::Silent { command, .. } => (*command, Kind::Silent),
+            SmtpError::NoSession { .. }
+            | SmtpError::NoFurtherSession { .. }
+            | SmtpError::NeedsUtf8
+            | SmtpError::TooBig { .. }
+            | SmtpError::Queued
+            | SmtpError::Stopping => return None,
+        };
+        Some(Self { command, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(command: Command, code: u16) -> SmtpError {
+        SmtpError::Answered { command, code, text: "no".to_owned() }
+    }
+
+    /// A mail that passes every step now.
+    fn pass(suspects: &Suspects, event: Event) {
+        let mut passage = suspects.passage();
+        for command in [Command::Mail, Command::Rcpt, Command::Data, Command::Body] {
+            passage.passed(command);
+        }
+        suspects.taken(event, &passage);
+    }
+
+    #[test]
+    fn a_mail_that_is_refused_again_after_another_passed_is_the_trouble_itself() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 454));
+        assert_eq!(suspects.refused(1, &no), Verdict::Open);
+        pass(&suspects, 2);
+        assert_eq!(suspects.has_to_wait(1), None);
+        assert_eq!(suspects.refused(1, &no), Verdict::Own);
+        // From then on it is, whoever else is sent.
+        assert!((0..10).all(|_| suspects.refused(1, &no) == Verdict::Own));
+    }
+
+    #[test]
+    fn refusals_in_a_row_are_every_mails_trouble_until_one_passes() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Body, 550));
+        assert_eq!((suspects.refused(1, &no), suspects.refused(2, &no)), (Verdict::Open, Verdict::Open));
+        let everybodys = Verdict::Everybodys("SMTP server refuses every mail, at the message with 550 no".to_owned());
+        assert_eq!((suspects.refused(3, &no), suspects.refused(4, &no)), (everybodys.clone(), everybodys));
+        pass(&suspects, 5);
+        assert_eq!(suspects.refused(6, &no), Verdict::Open);
+        assert_eq!(suspects.refused(4, &no), Verdict::Own);
+    }
+
+    #[test]
+    fn a_row_is_of_one_trouble() {
+        let suspects = Suspects::default();
+        let silent = SmtpError::Silent { command: Command::Rcpt, limit: "5m".to_owned() };
+        for error in [refusal(Command::Rcpt, 550), refusal(Command::Mail, 550), refusal(Command::Rcpt, 450), silent] {
+            assert_eq!((suspects.refused(1, &error), suspects.refused(2, &error)), (Verdict::Open, Verdict::Open));
+        }
+    }
+
+    #[test]
+    fn a_mail_that_had_passed_the_step_before_the_refusal_proves_nothing() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 553));
+        let mut passage = suspects.passage();
+        passage.passed(Command::Mail);
+        passage.passed(Command::Rcpt);
+        assert_eq!(suspects.refused(1, &no), Verdict::Open);
+        passage.passed(Command::Data);
+        passage.passed(Command::Body);
+        suspects.taken(2, &passage);
+        assert_eq!(suspects.refused(1, &no), Verdict::Open);
+        // Of a refusal after the message, it is proof.
+        assert!(matches!(suspects.refused(1, &no), Verdict::Everybodys(_)));
+    }
+
+    #[test]
+    fn another_trouble_is_another_suspicion_but_not_for_ever() {
+        let suspects = Suspects::default();
+        let (defers, drops) =
+            (refusal(Command::Rcpt, 450), SmtpError::Lost { command: Command::Rcpt, reason: String::new() });
+        let mut verdicts = Vec::new();
+        for round in 0..20 {
+            verdicts.push(suspects.refused(1, if round % 2 == 0 { &defers } else { &drops }));
+            pass(&suspects, 2);
+        }
+        assert!(verdicts[..10].iter().all(|verdict| *verdict == Verdict::Open), "{verdicts:?}");
+        assert_eq!(verdicts[19], Verdict::Own);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lone_suspect_is_asked_about_less_and_less_often() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+        let mut asked = 0;
+        for _ in 0..600 {
+            if suspects.has_to_wait(1).is_none() {
+                suspects.refused(1, &no);
+                asked += 1;
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!((20..30).contains(&asked), "{asked}");
+        pass(&suspects, 2);
+        assert_eq!(suspects.has_to_wait(1), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+        (0..30_000).for_each(|event| drop(suspects.refused(event, &no)));
+        let known = suspects.known();
+        assert!(known.suspects.len() <= REMEMBERED && known.oldest.len() <= REMEMBERED);
+        assert!(known.rows.values().all(|row| row.at.len() <= ROW));
+    }
+}

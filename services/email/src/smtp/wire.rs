@@ -1,0 +1,119 @@
+//! Commands and answers on one connection, encrypted or not.
+
+use std::{io, sync::Arc};
+
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+
+use super::reply::{self, Reply};
+
+/// The longest line of an answer, eight times what RFC 5321 allows, and the most lines of one.
+const LONGEST_LINE: usize = 4096;
+const MOST_LINES: usize = 128;
+
+/// Something to speak through.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// A connection to a server.
+pub(super) struct Wire {
+    stream: Box<dyn Transport>,
+    /// What was read, and is no whole line yet, or the next answer.
+    read: Vec<u8>,
+}
+
+impl Wire {
+    pub(super) fn over(stream: impl Transport + 'static) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new() }
+    }
+
+    /// Sends a line and reads the answer.
+    ///
+    /// # Errors
+    /// The connection broke, or the answer is none.
+    ///
+    /// # If dropped
+    /// The wire is of no use any more.
+    pub(super) async fn ask(&mut self, command: &str) -> io::Result<Reply> {
+        self.say(format!("{command}\r\n").as_bytes()).await?;
+        self.answer().await
+    }
+
+    /// Sends these bytes.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(super) async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// The connection broke, or the answer is none.
+    pub(super) async fn answer(&mut self) -> io::Result<Reply> {
+        let mut lines = Vec::new();
+        let mut first = None;
+        loop {
+            let line = self.line().await?;
+            let Some((code, more, words)) = reply::line(&line) else {
+                return Err(no_answer(&format!("{:?}", String::from_utf8_lossy(&line))));
+            };
+            if *first.get_or_insert(code) != code {
+                return Err(no_answer("it has two codes"));
+            }
+            lines.push(words);
+            match more {
+                false => return Ok(Reply { code, lines }),
+                true if lines.len() == MOST_LINES => return Err(no_answer("it is too long")),
+                true => {}
+            }
+        }
+    }
+
+    /// Without its end, CRLF or LF.
+    async fn line(&mut self) -> io::Result<Vec<u8>> {
+        let mut looked_at = 0;
+        loop {
+            if let Some(end) = self.read[looked_at..].iter().position(|&byte| byte == b'\n') {
+                let mut line: Vec<u8> = self.read.drain(..=looked_at + end).collect();
+                line.truncate(line.trim_ascii_end().len());
+                return Ok(line);
+            }
+            looked_at = self.read.len();
+            if looked_at > LONGEST_LINE {
+                return Err(no_answer("its line is too long"));
+            }
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// The same connection, encrypted from here on.
+    ///
+    /// # Errors
+    /// The handshake failed; or the server has said more than it was asked, in the clear, where whoever sits between could have said it
+    /// (RFC 3207): what it says next would be taken for another answer.
+    pub(super) async fn encrypt(self, host: ServerName<'static>, config: Arc<ClientConfig>) -> io::Result<Self> {
+        if !self.read.is_empty() {
+            return Err(no_answer("it went on in the clear after its answer to STARTTLS"));
+        }
+        Ok(Self::over(TlsConnector::from(config).connect(host, self.stream).await?))
+    }
+}
+
+fn no_answer(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("what it answered is not SMTP: {why}"))
+}
+
+/// What broke a connection, in words.
+pub(super) fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Servers that say what no library lets them say.
+
+use std::sync::{Arc, Mutex};
+
+use journey::{Broker, Process, eventually};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::office::{DEAD, place, start};
+
+type Answers = fn(&str) -> Option<&'static str>;
+
+/// An SMTP server that answers some commands in its own way, and keeps all that it hears.
+struct Oddity {
+    port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Oddity {
+    async fn that_answers(answers: Answers) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let kept = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, answers, kept.clone()));
+            }
+        });
+        Self { port, heard }
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// The service beside it, and one order.
+    async fn office(&self, query: &str, variables: &[(&str, &str)]) -> (Broker, Process) {
+        let broker = Broker::shared().await;
+        let url = format!("smtp://127.0.0.1:{}{query}", self.port);
+        let email = start(&broker, [("SMTP_URL", url.as_str())].iter().chain(variables)).await;
+        place(&broker, "Ada").await;
+        (broker, email)
+    }
+
+    async fn was_told(&self, line: &str) {
+        let heard = || async { self.heard() };
+        eventually(line, heard, |heard| heard.iter().any(|heard| heard == line)).await;
+    }
+}
+
+async fn serve(stream: TcpStream, answers: Answers, heard: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    writer.write_all(b"220 mail.test\r\n").await?;
+    while let Some(line) = lines.next_line().await? {
+        heard.lock().unwrap().push(line.clone());
+        let usual = match line.split([' ', ':']).next().unwrap_or_default() {
+            "DATA" => "354 go on\r\n",
+            "EHLO" => "250-mail.test\r\n250 STARTTLS\r\n",
+            "" | "." | "MAIL" | "RCPT" | "RSET" | "NOOP" | "HELO" => "250 ok\r\n",
+            _ if line.contains(' ') || line.contains(':') || line.len() > 8 => continue,
+            _ => "221 bye\r\n",
+        };
+        writer.write_all(answers(&line).unwrap_or(usual).as_bytes()).await?;
+        if line == "DATA" {
+            while lines.next_line().await?.is_some_and(|line| line != ".") {}
+            heard.lock().unwrap().push(".".to_owned());
+            writer.write_all(answers(".").unwrap_or("250 ok\r\n").as_bytes()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn paused(email: &Process, words: &str) {
+    let said = || async { email.ops("/readyz").await.json()["reason"].to_string() };
+    eventually(words, said, |reason| reason.contains(words)).await;
+}
+
+#[tokio::test]
+async fn what_comes_in_the_clear_after_starttls_is_no_answer_of_the_encrypted_session() {
+    let answers: Answers = |line| (line == "STARTTLS").then_some("220 go on\r\n250 injected\r\n250 and this\r\n");
+    let server = Oddity::that_answers(answers).await;
+    for query in ["?tls=required", "?tls=opportunistic"] {
+        let (broker, email) = server.office(query, &[]).await;
+        if query.contains("required") {
+            paused(&email, "it went on in the clear after its answer to STARTTLS").await;
+            assert!(server.heard().iter().all(|line| !line.starts_with("MAIL")), "{:?}", server.heard());
+        }
+        assert_eq!(broker.depth(DEAD).await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_a_name_calls_itself_by_its_address() {
+    let server = Oddity::that_answers(|line| (line.starts_with("EHLO")).then_some("250 mail.test\r\n")).await;
+    let (_broker, _email) = server.office("", &[]).await;
+    server.was_told("EHLO [127.0.0.1]").await;
+    server.was_told(".").await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_refused_pauses_and_another_one_can_be_set() {
+    let answers: Answers = |line| match line {
+        "EHLO shop.example.com" => Some("250 mail.test\r\n"),
+        _ if line.starts_with("EHLO") => Some("504 5.5.2 need fully-qualified hostname\r\n"),
+        _ => None,
+    };
+    let server = Oddity::that_answers(answers).await;
+    let (broker, email) = server.office("", &[]).await;
+    paused(&email, "504 5.5.2 need fully-qualified hostname; SMTP_HELO sets the name").await;
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+    let (_broker, _email) = server.office("", &[("SMTP_HELO", "shop.example.com")]).await;
+    server.was_told(".").await;
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_ehlo_is_greeted_the_old_way() {
+    let server = Oddity::that_answers(|line| (line.starts_with("EHLO")).then_some("502 not implemented\r\n")).await;
+    let (_broker, _email) = server.office("", &[]).await;
+    server.was_told("HELO [127.0.0.1]").await;
+    server.was_told(".").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_or_has_no_end_pauses() {
+    let endless: &'static str = Box::leak("250-x\r\n".repeat(5000).into_boxed_str());
+    static ENDLESS: std::sync::OnceLock<&str> = std::sync::OnceLock::new();
+    ENDLESS.get_or_init(|| endless);
+    let two: [(Answers, &str); 2] = [
+        (|line| line.starts_with("EHLO").then(|| *ENDLESS.get().unwrap()), "it is too long"),
+        (|line| line.starts_with("EHLO").then_some("HTTP/1.1 400 Bad Request\r\n\r\n"), "is not SMTP"),
+    ];
+    for (answers, words) in two {
+        let server = Oddity::that_answers(answers).await;
+        let (broker, email) = server.office("", &[]).await;
+        paused(&email, words).await;
+        assert_eq!(broker.depth(DEAD).await, Some(0));
+    }
+}

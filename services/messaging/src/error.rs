@@ -65,14 +65,14 @@ pub enum Error {
         reason: String,
     },
     /// The user may not do this to that object.
-    #[error("{object} could not be declared or read: {reason}")]
+    #[error("access to {object} is refused: {reason}")]
     AccessRefused {
-        /// What was to be declared or read, such as `queue "email-queue"`.
+        /// What was to be declared, read or written to, such as `queue "email-queue"`.
         object: String,
         /// The broker's words.
         reason: String,
     },
-    /// The object exists, with other properties.
+    /// The object exists with other properties, or the broker cannot make it.
     #[error("{object} could not be declared: {reason}")]
     Conflict {
         /// What was to be declared, such as `queue "email-queue"`.
@@ -162,14 +162,14 @@ impl Error {
         }
     }
 
-    /// What readiness says while this lasts.
-    pub(crate) fn state(&self) -> State {
+    /// What readiness says while this lasts, if it ends the work, and if that goes on without what is amiss.
+    pub(crate) fn state(&self, serving: bool) -> State {
         let reason = self.to_string();
         match self {
             Self::CredentialsRefused { .. } | Self::VhostRefused { .. } | Self::AccessRefused { .. } => {
-                State::AccessRefused { reason }
+                State::AccessRefused { reason, serving }
             }
-            Self::Conflict { .. } => State::TopologyConflict { reason },
+            Self::Conflict { .. } => State::TopologyConflict { reason, serving },
             Self::Undrained { .. } => State::Stopped,
             Self::Url(_)
             | Self::Unreachable { .. }

@@ -17,7 +17,9 @@
 //! | it comes back a second time | given back as a confirmed copy that carries the count, and begun only when nothing else is in hand: a count makes a suspect |
 //! | it kills the process again and again | each return from being handled alone is carried on, except one that a lost broker may explain; set aside, it alone, at `MAX_DELIVERIES` |
 //! | a copy cannot be published | it stays unacknowledged, and the copy is tried again; after 5 s suspects, pauses and stops wait for it no more, and a pause or a stop gives it back |
-//! | an object of the topology is refused (403) or differs (406) | never fatal: [`State`] says which object and argument, and it is tried again |
+//! | an object of the topology differs (406), or may not be declared (403) and does not exist | never fatal: [`State`] says which object and argument, and it is tried again; what is there is published to, or consumed |
+//! | an object may not be declared, and exists | it is taken as it is; the log says so once |
+//! | a delay or dead queue does not exist and may not be declared | the same as a copy that cannot be published: what needs no copy is consumed, what needs one is held until the queue is there |
 //!
 //! What becomes of an event that is published stands at [`Publisher::publish`] and [`PublishError`].
 //!

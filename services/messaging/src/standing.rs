@@ -88,12 +88,20 @@ impl Standing {
 
     /// Something failed and will be tried again: one log line for each kind of trouble, however often it comes, until it has stayed away.
     pub(crate) fn trouble(&self, error: &Error) {
-        let state = error.state();
+        self.tell(error, error.state(false), "is out of order, and tries again");
+    }
+
+    /// Something is amiss that the work can do without: it goes on, and is looked after; likewise.
+    pub(crate) fn amiss(&self, error: &Error) {
+        self.tell(error, error.state(true), "goes on, but not all is as it should be");
+    }
+
+    fn tell(&self, error: &Error, state: State, how: &str) {
         let (name, what) = (state.name(), &self.what);
         let new = self.told().meets(error.kind(), Instant::now());
         match new {
-            true => warn!(state = name, reason = %error, "{what} is out of order, and tries again"),
-            false => debug!(state = name, reason = %error, "{what} is out of order, and tries again"),
+            true => warn!(state = name, reason = %error, "{what} {how}"),
+            false => debug!(state = name, reason = %error, "{what} {how}"),
         }
         self.set(state);
     }

@@ -23,11 +23,15 @@ pub enum State {
     AccessRefused {
         /// What was refused, and the broker's words.
         reason: String,
+        /// Whether events are published, or consumed, all the same.
+        serving: bool,
     },
-    /// An object exists with other properties than ours; it is declared again and again.
+    /// An object exists with other properties than ours, or cannot be made; it is declared again and again.
     TopologyConflict {
         /// Which object and argument.
         reason: String,
+        /// Whether events are published, or consumed, all the same.
+        serving: bool,
     },
     /// It finishes what is under way and takes nothing new.
     Draining,
@@ -68,10 +72,19 @@ impl State {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Connecting { reason } => reason.as_deref(),
-            Self::Paused { reason } | Self::AccessRefused { reason } | Self::TopologyConflict { reason } => {
+            Self::Paused { reason } | Self::AccessRefused { reason, .. } | Self::TopologyConflict { reason, .. } => {
                 Some(reason)
             }
             Self::Connected | Self::Blocked | Self::Consuming | Self::Draining | Self::Stopped => None,
+        }
+    }
+
+    /// Whether events are published, or consumed, though an object may be amiss that they can do without.
+    pub fn is_serving(&self) -> bool {
+        match self {
+            Self::Connected | Self::Consuming => true,
+            Self::AccessRefused { serving, .. } | Self::TopologyConflict { serving, .. } => *serving,
+            Self::Connecting { .. } | Self::Blocked | Self::Paused { .. } | Self::Draining | Self::Stopped => false,
         }
     }
 }

@@ -64,7 +64,8 @@ impl Readiness {
     fn see(&self, state: State) {
         let mut standing = self.lock();
         standing.connection = match (&state, standing.connection) {
-            (State::Connected, _) => Connection::Usable,
+            // What orders can do without may be amiss: they are taken, and the state says so.
+            (state, _) if state.is_serving() => Connection::Usable,
             (_, Connection::Usable) => Connection::LostAt(Instant::now()),
             (_, connection) => connection,
         };
@@ -88,11 +89,29 @@ mod tests {
         State::Connecting { reason: Some("connection refused".to_owned()) }
     }
 
+    fn conflict(serving: bool) -> State {
+        State::TopologyConflict { reason: "queue \"q\" differs".to_owned(), serving }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_as_long_as_orders_are_taken_whatever_else_is_amiss() {
+        let readiness = Readiness::new(GRACE);
+        readiness.see(conflict(true));
+        advance(GRACE * 2).await;
+        let health = readiness.health();
+        assert_eq!((health.ready, health.state), (true, "topology-conflict"));
+        assert_eq!(health.reason.as_deref(), Some("queue \"q\" differs"));
+        readiness.see(conflict(false));
+        assert!(readiness.health().ready, "within the grace");
+        advance(GRACE).await;
+        assert!(!readiness.health().ready);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn without_a_first_connection_it_is_never_ready() {
         let readiness = Readiness::new(GRACE);
         assert!(!readiness.health().ready);
-        for state in [away(), State::Blocked, State::AccessRefused { reason: "no".to_owned() }] {
+        for state in [away(), State::Blocked, conflict(false)] {
             readiness.see(state.clone());
             let health = readiness.health();
             assert_eq!((health.ready, health.state), (false, state.name()));

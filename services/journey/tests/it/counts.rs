@@ -54,7 +54,18 @@ const ORDER: &[(&str, &str, &[&str])] = &[
     (
         "messaging_published_total",
         "outcome",
-        &["confirmed", "unavailable", "blocked", "unroutable", "rejected", "unconfirmed", "overloaded"],
+        &[
+            "confirmed",
+            "unavailable",
+            "blocked",
+            "access-refused",
+            "topology-conflict",
+            "unroutable",
+            "rejected",
+            "unconfirmed",
+            "overloaded",
+            "abandoned",
+        ],
     ),
     ("messaging_publish_duration_seconds_count", "exchange", &["order-exchange"]),
     (

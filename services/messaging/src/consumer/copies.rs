@@ -92,6 +92,10 @@ impl<H: Handler> Work<H> {
             // Once for each reason: most tries say the same again.
             if told != Some(error) {
                 told = Some(error);
+                // Its queue may be gone.
+                if error == PublishError::Unroutable {
+                    self.doubt();
+                }
                 let event_id = copy.message_id();
                 warn!(event_id, queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
             }

@@ -20,11 +20,11 @@ pub(crate) fn delay(queue: &str, delay: Duration) -> String {
 /// Everything a consumer declares: its exchange, its queue without arguments so that the guide's programs can declare it too, and the queues around it.
 pub(crate) fn topology(subscription: &Subscription, options: &ConsumerOptions) -> Topology {
     let queue = subscription.queue_name();
-    let mut topology = Topology::default();
+    // Without its queue there is nothing to consume; without the others there is.
+    let mut topology = Topology::default().queue(queue, FieldTable::default());
     if !subscription.exchange().is_empty() {
         topology = topology.exchange(subscription.exchange());
     }
-    topology = topology.queue(queue, FieldTable::default());
     for key in subscription.keys() {
         topology = topology.binding(queue, subscription.exchange(), *key);
     }

@@ -18,7 +18,7 @@ use crate::backoff::Backoff;
 use crate::link::{Link, Version};
 use crate::metrics::{LinkMetrics, Role};
 use crate::panics::caught;
-use crate::topology::{ASSERT_EVERY, Topology};
+use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::{Endpoint, Error, State};
 
 /// From here on a `basic.nack` raises no delivery count.
@@ -29,7 +29,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<H: Handler> {
     endpoint: Endpoint,
-    topology: Topology,
+    topology: Arc<Topology>,
     work: Arc<Work<H>>,
     link_metrics: LinkMetrics,
 }
@@ -42,7 +42,7 @@ impl<H: Handler> Supervisor<H> {
         handler: H,
         registry: &Registry,
     ) -> Result<Self, Error> {
-        let topology = queues::topology(&subscription, &options);
+        let topology = Arc::new(queues::topology(&subscription, &options));
         let [consume, publish] = LinkMetrics::register(registry, [Role::Consume, Role::Publish])?;
         let copies = Copies::new(endpoint.clone(), subscription.queue_name(), publish);
         let work = Arc::new(Work::new(subscription, options, handler, copies, registry)?);
@@ -140,8 +140,12 @@ impl<H: Handler> Supervisor<H> {
             },
         };
         let link = &*kept.insert(link);
+        let mut keeper = Keeper::new(Arc::clone(&self.topology));
         let prepared = async {
-            self.topology.assert(link).await?;
+            match keeper.assert(link).await? {
+                Some(error) => self.work.amiss(&error),
+                None => drop(self.work.mended()),
+            }
             link.channel().await
         };
         let channel = tokio::select! {
@@ -149,7 +153,6 @@ impl<H: Handler> Supervisor<H> {
             () = stopped(stop) => return Ok(Ended::Stopped),
             channel = prepared => channel?,
         };
-        self.work.mended();
         let counts_returns = link.server_version().is_none_or(|version| version < UNCOUNTED_NACK);
         let feed = Feed::new(link, channel, self.queue());
         let mut session = Session::new(self.work.clone(), feed, counts_returns);
@@ -157,7 +160,7 @@ impl<H: Handler> Supervisor<H> {
             biased;
             ended = session.run(stop) => ended,
             lost = link.lost() => Err(lost),
-            never = self.keep_topology(link) => never,
+            never = self.keep_topology(link, keeper) => never,
         };
         match ended.is_ok() || session.has_settled() {
             true => backoff.reset(),
@@ -181,19 +184,23 @@ impl<H: Handler> Supervisor<H> {
 
     /// Asserts the topology again and again: nobody is told of a deleted exchange or binding. A conflict with what exists shows, and ends nothing:
     /// what the queue holds can still be consumed.
-    async fn keep_topology<T>(&self, link: &Link) -> T {
+    async fn keep_topology<T>(&self, link: &Link, mut keeper: Keeper) -> T {
         loop {
             sleep(ASSERT_EVERY).await;
             self.work.standing.tell_recovery();
-            match self.topology.assert(link).await {
+            if self.work.take_doubt() {
+                keeper.doubt();
+            }
+            match keeper.assert_again(link).await {
+                Ok(Some(error)) => self.work.amiss(&error),
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
                 // Whatever else went wrong, the session meets it too.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
-                Ok(()) if self.work.mended() => {
+                Ok(None) if self.work.mended() => {
                     let state = self.work.sound_state();
                     self.work.standing.well(state);
                 }
-                Ok(()) => {}
+                Ok(None) => {}
             }
         }
     }

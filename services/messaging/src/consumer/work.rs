@@ -42,6 +42,8 @@ pub(super) struct Work<H> {
     pause: Mutex<Option<Pause>>,
     /// The topology is not as it should be, so a subscription alone makes nothing well.
     amiss: AtomicBool,
+    /// No queue took a copy since this was last asked.
+    doubt: AtomicBool,
     /// The queue was found to be classic.
     uncounted: AtomicBool,
 }
@@ -66,6 +68,7 @@ impl<H: Handler> Work<H> {
             places: Arc::new(Semaphore::new(options.concurrency)),
             pause: Mutex::new(None),
             amiss: AtomicBool::new(false),
+            doubt: AtomicBool::new(false),
             uncounted: AtomicBool::new(false),
             handler,
             subscription,
@@ -107,12 +110,22 @@ impl<H: Handler> Work<H> {
     /// The topology is refused, by a broker that lets us consume all the same.
     pub(super) fn amiss(&self, error: &Error) {
         self.amiss.store(true, Ordering::Relaxed);
-        self.standing.trouble(error);
+        self.standing.amiss(error);
     }
 
     /// The topology is as it should be; whether it was not.
     pub(super) fn mended(&self) -> bool {
         self.amiss.swap(false, Ordering::Relaxed)
+    }
+
+    /// A delay or dead queue seems to be gone.
+    pub(super) fn doubt(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did since this was last asked.
+    pub(super) fn take_doubt(&self) -> bool {
+        self.doubt.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until another handler may run.

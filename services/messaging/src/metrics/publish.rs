@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     Confirmed,
     Unavailable,
     Blocked,
+    AccessRefused,
+    TopologyConflict,
     Unroutable,
     Rejected,
     Unconfirmed,
@@ -22,10 +24,12 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Confirmed,
         Self::Unavailable,
         Self::Blocked,
+        Self::AccessRefused,
+        Self::TopologyConflict,
         Self::Unroutable,
         Self::Rejected,
         Self::Unconfirmed,
@@ -38,6 +42,8 @@ impl Outcome {
             Self::Confirmed => "confirmed",
             Self::Unavailable => "unavailable",
             Self::Blocked => "blocked",
+            Self::AccessRefused => "access-refused",
+            Self::TopologyConflict => "topology-conflict",
             Self::Unroutable => "unroutable",
             Self::Rejected => "rejected",
             Self::Unconfirmed => "unconfirmed",
@@ -53,6 +59,8 @@ impl From<&Result<(), PublishError>> for Outcome {
             Ok(()) => Self::Confirmed,
             Err(PublishError::Unavailable) => Self::Unavailable,
             Err(PublishError::Blocked) => Self::Blocked,
+            Err(PublishError::AccessRefused) => Self::AccessRefused,
+            Err(PublishError::TopologyConflict) => Self::TopologyConflict,
             Err(PublishError::Unroutable) => Self::Unroutable,
             Err(PublishError::Rejected) => Self::Rejected,
             Err(PublishError::Unconfirmed) => Self::Unconfirmed,

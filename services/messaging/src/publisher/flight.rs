@@ -198,9 +198,10 @@ impl<'l> Flight<'l> {
         let mut answers = verdict.answers(tickets.iter().map(|ticket| &*ticket.outgoing), came_back);
         // A missing exchange is no message's fault. Else one of them offends the broker, being too large or forbidden: each is sent again on its
         // own, and the one that offends on its own is rejected.
-        if closed.is_some_and(|code| code != 404) {
+        if let Some(code) = closed.filter(|code| *code != 404) {
+            let refusal = if code == 403 { PublishError::AccessRefused } else { PublishError::Rejected };
             match &mut answers[..] {
-                [only] => *only = only.or(Some(Err(PublishError::Rejected))),
+                [only] => *only = only.or(Some(Err(refusal))),
                 _ => tickets.iter_mut().for_each(|ticket| ticket.alone = true),
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
+use tokio::sync::Mutex;
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
@@ -15,7 +16,7 @@ use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
 use crate::link::Link;
-use crate::topology::Topology;
+use crate::topology::Keeper;
 
 /// How often a lane looks after what is late.
 const ROUNDS: Duration = Duration::from_millis(100);
@@ -24,7 +25,7 @@ const ROUNDS: Duration = Duration::from_millis(100);
 pub(super) struct Lane {
     pub(super) outbox: Arc<Outbox>,
     pub(super) link: Arc<Link>,
-    pub(super) topology: Arc<Topology>,
+    pub(super) keeper: Arc<Mutex<Keeper>>,
     /// How many lanes share the outbox.
     pub(super) lanes: usize,
 }
@@ -148,7 +149,8 @@ impl Lane {
         }
     }
 
-    /// Makes good for what closed a channel, as far as that can be done: 404 is a missing exchange.
+    /// Makes good for what closed a channel, as far as that can be done: 404 is a missing exchange. 403 is an exchange that this user may not write to,
+    /// which only a publish shows.
     async fn recover(
         &self,
         reason: Option<(u16, String)>,
@@ -159,8 +161,14 @@ impl Lane {
         if told.replace(code) != Some(code) {
             warn!(reason = words, "the broker closed a channel that published; its messages are sent again");
         }
+        if code == 403 {
+            self.outbox.refuse(words.clone());
+        }
         let again = Error::Lost { reason: words };
         sleep(backoff.next_delay(&again)).await;
-        if code == 404 { self.topology.assert(&self.link).await } else { Ok(()) }
+        if code == 404 {
+            self.keeper.lock().await.assert(&self.link).await?;
+        }
+        Ok(())
     }
 }

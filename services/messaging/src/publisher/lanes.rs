@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -18,7 +18,7 @@ use crate::link::Link;
 use crate::metrics::{LinkMetrics, StandingMetrics};
 use crate::panics::caught;
 use crate::standing::Standing;
-use crate::topology::{ASSERT_EVERY, Topology};
+use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::{Endpoint, Error, State};
 
 /// What lanes are made of.
@@ -51,6 +51,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The wait after a panic of the supervisor's own.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// A connection, its lanes, and what is amiss that they can do without.
+type Connected = (Arc<Link>, JoinSet<Error>, Option<Error>);
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +103,8 @@ impl Lanes {
     fn unsent(&self) -> PublishError {
         match *self.state.borrow() {
             State::Blocked => PublishError::Blocked,
+            State::AccessRefused { serving: false, .. } => PublishError::AccessRefused,
+            State::TopologyConflict { serving: false, .. } => PublishError::TopologyConflict,
             _ => PublishError::Unavailable,
         }
     }
@@ -181,14 +186,15 @@ impl Supervisor {
         let closing = self.closing.clone();
         let now = reached(&closing, Closing::Now);
         tokio::pin!(now);
-        let (link, mut running) = tokio::select! {
-            up = self.connect() => up?,
+        let keeper = Arc::new(Mutex::new(Keeper::new(Arc::clone(&self.topology))));
+        let (link, mut running, amiss) = tokio::select! {
+            up = self.connect(&keeper) => up?,
             () = &mut now => return Ok(()),
         };
         let up = Instant::now();
-        self.standing.well(State::Connected);
+        self.publishes(amiss);
         let error = tokio::select! {
-            error = self.watch_over(&link, &mut running) => error,
+            error = self.watch_over(&link, &mut running, &keeper) => error,
             () = &mut now => {
                 running.shutdown().await;
                 link.close().await;
@@ -203,33 +209,57 @@ impl Supervisor {
         Err(error)
     }
 
-    async fn connect(&self) -> Result<(Arc<Link>, JoinSet<Error>), Error> {
+    async fn connect(&self, keeper: &Arc<Mutex<Keeper>>) -> Result<Connected, Error> {
         let link = Arc::new(Link::dial(&self.endpoint, &self.link_metrics).await?);
-        self.topology.assert(&link).await?;
+        let amiss = keeper.lock().await.assert(&link).await?;
         let lanes = (0..self.lanes).map(|_| async {
-            let (outbox, link, topology) = (Arc::clone(&self.outbox), Arc::clone(&link), Arc::clone(&self.topology));
-            let lane = Lane { outbox, link, topology, lanes: self.lanes };
+            let (outbox, link, keeper) = (Arc::clone(&self.outbox), Arc::clone(&link), Arc::clone(keeper));
+            let lane = Lane { outbox, link, keeper, lanes: self.lanes };
             let channel = lane.open().await?;
             Ok::<_, Error>(lane.run(channel))
         });
         let running = try_join_all(lanes).await?.into_iter().collect();
-        Ok((link, running))
+        Ok((link, running, amiss))
+    }
+
+    /// Events are published; what they can do without may be amiss.
+    fn publishes(&self, amiss: Option<Error>) {
+        match amiss {
+            Some(error) => self.standing.amiss(&error),
+            None => self.standing.well(State::Connected),
+        }
+    }
+
+    /// Asserts the topology again and again, except while an alarm would only make that wait. Resolves when what is vital is refused or differs;
+    /// where the broker is only slow, the connection's heartbeat decides.
+    async fn keep(&self, link: &Link, keeper: &Mutex<Keeper>) -> Error {
+        loop {
+            sleep(ASSERT_EVERY).await;
+            self.standing.tell_recovery();
+            if link.is_blocked() {
+                continue;
+            }
+            match keeper.lock().await.assert_again(link).await {
+                Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => return error,
+                // An alarm that has begun since is what counts.
+                Ok(amiss) if !link.is_blocked() => match self.outbox.take_refusal() {
+                    // Whether that is still so, only the next event shows.
+                    Some(reason) => self.standing.trouble(&self.topology.refused(reason)),
+                    None => self.publishes(amiss),
+                },
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     /// Resolves with why the session has to end.
-    async fn watch_over(&self, link: &Link, running: &mut JoinSet<Error>) -> Error {
+    async fn watch_over(&self, link: &Link, running: &mut JoinSet<Error>, keeper: &Mutex<Keeper>) -> Error {
         let alarms = async {
             loop {
                 link.until_blocked(true).await;
                 self.standing.alarm(true, State::Connected);
                 link.until_blocked(false).await;
                 self.standing.alarm(false, State::Connected);
-            }
-        };
-        let recovery = async {
-            loop {
-                sleep(ASSERT_EVERY).await;
-                self.standing.tell_recovery();
             }
         };
         let draining = async {
@@ -243,10 +273,9 @@ impl Supervisor {
             Some(ended) = running.join_next() => {
                 ended.unwrap_or_else(|panic| Error::Lost { reason: format!("a lane failed: {panic}") })
             }
-            error = self.topology.keep(link) => error,
+            error = self.keep(link, keeper) => error,
             () = alarms => unreachable!("alarms come and go without end"),
             () = draining => unreachable!("draining ends with the session"),
-            () = recovery => unreachable!("it is told again and again"),
         }
     }
 }

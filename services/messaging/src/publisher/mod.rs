@@ -55,7 +55,11 @@ const PERSISTENT: u8 = 2;
 ///
 /// | what happens | what becomes of the event |
 /// |---|---|
-/// | no broker, refused credentials, refused or conflicting topology | it waits, then [`Unavailable`](PublishError::Unavailable) |
+/// | no broker | it waits, then [`Unavailable`](PublishError::Unavailable) |
+/// | refused credentials, or an exchange that does not exist and may not be made | it waits, then [`AccessRefused`](PublishError::AccessRefused) |
+/// | an exchange with other properties | it waits, then [`TopologyConflict`](PublishError::TopologyConflict) |
+/// | an exchange to which this user may not write | [`AccessRefused`](PublishError::AccessRefused), at once |
+/// | a required queue or binding is refused or differs | it is published; [`State`] says so meanwhile |
 /// | a memory or disk alarm | it waits, then [`Blocked`](PublishError::Blocked); nothing is handed over meanwhile |
 /// | the connection is lost before its confirm | it is sent again on the next one, with the same id; then [`Unconfirmed`](PublishError::Unconfirmed) |
 /// | the exchange was deleted | exchange and required queues are declared again, and it is sent again |
@@ -65,8 +69,8 @@ const PERSISTENT: u8 = 2;
 /// | too much waits already | [`Overloaded`](PublishError::Overloaded), at once |
 ///
 /// The broker tells of an alarm only after something was published on a connection, so the first events after an alarm began may be sent and
-/// stay unconfirmed until it is over. Nobody is told of a deleted binding: for up to five seconds its events are unroutable, or reach the other
-/// queues only.
+/// stay unconfirmed until it is over. Nobody is told of a deleted binding: until it is bound again, for up to five seconds, its events are unroutable
+/// where no other queue is bound to them. Where one is, they are confirmed, and the queue whose binding was deleted never hears of them.
 #[derive(Clone)]
 pub struct Publisher {
     lanes: Arc<Lanes>,

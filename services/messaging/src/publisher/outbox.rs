@@ -16,11 +16,20 @@ pub(super) struct Outbox {
     in_flight: Option<IntGauge>,
     calls: Notify,
     emptied: Notify,
+    /// Why the broker refused the last message that it refused to this user.
+    refusal: Mutex<Option<String>>,
 }
 
 impl Outbox {
     pub(super) fn new(limits: Limits, in_flight: Option<IntGauge>) -> Self {
-        Self { line: Mutex::default(), limits, in_flight, calls: Notify::new(), emptied: Notify::new() }
+        Self {
+            line: Mutex::default(),
+            limits,
+            in_flight,
+            calls: Notify::new(),
+            emptied: Notify::new(),
+            refusal: Mutex::default(),
+        }
     }
 
     /// Waits in line, and for the broker's answer, until the deadline. `unsent` says what to answer for a message that was never sent.
@@ -134,6 +143,16 @@ impl Outbox {
             }
         }
         self.call(line);
+    }
+
+    /// The broker refuses what this user publishes.
+    pub(super) fn refuse(&self, words: String) {
+        *self.refusal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(words);
+    }
+
+    /// Why it did since this was last asked, if it did.
+    pub(super) fn take_refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 
     /// Takes in nothing more; resolves once everybody has an answer.

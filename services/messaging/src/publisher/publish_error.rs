@@ -9,6 +9,13 @@ pub enum PublishError {
     /// A memory or disk alarm of the broker lasted until the deadline. The event was never sent.
     #[error("the broker took nothing in time, because of an alarm")]
     Blocked,
+    /// The broker refuses the user, its vhost, or the exchange to it, or the exchange does not exist and this user may not make it. Where only
+    /// publishing is refused, the event was sent and not taken.
+    #[error("the broker refuses this user, or the exchange to it")]
+    AccessRefused,
+    /// The exchange exists with other properties than the publisher's. The event was never sent.
+    #[error("the exchange exists with other properties")]
+    TopologyConflict,
     /// The broker took it, but no queue is bound to its routing key. No queue holds it.
     #[error("no queue is bound to the routing key")]
     Unroutable,

@@ -1,25 +1,41 @@
 //! The exchanges, queues and bindings that somebody relies on, and how they are made sure of.
+//!
+//! A keeper declares everything when a connection begins. Later it asks only for what shows that all is still there, because every process asks again
+//! every few seconds, and nobody is told of a deleted exchange or binding:
+//!
+//! - Each binding is bound again. A binding cannot be looked at in any other way, and the broker refuses to bind what is not there: this one
+//!   question shows, or restores, the binding, and shows its queue and its exchange.
+//! - One of the exchanges and queues is declared, in turn: what it is now is told by nothing else, and a delay or dead queue is shown by no binding.
+//! - When any of this fails, and when a copy for one of those queues was returned, everything is declared again. The copy is tried again until then.
+//!
+//! A broker may belong to others. What its user may not declare is looked at instead; what it may not even look at (RabbitMQ 4.3 wants one right
+//! on an object for that, 4.0 none) or bind (this needs the right to write to the queue and to read the exchange) is taken as it is, and the log says so once.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, ExchangeKind};
-use tokio::time::sleep;
+use tracing::info;
 
 use crate::Error;
-use crate::error::reply;
-use crate::link::Link;
 
+mod asking;
+mod keeper;
 mod object;
+pub(crate) use keeper::Keeper;
 pub(crate) use object::Object;
 
 /// How often it is asserted again, because the broker tells nobody that an exchange or a binding was deleted.
 pub(crate) const ASSERT_EVERY: Duration = Duration::from_secs(5);
 
-/// Objects that must exist, in the order in which they are declared.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Topology(Vec<Object>);
+/// Objects that should exist, in the order in which they are declared. The first is vital to whoever relies on them: a publisher's exchange, a
+/// consumer's queue.
+#[derive(Debug, Default)]
+pub(crate) struct Topology {
+    objects: Vec<Object>,
+    /// What was last said to be taken as it is.
+    told: Mutex<String>,
+}
 
 impl Topology {
     /// And a durable direct exchange without arguments.
@@ -43,66 +59,25 @@ impl Topology {
     }
 
     fn and(mut self, object: Object) -> Self {
-        if !self.0.contains(&object) {
-            self.0.push(object);
+        if !self.objects.contains(&object) {
+            self.objects.push(object);
         }
         self
     }
 
-    /// Declares everything; what exists as it should stays as it is.
-    ///
-    /// # Errors
-    /// The first object that cannot be declared: [`Error::AccessRefused`] and [`Error::Conflict`] name it, anything else is [`Error::Lost`].
-    pub(crate) async fn assert(&self, link: &Link) -> Result<(), Error> {
-        // A channel for each time: a refusal kills it, and lapin remembers every binding that was ever asserted on one.
-        let channel = link.channel().await?;
-        for object in &self.0 {
-            link.within(declare(&channel, object)).await?.map_err(|error| refusal(error, object))?;
-        }
-        // An unclosed channel closes when dropped; waiting for it here keeps the number of open ones at one.
-        let _ = link.step(channel.close(200, "asserted".into())).await;
-        Ok(())
+    /// What it means that the broker refuses what is published.
+    pub(crate) fn refused(&self, reason: String) -> Error {
+        let object = self.objects.first().map_or_else(|| "the default exchange".to_owned(), ToString::to_string);
+        Error::AccessRefused { object, reason }
     }
 
-    /// Asserts it again every [`ASSERT_EVERY`], except while an alarm would only make that wait. Resolves when the broker refuses it; where
-    /// the broker is only slow, the connection's heartbeat decides.
-    pub(crate) async fn keep(&self, link: &Link) -> Error {
-        loop {
-            sleep(ASSERT_EVERY).await;
-            if link.is_blocked() {
-                continue;
-            }
-            if let Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) = self.assert(link).await {
-                return error;
-            }
+    /// Says what is taken as it is, unless it was said before.
+    fn tell(&self, taken: Vec<&Object>) {
+        let objects = taken.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !objects.is_empty() && *told != objects {
+            info!(objects, "this user may not declare these: they are taken as they are");
+            *told = objects;
         }
-    }
-}
-
-async fn declare(channel: &Channel, object: &Object) -> lapin::Result<()> {
-    let none = FieldTable::default;
-    match object {
-        Object::Exchange { name } => {
-            let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-            channel.exchange_declare(name.as_str().into(), ExchangeKind::Direct, durable, none()).await
-        }
-        Object::Queue { name, arguments } => {
-            let durable = QueueDeclareOptions::durable();
-            channel.queue_declare(name.as_str().into(), durable, arguments.clone()).await.map(drop)
-        }
-        Object::Binding { queue, exchange, routing_key } => {
-            let [queue, exchange, key] = [queue, exchange, routing_key].map(|name| name.as_str().into());
-            channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), none()).await
-        }
-    }
-}
-
-/// What the broker's refusal means. 405 is a queue that another connection holds for itself.
-fn refusal(error: lapin::Error, object: &Object) -> Error {
-    let object = object.to_string();
-    match reply(&error) {
-        Some((403, words)) => Error::AccessRefused { object, reason: words.to_owned() },
-        Some((405 | 406, words)) => Error::Conflict { object, reason: words.to_owned() },
-        _ => Error::lost(error),
     }
 }

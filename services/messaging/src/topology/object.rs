@@ -12,6 +12,21 @@ pub(crate) enum Object {
     Binding { queue: String, exchange: String, routing_key: String },
 }
 
+impl Object {
+    pub(super) fn is_binding(&self) -> bool {
+        matches!(self, Self::Binding { .. })
+    }
+
+    /// Whether this is a binding from this exchange, or to this queue.
+    pub(super) fn binds(&self, other: &Object) -> bool {
+        match (self, other) {
+            (Self::Binding { exchange, .. }, Self::Exchange { name }) => exchange == name,
+            (Self::Binding { queue, .. }, Self::Queue { name, .. }) => queue == name,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

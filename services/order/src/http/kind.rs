@@ -17,6 +17,8 @@ pub(super) enum Kind {
     InvalidBody,
     BrokerUnavailable,
     BrokerBlocked,
+    AccessRefused,
+    TopologyConflict,
     Unroutable,
     RejectedByBroker,
     Unconfirmed,
@@ -40,6 +42,8 @@ impl Kind {
             Self::InvalidBody => "urn:warren:problem:invalid-body",
             Self::BrokerUnavailable => "urn:warren:problem:broker-unavailable",
             Self::BrokerBlocked => "urn:warren:problem:broker-blocked",
+            Self::AccessRefused => "urn:warren:problem:access-refused",
+            Self::TopologyConflict => "urn:warren:problem:topology-conflict",
             Self::Unroutable => "urn:warren:problem:unroutable",
             Self::RejectedByBroker => "urn:warren:problem:rejected-by-broker",
             Self::Unconfirmed => "urn:warren:problem:unconfirmed",
@@ -63,6 +67,8 @@ impl Kind {
             Self::InvalidBody => "The body is JSON, but not what is asked for here.",
             Self::BrokerUnavailable => "The broker is away. Nothing was sent to it.",
             Self::BrokerBlocked => "The broker takes nothing at the moment. Nothing was sent to it.",
+            Self::AccessRefused => "The broker refuses this service's user, or the exchange to it.",
+            Self::TopologyConflict => "The exchange is not as this service needs it. Nothing was sent to it.",
             Self::Unroutable => "No queue would have received it.",
             Self::RejectedByBroker => "The broker rejected it; some queue may hold it all the same.",
             Self::Unconfirmed => "It may have been sent, but the broker has not confirmed it.",
@@ -85,6 +91,8 @@ impl Kind {
             Self::InvalidBody => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BrokerUnavailable
             | Self::BrokerBlocked
+            | Self::AccessRefused
+            | Self::TopologyConflict
             | Self::Unroutable
             | Self::RejectedByBroker
             | Self::Unconfirmed
@@ -101,8 +109,8 @@ impl Kind {
             | Self::Unconfirmed
             | Self::Overloaded
             | Self::NotReady => Some("1"),
-            // An alarm lasts until consumers have made room; a missing binding until it is asserted again.
-            Self::BrokerBlocked | Self::Unroutable => Some("5"),
+            // An alarm lasts until consumers have made room, a refusal or a conflict until somebody mends it; a missing binding until it is asserted again.
+            Self::BrokerBlocked | Self::AccessRefused | Self::TopologyConflict | Self::Unroutable => Some("5"),
             Self::MalformedRequest
             | Self::MalformedOrderId
             | Self::MalformedIdempotencyKey
@@ -120,7 +128,7 @@ impl Kind {
 #[cfg(test)]
 impl Kind {
     /// Each kind, for tests that compare them with the document.
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::MalformedOrderId,
         Self::MalformedIdempotencyKey,
@@ -133,6 +141,8 @@ impl Kind {
         Self::InvalidBody,
         Self::BrokerUnavailable,
         Self::BrokerBlocked,
+        Self::AccessRefused,
+        Self::TopologyConflict,
         Self::Unroutable,
         Self::RejectedByBroker,
         Self::Unconfirmed,

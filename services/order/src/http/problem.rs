@@ -80,6 +80,10 @@ impl From<PublishError> for Problem {
         let (kind, detail) = match error {
             PublishError::Unavailable => (Kind::BrokerUnavailable, "repeat it later"),
             PublishError::Blocked => (Kind::BrokerBlocked, "a memory or disk alarm is on; repeat it later"),
+            PublishError::AccessRefused => (Kind::AccessRefused, REPEAT),
+            PublishError::TopologyConflict => {
+                (Kind::TopologyConflict, "repeat it when /readyz of this service says that all is well")
+            }
             PublishError::Unroutable => (Kind::Unroutable, "no queue is bound to its routing key; repeat it later"),
             PublishError::Rejected => (Kind::RejectedByBroker, REPEAT),
             PublishError::Unconfirmed => (Kind::Unconfirmed, REPEAT),

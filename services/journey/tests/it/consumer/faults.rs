@@ -202,7 +202,7 @@ async fn refused_access_is_named_and_never_fatal() {
     let actor = Actor::willing();
     let consumer = Running::start(&broker, &actor, quick());
     let state = consumer.becomes("access-refused").await;
-    assert!(state.reason().unwrap().contains(EXCHANGE), "{state:?}");
+    assert!(state.reason().unwrap().contains(QUEUE), "{state:?}");
     let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
     broker.put(&rights, &everything).await;
     consumer.becomes("consuming").await;

@@ -13,6 +13,7 @@ mod panics;
 mod pauses;
 pub(crate) mod raw;
 mod restarts;
+mod rights;
 mod silence;
 pub(crate) mod stage;
 mod stops;

@@ -50,6 +50,9 @@ async fn load(publisher: &Publisher, within: Duration, fault: impl Future<Output
             Err(PublishError::Unconfirmed | PublishError::Rejected) => &mut load.unknown,
             Err(PublishError::Unavailable | PublishError::Blocked | PublishError::Overloaded) => &mut load.refused,
             Err(PublishError::Unroutable) => panic!("the queue is there"),
+            Err(PublishError::AccessRefused | PublishError::TopologyConflict) => {
+                panic!("nothing is refused or differs")
+            }
         };
         set.insert(id);
     }

@@ -1,5 +1,7 @@
 //! What has to exist before anything is published, and what if it cannot.
 
+use lapin::options::ExchangeDeclareOptions;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,21 +45,131 @@ async fn a_deleted_binding_is_back_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_with_other_arguments_keeps_the_publisher_unready_and_is_named() {
+async fn a_required_queue_with_other_arguments_is_named_and_keeps_no_event_back() {
     let broker = Broker::shared().await;
     let client = broker.client().await;
-    let transient = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(5));
-    client.declare_queue("email-queue", transient, arguments).await.unwrap();
+    client.declare_queue("email-queue", durable, arguments).await.unwrap();
     let publisher = start(endpoint(&broker.url()), required("email-queue"));
     let conflict = until(&publisher, "in conflict", |state| state.name() == "topology-conflict").await;
     let reason = conflict.reason().unwrap();
     assert!(reason.contains("queue \"email-queue\"") && reason.contains("x-max-length"), "{reason}");
-    let second = Duration::from_secs(1);
-    assert_eq!(publish_within(&publisher, event(PLACED), second).await, Err(PublishError::Unavailable));
-    broker.delete_queue("email-queue").await;
+    assert!(conflict.is_serving(), "{conflict:?}");
+    // It is bound all the same.
     assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+    assert_eq!(broker.depth("email-queue").await, Some(1));
+    broker.delete_queue("email-queue").await;
+    until(&publisher, "connected", |state| *state == State::Connected).await;
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_of_another_type_is_a_conflict_and_nothing_is_sent_to_it() {
+    let broker = Broker::shared().await;
+    let client = broker.client().await;
+    let declare = async |channel: &lapin::Channel| {
+        let (durable, none) = (ExchangeDeclareOptions { durable: true, ..Default::default() }, FieldTable::default());
+        channel.exchange_declare(EXCHANGE.into(), lapin::ExchangeKind::Fanout, durable, none).await
+    };
+    client.ask(declare).await.unwrap();
+    client.declare_queue("email-queue", QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
+    client.bind("email-queue", EXCHANGE, PLACED).await;
+    let publisher = start(endpoint(&broker.url()), required("email-queue"));
+    let conflict = until(&publisher, "in conflict", |state| state.name() == "topology-conflict").await;
+    assert!(conflict.reason().unwrap().contains("exchange \"order-exchange\""), "{conflict:?}");
+    assert!(!conflict.is_serving(), "{conflict:?}");
+    let answer = publish_within(&publisher, event(PLACED), Duration::from_secs(1)).await;
+    assert_eq!(answer, Err(PublishError::TopologyConflict));
+    assert_eq!(broker.depth("email-queue").await, Some(0));
+    broker.delete_exchange(EXCHANGE).await;
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+}
+
+/// What the user `order` may configure, write and read.
+async fn grant(broker: &Broker, [configure, write, read]: [&str; 3]) {
+    let rights = serde_json::json!({"configure": configure, "write": write, "read": read});
+    broker.put(&format!("permissions/{}/order", broker.vhost()), &rights).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_declare_nothing_publishes_to_what_is_there() {
+    // The last may bind, and see everything; the first may see no more than it needs.
+    for [write, read] in [["^order-exchange$", "^$"], ["^order-exchange$", "^email-queue$"], [".*", ".*"]] {
+        let broker = Broker::shared().await;
+        broker.declare("email-queue", EXCHANGE, &[PLACED]).await;
+        grant(&broker, ["^$", write, read]).await;
+        let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+        until(&publisher, "connected", |state| *state == State::Connected).await;
+        assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()), "write {write}, read {read}");
+        assert_eq!(broker.depth("email-queue").await, Some(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_only_bind_binds_again() {
+    let broker = Broker::shared().await;
+    broker.declare("email-queue", EXCHANGE, &[]).await;
+    grant(&broker, ["^$", "^(order-exchange|email-queue)$", "^order-exchange$"]).await;
+    let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+    broker.delete_binding("email-queue", EXCHANGE, PLACED).await;
+    let back = eventually("the binding is back", || publish(&publisher, event(PLACED)), Result::is_ok).await;
+    assert_eq!(back, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_required_queue_that_may_not_be_made_is_named_and_keeps_no_event_back() {
+    let broker = Broker::shared().await;
+    broker.declare("analytics-queue", EXCHANGE, &[PLACED]).await;
+    grant(&broker, ["^$", ".*", ".*"]).await;
+    let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+    let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
+    let reason = refused.reason().unwrap();
+    assert!(reason.contains("queue \"email-queue\"") && reason.contains("does not exist"), "{reason}");
+    assert!(refused.is_serving(), "{refused:?}");
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+    broker.declare("email-queue", EXCHANGE, &[]).await;
+    until(&publisher, "connected", |state| *state == State::Connected).await;
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+    assert_eq!(broker.depth("email-queue").await, Some(1), "it was bound");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_may_not_be_made_is_named_and_used_once_it_is_there() {
+    let broker = Broker::shared().await;
+    grant(&broker, ["^$", ".*", ".*"]).await;
+    let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+    let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
+    let reason = refused.reason().unwrap();
+    assert!(reason.contains("exchange \"order-exchange\"") && reason.contains("does not exist"), "{reason}");
+    let answer = publish_within(&publisher, event(PLACED), Duration::from_secs(1)).await;
+    assert_eq!(answer, Err(PublishError::AccessRefused));
+    broker.declare("email-queue", EXCHANGE, &[PLACED]).await;
+    assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_publish_is_told_so_and_the_state_shows_it() {
+    let broker = Broker::shared().await;
+    broker.declare("email-queue", EXCHANGE, &[PLACED]).await;
+    // It may see the exchange, on any version.
+    grant(&broker, ["^$", "^$", "^order-exchange$"]).await;
+    let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+    let refused = || async {
+        let answers = join_all((0..20).map(|_| publish(&publisher, event(PLACED)))).await;
+        assert!(answers.iter().all(|answer| *answer == Err(PublishError::AccessRefused)), "{answers:?}");
+        publisher.state().borrow().clone()
+    };
+    let state = eventually("the state shows it", refused, |state| state.name() == "access-refused").await;
+    assert!(state.reason().unwrap().contains("exchange \"order-exchange\"") && !state.is_serving(), "{state:?}");
+    grant(&broker, ["^$", "^order-exchange$", "^$"]).await;
+    let accepted = eventually("it is accepted", || publish(&publisher, event(PLACED)), Result::is_ok).await;
+    assert_eq!(accepted, Ok(()));
+    until(&publisher, "connected", |state| *state == State::Connected).await;
+    let depth = broker.depth("email-queue").await;
+    assert_eq!(depth, Some(1), "nothing that was refused is held by a queue");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,6 +190,8 @@ async fn refused_credentials_are_told_without_the_password() {
     let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
     let reason = refused.reason().unwrap();
     assert!(reason.contains("refused user \"guest\"") && !reason.contains("wr0ng"), "{reason}");
+    let answer = publish_within(&publisher, event(PLACED), Duration::from_secs(1)).await;
+    assert_eq!(answer, Err(PublishError::AccessRefused), "the broker is not away");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use crate::{PublishError, State};
 pub enum Error {
     /// An AMQP URL is malformed; the text is never repeated, for it holds a password.
     #[error("AMQP URL: {0}")]
-    Url(&'static str),
+    Url(String),
     /// Nobody could be reached there.
     #[error("broker {broker} cannot be reached: {reason}")]
     Unreachable {

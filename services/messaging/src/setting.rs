@@ -20,6 +20,13 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Whether a text is valid.
     pub accepts: fn(&str) -> bool,
+    /// What is wrong with a text that is not, where more can be said than what is expected; never what is secret.
+    pub fault: fn(&str) -> Option<String>,
+}
+
+/// Nothing more than what is expected.
+pub(crate) fn no_more(_: &str) -> Option<String> {
+    None
 }
 
 impl Setting {

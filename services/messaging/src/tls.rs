@@ -36,8 +36,11 @@ pub(crate) fn not_after(stream: &TlsStream<TcpStream>) -> Option<i64> {
 }
 
 /// Whether a file holds certificates of authorities, as far as can be told now.
-pub(crate) fn reads_authorities(file: &Path) -> bool {
-    client_config(Some(file)).is_ok()
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn reads_authorities(file: &Path) -> Result<(), String> {
+    client_config(Some(file)).map(drop)
 }
 
 // Read anew for each connection, so that a renewed file counts without a restart.

@@ -26,8 +26,9 @@ impl Config {
 }
 
 fn read(env: &mut Env, setting: &Setting) -> Option<String> {
-    let &Setting { name, meaning, expected, default, otherwise, secret, accepts } = setting;
-    env.setting(Variable { name, meaning, expected: expected.into(), default, otherwise, secret }, accepts)
+    let &Setting { name, meaning, expected, default, otherwise, secret, accepts, fault } = setting;
+    let variable = Variable { name, meaning, expected: expected.into(), default, otherwise, secret };
+    env.setting_or_why(variable, accepts, fault)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Fault {
     /// The value as it may be shown; a secret's is already gone.
     shown: Option<String>,
     expected: String,
+    /// What is wrong with it, where more can be said than what is expected.
+    reason: Option<String>,
     default: Option<&'static str>,
 }
 
@@ -37,7 +39,11 @@ impl Fault {
             Found::NotUtf8(value) => Some(cut(format!("{value:?}"))),
         };
         let expected = format!("{encoding}{}", variable.expected);
-        Self { name: variable.name, shown, expected, default: variable.shown_default() }
+        Self { name: variable.name, shown, expected, reason: None, default: variable.shown_default() }
+    }
+
+    pub(super) fn because(&mut self, reason: Option<String>) {
+        self.reason = reason.map(cut);
     }
 
     /// The variable's name.
@@ -57,9 +63,13 @@ fn cut(mut shown: String) -> String {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.shown {
-            Some(shown) => write!(f, "{}={shown}: expected {}", self.name, self.expected)?,
-            None => write!(f, "{} is not set: expected {}", self.name, self.expected)?,
+            Some(shown) => write!(f, "{}={shown}: ", self.name)?,
+            None => write!(f, "{} is not set: ", self.name)?,
         }
+        if let Some(reason) = &self.reason {
+            write!(f, "{reason}; ")?;
+        }
+        write!(f, "expected {}", self.expected)?;
         match self.default {
             Some(default) => write!(f, " (default: {default})"),
             None => Ok(()),

@@ -61,6 +61,22 @@ impl Env {
         self.read(variable, |text| accepts(text).then(|| text.to_owned()))
     }
 
+    /// The same, where `why` may say what is wrong with a text that is not accepted. It must never repeat what is secret.
+    pub fn setting_or_why(
+        &mut self,
+        variable: Variable,
+        accepts: impl Fn(&str) -> bool,
+        why: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let name = variable.name;
+        let text = self.setting(variable, accepts);
+        let found = self.find(name);
+        if let (Found::Text(found), Some(fault)) = (found, self.faults.iter_mut().find(|fault| fault.name() == name)) {
+            fault.because(Some(found).filter(|found| !found.is_empty()).and_then(|found| why(&found)));
+        }
+        text
+    }
+
     /// What `parse` makes of a variable, or of its default if it is not set.
     ///
     /// A variable that is set and empty, not UTF-8, or that `parse` refuses is a fault (a warning, if its name begins with

@@ -283,3 +283,19 @@ proptest! {
         prop_assert!(!shown.contains("hunter2"), "{}", shown);
     }
 }
+
+#[test]
+fn what_is_wrong_is_said_before_what_is_expected() {
+    let url = || Variable::new("AMQP_URL", "the broker").expecting("amqp://…").secret();
+    for (text, told) in [
+        ("hunter2", "AMQP_URL=[redacted]: it has no scheme; expected amqp://…"),
+        ("", "AMQP_URL=\"\": expected amqp://…"),
+    ] {
+        let mut env = Env::from_map([("AMQP_URL", text)]);
+        assert_eq!(env.setting_or_why(url(), |_| false, |_| Some("it has no scheme".to_owned())), None);
+        assert_eq!(env.faults().iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    }
+    let mut env = Env::from_map([("AMQP_URL", "amqp://h")]);
+    assert_eq!(env.setting_or_why(url(), |_| true, |_| Some("nothing".to_owned())).as_deref(), Some("amqp://h"));
+    assert!(env.faults().is_empty());
+}

@@ -120,10 +120,12 @@ async fn refused<'a>(service: &str, variables: impl IntoIterator<Item = (&'a str
 
 /// Whether one of the lines names the variable, this value, what was expected, and the default.
 fn tells(said: &str, variable: &Variable, shown: &str) -> bool {
-    let beginning = format!("{}={shown}: expected {}", variable.name, variable.expected);
+    let beginning = format!("{}={shown}: ", variable.name);
+    // What is wrong with it may come first.
+    let expected = format!("expected {}", variable.expected);
     let end = format!("(default: {})", variable.default);
     let ends = |line: &str| line.ends_with(&end) || variable.name == "QUEUE";
-    said.lines().filter(|line| line.starts_with(&beginning) && ends(line)).count() == 1
+    said.lines().filter(|line| line.starts_with(&beginning) && line.contains(&expected) && ends(line)).count() == 1
 }
 
 /// The variables of a service that are not OpenTelemetry's.

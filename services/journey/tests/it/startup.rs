@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use journey::{Answer, Broker, Plan, Process, Request, World, an_order, eventually};
+use journey::{Answer, Broker, Options, Plan, Process, Request, World, an_order, eventually};
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
 use serde_json::Value;
 
 /// Every order in which three services can start.
@@ -97,6 +100,59 @@ async fn order_is_ready_once_every_required_queue_is_bound() {
 }
 
 #[tokio::test]
+async fn an_order_is_taken_though_a_required_queue_is_of_another_type_by_now() {
+    let broker = Broker::shared().await;
+    let mut classic = FieldTable::default();
+    classic.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+    let client = broker.client().await;
+    client.declare_queue("email-queue", QueueDeclareOptions::durable(), classic).await.unwrap();
+    let mut order = Plan::on(&broker).launch("order");
+    order.ready().await;
+    let port = order.http_port().await;
+    let answer = Request::post(port, "/orders", &an_order()).send().await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(broker.depth("email-queue").await, Some(1), "it was bound");
+    let readyz = order.ops("/readyz").await;
+    assert!(readyz.status == 200 && readyz.json()["state"] == "topology-conflict", "{readyz:?}");
+    assert!(readyz.json()["reason"].as_str().unwrap().contains("queue \"email-queue\""), "{readyz:?}");
+    // The consumer's own.
+    let email = Plan::on(&broker).launch("email");
+    eventually("one mail", || async { email.logged("Sending email for: ") }, |mails| mails.len() == 1).await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_refuses_or_differs_is_not_called_a_broker_that_is_away() {
+    let other_type = async |broker: &Broker| {
+        let topic = async |channel: &Channel| {
+            let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+            let (kind, none) = (ExchangeKind::Topic, FieldTable::default());
+            channel.exchange_declare("order-exchange".into(), kind, options, none).await
+        };
+        broker.client().await.ask(topic).await.unwrap();
+    };
+    let no_rights = async |broker: &Broker| {
+        broker.declare("email-queue", "order-exchange", &["order.placed"]).await;
+        let rights = serde_json::json!({"configure": "^$", "write": "^$", "read": "^order-exchange$"});
+        broker.put(&format!("permissions/{}/order", broker.vhost()), &rights).await;
+    };
+    for kind in ["topology-conflict", "access-refused"] {
+        let broker = Broker::shared().await;
+        match kind {
+            "topology-conflict" => other_type(&broker).await,
+            _ => no_rights(&broker).await,
+        }
+        let order = Plan::on(&broker).order("PUBLISH_TIMEOUT", "2s").launch("order");
+        let port = order.http_port().await;
+        // Before the first connection it is away.
+        let post = || Request::post(port, "/orders", &an_order()).send();
+        let is_told = |answer: &Answer| answer.json()["type"] == format!("urn:warren:problem:{kind}");
+        let answer = eventually("the kind is told", post, is_told).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(order.metric("messaging_published_total", &[("outcome", kind)]).await >= 1.0, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_would_hear_is_not_accepted() {
     let broker = Broker::shared().await;
     // Without required queues.
@@ -112,6 +168,46 @@ async fn an_order_that_nobody_would_hear_is_not_accepted() {
     email.ready().await;
     assert_eq!(post().await.status, 202);
     eventually("one mail", || async { email.logged("Sending email for: ") }, |mails| mails.len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_url_may_end_in_a_line_break_and_say_how_the_connection_is_to_be() {
+    // Its own node, because the broker has the last word on frames.
+    let broker = Broker::with(Options::new().line("frame_max = 524288")).await;
+    let url = format!("{}?heartbeat=30&connection_timeout=20000&frame_max=262144\n", broker.url());
+    let mut order = Process::start("order", [("AMQP_URL", url)]);
+    order.ready().await;
+    let connections = || async { broker.management("connections").await };
+    let is_agreed = |connections: &Value| {
+        let connections = connections.as_array().unwrap().iter();
+        connections.filter(|one| one["frame_max"] == 262_144 && one["timeout"] == 30).count() == 1
+    };
+    eventually("the broker knows what was agreed", connections, is_agreed).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_url_is_said_and_its_secret_is_not() {
+    let one_host = "one host only: a Service or DNS name stands for several";
+    for (url, why) in [
+        ("amqp://guest:hunter2@a,b/", one_host),
+        ("amqp://guest:hunter2@a/?x=1", "unknown parameter \"x\""),
+        (
+            "amqp://guest:hunter2@a/?heartbeat=0",
+            "its parameter heartbeat must be a whole number of seconds from 1 to 600",
+        ),
+        ("guest:hunter2@a", "it must begin with amqp:// or amqps://"),
+        ("amqp://guest:hun?ter2@a", "a ? in its user or password must be written %3f"),
+    ] {
+        for service in ["order", "email", "analytics", "redrive"] {
+            let environment = [("AMQP_URL", url.to_owned()), ("QUEUE", "email-queue".to_owned())];
+            let mut process = Process::start(service, environment);
+            assert_eq!(process.exit_code().await, 64, "{}", process.log());
+            let log = process.log();
+            let told = format!("AMQP_URL=[redacted]: {why}");
+            assert!(log.contains(&told) && log.contains("; expected amqp://"), "{url}: {log}");
+            assert!(!log.contains("hun"), "{url}: {log}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Setting;
-use crate::setting::{duration, whole};
+use crate::setting::{duration, no_more, whole};
 
 /// How a consumer works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,7 @@ const CONCURRENCY: Setting = Setting {
     secret: false,
     meaning: "the most events handled at once",
     accepts: |text| concurrency(text).is_some(),
+    fault: no_more,
 };
 
 const PREFETCH: Setting = Setting {
@@ -40,6 +41,7 @@ const PREFETCH: Setting = Setting {
     secret: false,
     meaning: "the most messages held at once, begun or not",
     accepts: |text| prefetch(text).is_some(),
+    fault: no_more,
 };
 
 const HANDLE_TIMEOUT: Setting = Setting {
@@ -50,6 +52,7 @@ const HANDLE_TIMEOUT: Setting = Setting {
     secret: false,
     meaning: "the longest an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
     accepts: |text| duration(text).is_some(),
+    fault: no_more,
 };
 
 const RETRY_DELAYS: Setting = Setting {
@@ -60,6 +63,7 @@ const RETRY_DELAYS: Setting = Setting {
     secret: false,
     meaning: "what a failed event waits before each further attempt; each delay has a queue",
     accepts: |text| retry_delays(text).is_some(),
+    fault: no_more,
 };
 
 const DEDUPE_CAPACITY: Setting = Setting {
@@ -70,6 +74,7 @@ const DEDUPE_CAPACITY: Setting = Setting {
     secret: false,
     meaning: "how many handled events a process remembers, so that it handles none of them again; about 100 bytes each",
     accepts: |text| dedupe_capacity(text).is_some(),
+    fault: no_more,
 };
 
 const MAX_DELIVERIES: Setting = Setting {
@@ -80,6 +85,7 @@ const MAX_DELIVERIES: Setting = Setting {
     secret: false,
     meaning: "how often a message may end the process before it is set aside",
     accepts: |text| max_deliveries(text).is_some(),
+    fault: no_more,
 };
 
 impl ConsumerOptions {

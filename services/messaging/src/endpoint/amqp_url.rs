@@ -2,10 +2,22 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::Error;
 
-/// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`. Neither `Debug` nor `Display` shows the password.
+mod parameters;
+use parameters::Parameters;
+
+/// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`, and `?NAME=VALUE&…`. Neither `Debug` nor `Display` shows the password.
+///
+/// | parameter | what it sets | from | to | default |
+/// |---|---|---|---|---|
+/// | `heartbeat` | seconds between signs of life; a peer that gives none is given up after 2 to 2.5 times as long | 1 | 600 | 10 |
+/// | `connection_timeout` | milliseconds for reaching the broker, encryption included, and as many for its greeting and the login | 100 | 60000 | 5000 |
+/// | `frame_max` | bytes of the largest frame; the broker may ask for less | 131072 | 1048576 | 131072 |
+///
+/// The names and units are those of RabbitMQ's clients. With smaller frames a dead letter's headers would not fit in one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AmqpUrl {
     /// Whether the connection is encrypted, and the broker's certificate verified.
@@ -19,14 +31,32 @@ pub struct AmqpUrl {
     pub port: u16,
     /// `/` if the URL has none, or ends in `/`.
     pub vhost: String,
+    parameters: Parameters,
 }
 
 /// What AMQP can carry in a vhost's name, in bytes.
 const LONGEST_VHOST: usize = 255;
 
+const ONE_HOST: &str = "one host only: a Service or DNS name stands for several";
+
 impl AmqpUrl {
     pub(crate) fn password(&self) -> &str {
         &self.password
+    }
+
+    /// How often each side says that it is there, in seconds.
+    pub(crate) fn heartbeat_seconds(&self) -> u16 {
+        self.parameters.heartbeat_seconds
+    }
+
+    /// How long reaching the broker may take, and as long its greeting and the login.
+    pub(crate) fn connection_timeout(&self) -> Duration {
+        self.parameters.connection_timeout
+    }
+
+    /// The largest frame, in bytes.
+    pub(crate) fn frame_max(&self) -> u32 {
+        self.parameters.frame_max
     }
 
     /// Host and port, for errors and logs.
@@ -48,6 +78,7 @@ impl Default for AmqpUrl {
             host: "127.0.0.1".to_owned(),
             port: 5672,
             vhost: "/".to_owned(),
+            parameters: Parameters::default(),
         }
     }
 }
@@ -56,67 +87,93 @@ impl FromStr for AmqpUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        // A file or a Secret often ends with a line break.
+        let text = text.trim();
         let (tls, rest) = match text.split_once("://") {
-            Some(("amqp", rest)) => (false, rest),
-            Some(("amqps", rest)) => (true, rest),
-            _ => return Err(Error::Url("it must begin with amqp:// or amqps://")),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("amqp") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("amqps") => (true, rest),
+            _ => return Err(fault("it must begin with amqp:// or amqps://")),
         };
-        if rest.contains(['?', '#']) || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(Error::Url("? and # and spaces in it must be percent-encoded; it takes no options"));
+        if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(fault("white space within it must be percent-encoded, a space as %20"));
         }
-        let (authority, vhost) = rest.split_once('/').unwrap_or((rest, ""));
+        if rest.contains("://") {
+            return Err(fault(ONE_HOST));
+        }
+        if rest.contains('#') {
+            return Err(fault("a # in it must be written %23"));
+        }
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if query.contains('@') {
+            return Err(fault("a ? in its user or password must be written %3f"));
+        }
+        let (authority, vhost) = place.split_once('/').unwrap_or((place, ""));
         // The last one, because of those who do not encode an @ in their password.
         let (credentials, address) = match authority.rsplit_once('@') {
             Some((credentials, address)) => (Some(credentials), address),
             None => (None, authority),
         };
         let (user, password) = user_and_password(credentials)?;
-        let (host, port) = host_and_port(address, if tls { 5671 } else { 5672 })?;
-        Ok(Self { tls, user, password, host, port, vhost: vhost_name(vhost)? })
+        let (host, port) =
+            host_and_port(address, if tls { 5671 } else { 5672 }).map_err(|error| match credentials {
+                None if vhost.contains('@') => fault("a / in its user or password must be written %2f"),
+                _ => error,
+            })?;
+        Ok(Self { tls, user, password, host, port, vhost: vhost_name(vhost)?, parameters: Parameters::parse(query)? })
     }
+}
+
+fn fault(words: &str) -> Error {
+    Error::Url(words.to_owned())
 }
 
 fn user_and_password(credentials: Option<&str>) -> Result<(String, String), Error> {
     let Some(credentials) = credentials else { return Ok(("guest".to_owned(), "guest".to_owned())) };
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    let decode = |text| percent_decoded(text).ok_or(Error::Url("its user or password is not percent-encoded UTF-8"));
+    let decode = |text| {
+        percent_decoded(text)
+            .ok_or_else(|| fault("its user or password is not percent-encoded UTF-8: a % in it must be written %25"))
+    };
     match (decode(user)?, decode(password)?) {
-        (user, _) if user.is_empty() => Err(Error::Url("it has an @ but no user before it")),
+        (user, _) if user.is_empty() => Err(fault("it has an @ but no user before it")),
         both => Ok(both),
     }
 }
 
 fn host_and_port(address: &str, default: u16) -> Result<(String, u16), Error> {
-    let no_address = Error::Url("its [ ] must hold an IPv6 address");
+    let no_address = || fault("its [ ] must hold an IPv6 address");
+    if address.contains([',', ';']) {
+        return Err(fault(ONE_HOST));
+    }
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or(no_address)?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| Error::Url("its [ ] must hold an IPv6 address"))?;
+        let (host, rest) = rest.split_once(']').ok_or_else(no_address)?;
+        host.parse::<std::net::Ipv6Addr>().map_err(|_| no_address())?;
         let port = match rest {
             "" => None,
-            rest => Some(rest.strip_prefix(':').ok_or(Error::Url("only :PORT may follow its ]"))?),
+            rest => Some(rest.strip_prefix(':').ok_or_else(|| fault("only :PORT may follow its ]"))?),
         };
         (host, port)
     } else {
         address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port)))
     };
-    if host.is_empty() || host.contains(['[', ']', '%', ',']) {
-        return Err(Error::Url("it needs one host, a name or an address (IPv6 in [ ])"));
+    if host.is_empty() || host.contains(['[', ']', '%']) {
+        return Err(fault("it needs one host, a name or an address (IPv6 in [ ])"));
     }
     let port = match port {
         None => default,
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(Error::Url("its port must be 1 to 65535"))?,
+        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| fault("its port must be 1 to 65535"))?,
     };
     Ok((host.to_owned(), port))
 }
 
 fn vhost_name(encoded: &str) -> Result<String, Error> {
     if encoded.contains('/') {
-        return Err(Error::Url("a / in the vhost's name must be written %2f"));
+        return Err(fault("a / in the vhost's name must be written %2f"));
     }
-    match percent_decoded(encoded).ok_or(Error::Url("its vhost is not percent-encoded UTF-8"))? {
+    match percent_decoded(encoded).ok_or_else(|| fault("its vhost is not percent-encoded UTF-8"))? {
         // The guide's trailing slash: other clients take it for the vhost named "", which nobody has.
         name if name.is_empty() => Ok("/".to_owned()),
-        name if name.len() > LONGEST_VHOST => Err(Error::Url("its vhost is longer than 255 bytes")),
+        name if name.len() > LONGEST_VHOST => Err(fault("its vhost is longer than 255 bytes")),
         name => Ok(name),
     }
 }

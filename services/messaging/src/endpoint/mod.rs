@@ -2,19 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Setting, tls};
+use crate::{Error, Setting, tls};
 
 mod amqp_url;
 pub use amqp_url::AmqpUrl;
 
 const AMQP_URL: Setting = Setting {
     name: "AMQP_URL",
-    expected: "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, special characters percent-encoded",
+    expected: "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, special characters percent-encoded; \
+               ?heartbeat=SECONDS, connection_timeout=MILLISECONDS and frame_max=BYTES may follow",
     default: Some("amqp://guest:guest@127.0.0.1:5672/%2f"),
     otherwise: None,
     secret: true,
     meaning: "the broker; `amqps://` is encrypted and verified, and a trailing `/` is the vhost `/`",
     accepts: |text| text.parse::<AmqpUrl>().is_ok(),
+    fault: |text| match text.parse::<AmqpUrl>() {
+        Err(Error::Url(fault)) => Some(fault),
+        Ok(_) | Err(_) => None,
+    },
 };
 
 const AMQP_CA_FILE: Setting = Setting {
@@ -24,7 +29,8 @@ const AMQP_CA_FILE: Setting = Setting {
     otherwise: Some("the system's roots"),
     secret: false,
     meaning: "the authorities that may vouch for the broker's certificate, in place of the system's",
-    accepts: |text| tls::reads_authorities(Path::new(text)),
+    accepts: |text| tls::reads_authorities(Path::new(text)).is_ok(),
+    fault: |text| tls::reads_authorities(Path::new(text)).err(),
 };
 
 /// A broker, and the name a service goes by there.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::greeting::{self, Heard};
 use super::oversize::{FRAME_HEAD, Oversize};
-use super::{FRAME_MAX_BYTES, payload};
+use super::payload;
 
 #[cfg(test)]
 mod tests;
@@ -39,10 +39,10 @@ struct Head {
 }
 
 impl Inlet {
-    /// What is overheard on the way goes to `heard`.
-    pub(super) fn new(heard: Arc<Heard>) -> Self {
+    /// What is overheard on the way goes to `heard`. No frame may be larger than `frame_max` bytes.
+    pub(super) fn new(heard: Arc<Heard>, frame_max: u32) -> Self {
         let (bytes, ready, passing, oversize) = (Vec::new(), 0, 0, None);
-        Self { bytes, ready, passing, oversize, largest: FRAME_MAX_BYTES as usize, heard }
+        Self { bytes, ready, passing, oversize, largest: frame_max as usize, heard }
     }
 
     /// Takes what was read.

@@ -7,7 +7,7 @@ use super::inlet::Inlet;
 
 /// What is left for lapin of what was sent, where it comes in pieces of this length and no more is taken at once.
 pub fn handed_on(sent: &[u8], piece: usize) -> Vec<u8> {
-    let mut inlet = Inlet::new(Default::default());
+    let mut inlet = Inlet::new(Default::default(), super::FRAME_MAX_BYTES);
     let (mut out, mut room) = (Vec::with_capacity(sent.len()), vec![0; piece]);
     let mut hand_on = |inlet: &mut Inlet| {
         while let length @ 1.. = inlet.hand_on(&mut room) {

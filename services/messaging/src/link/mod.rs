@@ -12,7 +12,6 @@ use futures_util::{Stream, StreamExt};
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, Event};
-use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -32,15 +31,15 @@ pub(crate) mod inside;
 use inlet::Inlet;
 mod oversize;
 mod payload;
+mod reach;
+use reach::reach;
 mod wire;
 use wire::{Io, Timers, Wire};
 
-/// How long each step of a connection may take: reaching the broker, its greeting, each answer of it.
+/// How long each answer of the broker may take, once somebody is logged in.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// A frozen broker is noticed after 2 to 2.5 times this.
-const HEARTBEAT_SECONDS: u16 = 10;
-/// With lapin's default an idle connection costs 7 MB of memory.
-const FRAME_MAX_BYTES: u32 = 131_072;
+/// The least that the largest frame may be: a copy for a delay or dead queue has to fit. With lapin's default an idle connection costs 7 MB of memory.
+pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
 /// How much of a service's name is told to the broker, in characters.
 const LONGEST_NAME: usize = 100;
 
@@ -81,20 +80,22 @@ impl Drop for Hangup {
 }
 
 impl Link {
-    /// Connects, encrypts where the endpoint says so, and logs in, each within [`STEP`].
+    /// Connects, encrypts where the endpoint says so, and logs in, both as fast as the endpoint wants it.
     pub(crate) async fn dial(endpoint: &Endpoint, metrics: &LinkMetrics) -> Result<Self, Error> {
         let broker = endpoint.url.authority();
-        let silent = || Error::Silent { broker: broker.clone(), within: STEP };
-        let (io, hangup) = timeout(STEP, connect(endpoint)).await.map_err(|_| silent())??;
+        let within = endpoint.url.connection_timeout();
+        let silent = || Error::Silent { broker: broker.clone(), within };
+        let (io, hangup) = timeout(within, connect(endpoint)).await.map_err(|_| silent())??;
         let not_after = match &io {
             Io::Plain(_) => None,
             Io::Tls(tls) => tls::not_after(tls),
         };
         let heard = Arc::<Heard>::default();
         let (open, closed) = oneshot::channel();
-        let wire = Wire { io, inlet: Inlet::new(Arc::clone(&heard)), _open: open };
+        let wire = Wire { io, inlet: Inlet::new(Arc::clone(&heard), endpoint.url.frame_max()), _open: open };
         let login = login(endpoint, metrics.role(), wire);
-        let connection = timeout(STEP, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
+        let connection =
+            timeout(within, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
         let (sender, condition) = watch::channel(Condition::default());
         metrics.opened(not_after);
         let events = connection.events_listener();
@@ -181,7 +182,8 @@ impl Drop for Link {
 async fn connect(endpoint: &Endpoint) -> Result<(Io, Hangup), Error> {
     let unreachable =
         |error: io::Error| Error::Unreachable { broker: endpoint.url.authority(), reason: error.to_string() };
-    let tcp = TcpStream::connect((endpoint.url.host.as_str(), endpoint.url.port)).await.map_err(unreachable)?;
+    let url = &endpoint.url;
+    let tcp = reach(&url.host, url.port, url.connection_timeout()).await.map_err(unreachable)?;
     // Or a small batch would wait for the acknowledgement of the one before.
     tcp.set_nodelay(true).map_err(unreachable)?;
     let hangup = Hangup(tcp.as_fd().try_clone_to_owned().map_err(unreachable)?.into());
@@ -216,8 +218,8 @@ fn uri(endpoint: &Endpoint) -> AMQPUri {
         },
         vhost: url.vhost.clone(),
         query: AMQPQueryString {
-            frame_max: Some(FRAME_MAX_BYTES),
-            heartbeat: Some(HEARTBEAT_SECONDS),
+            frame_max: Some(url.frame_max()),
+            heartbeat: Some(url.heartbeat_seconds()),
             ..AMQPQueryString::default()
         },
     }

@@ -8,8 +8,12 @@ use super::*;
 use crate::metrics::Role;
 
 async fn dial(port: u16) -> Result<Link, Error> {
+    dial_with(port, "").await
+}
+
+async fn dial_with(port: u16, parameters: &str) -> Result<Link, Error> {
     let [metrics] = LinkMetrics::register(&Registry::new(), [Role::Publish]).unwrap();
-    let url = format!("amqp://guest:s3cret@127.0.0.1:{port}/").parse().unwrap();
+    let url = format!("amqp://guest:s3cret@127.0.0.1:{port}/{parameters}").parse().unwrap();
     Link::dial(&Endpoint { url, ca_file: None, name: "test".to_owned() }, &metrics).await
 }
 
@@ -38,6 +42,14 @@ async fn a_peer_that_never_answers_leaves_no_thread_and_no_socket() {
         }
     };
     timeout(Duration::from_secs(30), gone).await.expect("lapin's threads end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_peer_is_given_up_when_the_url_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let Err(error) = dial_with(port, "?connection_timeout=150").await else { panic!("connected") };
+    assert!(error.to_string().ends_with("did not answer within 150ms"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

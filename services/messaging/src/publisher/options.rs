@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::RequiredQueue;
 use crate::Setting;
-use crate::setting::{self, duration};
+use crate::setting::{self, duration, no_more};
 
 const PUBLISH_TIMEOUT: Setting = Setting {
     name: "PUBLISH_TIMEOUT",
@@ -14,6 +14,7 @@ const PUBLISH_TIMEOUT: Setting = Setting {
     secret: false,
     meaning: "how long an event may wait for the broker's confirm; gaps shorter than this are ridden out",
     accepts: |text| timeout(text).is_some(),
+    fault: no_more,
 };
 
 const PUBLISH_MAX_PENDING: Setting = Setting {
@@ -24,6 +25,7 @@ const PUBLISH_MAX_PENDING: Setting = Setting {
     secret: false,
     meaning: "how many events may wait for their confirm; more are refused at once, and so is what exceeds 8 MiB of bodies",
     accepts: |text| whole(text, 65_536).is_some(),
+    fault: no_more,
 };
 
 const PUBLISH_LANES: Setting = Setting {
@@ -34,6 +36,7 @@ const PUBLISH_LANES: Setting = Setting {
     secret: false,
     meaning: "how many channels publish side by side",
     accepts: |text| whole(text, 32).is_some(),
+    fault: no_more,
 };
 
 const REQUIRED_QUEUES: Setting = Setting {
@@ -44,6 +47,7 @@ const REQUIRED_QUEUES: Setting = Setting {
     secret: false,
     meaning: "queues to declare and bind before anything is published, so that no event misses them",
     accepts: |text| RequiredQueue::parse_list(text).is_some(),
+    fault: no_more,
 };
 
 /// How a publisher is set.

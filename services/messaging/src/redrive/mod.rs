@@ -177,7 +177,12 @@ impl<'a> Redrive<'a> {
                 warn!(event_id, %reason, bytes, %error, "letter cannot be moved and stays dead");
                 self.summary.not_taken += 1;
             }
-            PublishError::Unavailable | PublishError::Blocked | PublishError::Unroutable | PublishError::Overloaded => {
+            PublishError::Unavailable
+            | PublishError::Blocked
+            | PublishError::AccessRefused
+            | PublishError::TopologyConflict
+            | PublishError::Unroutable
+            | PublishError::Overloaded => {
                 self.failure.get_or_insert(error);
             }
         }

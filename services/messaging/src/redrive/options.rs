@@ -1,6 +1,6 @@
 //! Which dead letters are moved.
 
-use crate::setting::whole;
+use crate::setting::{no_more, whole};
 use crate::{DeadReason, Setting};
 
 /// Which dead letters [`run`](super::run) moves back to their queue.
@@ -28,6 +28,7 @@ const QUEUE: Setting = Setting {
     secret: false,
     meaning: "the queue to which its dead letters are moved back; it has to be set",
     accepts: |text| queue(text).is_some(),
+    fault: no_more,
 };
 
 const REASON: Setting = Setting {
@@ -38,6 +39,7 @@ const REASON: Setting = Setting {
     secret: false,
     meaning: "only letters that are dead for this reason are moved",
     accepts: |text| DeadReason::from_name(text).is_some(),
+    fault: no_more,
 };
 
 const EVENT_ID: Setting = Setting {
@@ -48,6 +50,7 @@ const EVENT_ID: Setting = Setting {
     secret: false,
     meaning: "only the letters of this event are moved",
     accepts: |text| event_id(text).is_some(),
+    fault: no_more,
 };
 
 const LIMIT: Setting = Setting {
@@ -58,6 +61,7 @@ const LIMIT: Setting = Setting {
     secret: false,
     meaning: "the most letters that are moved",
     accepts: |text| limit(text).is_some(),
+    fault: no_more,
 };
 
 const DRY_RUN: Setting = Setting {
@@ -68,6 +72,7 @@ const DRY_RUN: Setting = Setting {
     secret: false,
     meaning: "whether nothing is moved, and only said what would be",
     accepts: |text| text.parse::<bool>().is_ok(),
+    fault: no_more,
 };
 
 const MAX_REDRIVES: Setting = Setting {
@@ -78,6 +83,7 @@ const MAX_REDRIVES: Setting = Setting {
     secret: false,
     meaning: "letters that were moved so often before stay dead",
     accepts: |text| max_redrives(text).is_some(),
+    fault: no_more,
 };
 
 impl RedriveOptions {

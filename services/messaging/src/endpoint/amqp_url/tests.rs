@@ -40,6 +40,27 @@ fn a_password_is_never_shown() {
 }
 
 #[test]
+fn white_space_at_the_ends_is_no_part_of_a_url() {
+    for text in ["amqp://u:p@h/v\n", "  amqp://u:p@h/v\r\n", "\tamqp://u:p@h/v "] {
+        assert_eq!(parsed(text), parsed("amqp://u:p@h/v"), "{text:?}");
+    }
+}
+
+#[test]
+fn common_parameters_are_taken_within_their_bounds() {
+    let url = parsed("AMQP://u:p@h/v?heartbeat=30&connection_timeout=60000&frame_max=262144");
+    assert_eq!((url.heartbeat_seconds(), url.frame_max()), (30, 262_144));
+    assert_eq!(url.connection_timeout(), Duration::from_secs(60));
+    assert_eq!(url.vhost, "v");
+    for plain in ["amqp://h", "amqp://h?", "amqp://h/?&"] {
+        let url = parsed(plain);
+        assert_eq!((url.heartbeat_seconds(), url.frame_max(), url.vhost.as_str()), (10, 131_072, "/"), "{plain}");
+        assert_eq!(url.connection_timeout(), Duration::from_secs(5), "{plain}");
+    }
+    assert_eq!(parsed("amqp://h?heartbeat=600").heartbeat_seconds(), 600);
+}
+
+#[test]
 fn each_malformed_url_is_refused_with_what_is_wrong() {
     let refused = [
         ("http://h", "begin with"),
@@ -53,16 +74,40 @@ fn each_malformed_url_is_refused_with_what_is_wrong() {
         ("amqp://[h]:5672", "IPv6"),
         ("amqp://[::1]5672", "only :PORT"),
         ("amqp://@h", "no user"),
+        ("", "begin with"),
+        ("amqp:/h", "begin with"),
         ("amqp://u:%zz@h", "percent-encoded"),
         ("amqp://u:%f@h", "percent-encoded"),
         ("amqp://h/%ff", "percent-encoded"),
         ("amqp://h/a/b", "%2f"),
-        ("amqp://h/?heartbeat=5", "no options"),
-        ("amqp://a,b/", "one host"),
+        ("amqp://a,b/", "one host only: a Service or DNS name stands for several"),
+        ("amqp://u:p@a:5672,b:5672/v", "one host only: a Service or DNS name stands for several"),
+        ("amqp://u:p@a;b/v", "one host only"),
+        ("amqp://u:p@a/v,amqp://u:p@b/v", "one host only"),
+        ("amqp://u:p@a:1,amqp://u:p@b:2", "one host only"),
+        ("amqp://u:s3cret@h/ v", "white space within it"),
+        ("amqp://h/v#s3cret", "a # in it"),
+        ("amqp://u:s3c?ret@h/", "a ? in its user or password"),
+        ("amqp://u:s3c/ret@h/v", "a / in its user or password"),
+        ("amqp://h?x=5", "unknown parameter \"x\": known are heartbeat, connection_timeout and frame_max"),
+        ("amqp://h/v?heartbeat=5&channel_max=9", "unknown parameter \"channel_max\""),
+        ("amqp://h/v?s3c%20ret", "unknown parameter: known"),
+        ("amqp://h?heartbeat=0", "heartbeat must be a whole number of seconds from 1 to 600"),
+        ("amqp://h?heartbeat", "heartbeat must be"),
+        ("amqp://h?heartbeat=30s", "heartbeat must be"),
+        ("amqp://h?heartbeat=601", "heartbeat must be"),
+        ("amqp://h?heartbeat=5&heartbeat=5", "twice"),
+        (
+            "amqp://h?connection_timeout=10",
+            "connection_timeout must be a whole number of milliseconds from 100 to 60000",
+        ),
+        ("amqp://h?frame_max=4096", "frame_max must be a whole number of bytes from 131072 to 1048576"),
+        ("amqp://h?frame_max=99999999999", "frame_max must be"),
     ];
     for (text, why) in refused {
         let error = text.parse::<AmqpUrl>().expect_err(text).to_string();
         assert!(error.contains(why), "{text}: {error}");
+        assert!(!error.contains("s3c") && !error.contains("ret@"), "{text}: {error}");
     }
 }
 

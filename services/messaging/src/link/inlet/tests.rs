@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::num::u8::ANY;
 
 use super::*;
-use crate::link::payload::DEEPEST;
+use crate::link::{FRAME_MAX_BYTES, payload::DEEPEST};
 
 const BODY: u8 = 3;
 
@@ -56,7 +56,7 @@ fn passed(read: &[u8], chunk: usize) -> Vec<u8> {
 
 fn overheard(read: &[u8], chunk: usize) -> (Vec<u8>, Arc<Heard>) {
     let heard = Arc::<Heard>::default();
-    let (mut inlet, mut out, mut room) = (Inlet::new(Arc::clone(&heard)), Vec::new(), [0; 64]);
+    let (mut inlet, mut out, mut room) = (Inlet::new(Arc::clone(&heard), FRAME_MAX_BYTES), Vec::new(), [0; 64]);
     for read in read.chunks(chunk) {
         inlet.take(read);
         loop {
@@ -105,7 +105,7 @@ fn what_is_judged_does_not_depend_on_how_it_is_cut() {
     let clean = passed(&read, 1000);
     assert!(clean != read, "a payload is whole without its frame's last byte");
     for chunk in [1, 7, 50] {
-        let mut inlet = Inlet::new(Arc::default());
+        let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
         read.chunks(chunk).for_each(|read| inlet.take(read));
         inlet.end();
         assert_eq!(inlet.bytes, clean, "in chunks of {chunk}");
@@ -200,7 +200,7 @@ fn a_header_frame_beyond_what_lapin_takes_keeps_what_there_is_room_for_however_i
 #[test]
 fn a_header_frame_of_any_size_costs_no_more_than_what_stays_of_it() {
     let read = header(&[text(b"huge", 10_000_000), text(b"tenant", 4)].concat(), b"id");
-    let mut inlet = Inlet::new(Arc::default());
+    let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
     for read in read.chunks(8192) {
         inlet.take(read);
         assert!(inlet.bytes.len() < 20_000, "{}", inlet.bytes.len());
@@ -213,7 +213,7 @@ fn a_header_frame_of_any_size_costs_no_more_than_what_stays_of_it() {
 fn a_header_frame_without_its_end_is_none() {
     let read = header(&[text(b"tenant", 4), text(b"huge", 131_072)].concat(), b"id");
     for chunk in [1000, read.len()] {
-        let mut inlet = Inlet::new(Arc::default());
+        let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
         read[..100_000].chunks(chunk).for_each(|read| inlet.take(read));
         inlet.end();
         assert_eq!(inlet.bytes, b"");
@@ -237,7 +237,7 @@ fn returns_are_told_by_channel_before_they_are_handed_on_however_they_are_cut() 
     let read = [frame(METHOD, b"no"), returned.clone(), frame(METHOD, &[0, 60, 0, 80]), on_another].concat();
     for chunk in [1, 7, 8, 1000] {
         let heard = Arc::<Heard>::default();
-        let (mut inlet, mut handed_on, mut room) = (Inlet::new(Arc::clone(&heard)), 0, [0; 64]);
+        let (mut inlet, mut handed_on, mut room) = (Inlet::new(Arc::clone(&heard), FRAME_MAX_BYTES), 0, [0; 64]);
         for read in read.chunks(chunk) {
             inlet.take(read);
             handed_on += inlet.hand_on(&mut room);
@@ -275,7 +275,7 @@ fn the_brokers_words_are_heard_of_a_method_on_channel_0_and_of_nothing_else() {
 
 #[test]
 fn what_the_broker_says_last_is_handed_on_unfinished() {
-    let mut inlet = Inlet::new(Arc::default());
+    let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
     inlet.take(&header(b"", b"id")[..20]);
     let mut room = [0; 64];
     assert_eq!(inlet.hand_on(&mut room), 0);

@@ -22,6 +22,12 @@ test: ## Gets what the tests need and runs them all.
 test-newer: ## Runs on RabbitMQ 4.3, where that can be had, the tests that concern the broker and a round of faults.
 	@deploy/test newer
 
+.PHONY: mail-test
+mail-test: ## Sends mails through Postfix, Exim and OpenSMTPD from Debian's packages, which it unpacks; needs root.
+	@for server in postfix exim opensmtpd; do services/journey/mail/serve find $$server || exit; done
+	cargo build --locked --bin email
+	BINARIES=$${CARGO_TARGET_DIR:-$$PWD/target}/debug cargo test --locked --package journey --test mail -- --test-threads=6
+
 .PHONY: faults
 faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, SEED, and FAULT for one kind alone.
 	@deploy/test faults
@@ -45,6 +51,7 @@ ci: ## Checks all that a change has to pass: formatting, lints, documentation, c
 	$(MAKE) test
 	@# The version that Compose and the chart ship.
 	$(MAKE) test-newer ORDERS=3000 FAULTS=6 SEED=284
+	@if why=$$(services/journey/mail/serve find postfix 2>&1); then $(MAKE) mail-test; else echo "mail-test is left out: $$why"; fi
 
 .PHONY: api-test
 api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
 
@@ -13,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -42,6 +44,9 @@ where
     F: Future<Output = Response<Full<Bytes>>>,
 {
     let pace = socket.pace.clone();
+    let descriptor = socket.stream.as_raw_fd();
+    let has_bytes =
+        || recv(descriptor, &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT).is_ok_and(|read| read > 0);
     let closing = phase.clone();
     let answer = service_fn(|request: Request<Incoming>| {
         pace.request_began();
@@ -61,7 +66,7 @@ where
         .max_buf_size(limits.header_bytes.max(MINIMUM_BUFFER))
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(socket), answer);
-    let end = end(&mut connection, &pace, &limits, &mut phase).await;
+    let end = end(&mut connection, &pace, &limits, &mut phase, has_bytes).await;
     if let End::Late = end
         && matches!(pace.stage(), Stage::Headers | Stage::Body)
     {
@@ -72,7 +77,15 @@ where
 }
 
 /// Drives a connection until it closes, its client is late, or somebody else needs its place.
-async fn end<S>(connection: &mut Connection<S>, pace: &Pace, limits: &Limits, phase: &mut watch::Receiver<Phase>) -> End
+///
+/// `has_bytes` tells whether the kernel has more from the client, which the runtime may not have heard of yet.
+async fn end<S>(
+    connection: &mut Connection<S>,
+    pace: &Pace,
+    limits: &Limits,
+    phase: &mut watch::Receiver<Phase>,
+    has_bytes: impl Fn() -> bool,
+) -> End
 where
     S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
 {
@@ -84,9 +97,10 @@ where
         if Pin::new(&mut *connection).poll(cx).is_ready() {
             return Poll::Ready(End::Closed);
         }
-        // After the poll, so that nobody goes whose request is here by now.
+        // After the poll, so that nobody goes whose request is here by now. Between requests nothing may be read before the
+        // answer is, so that bytes excuse nobody.
         while asked_to_go.as_mut().poll(cx).is_ready() {
-            if pace.waiting().is_some() {
+            if pace.waiting().is_some_and(|(_, stage)| stage == Stage::Idle || !has_bytes()) {
                 return Poll::Ready(End::Late);
             }
             asked_to_go.set(pace.asked_to_go());

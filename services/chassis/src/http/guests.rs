@@ -12,8 +12,9 @@ use super::pace::{Pace, Stage};
 /// Looking for those who have waited the longest is dear: so many of a full server's places are found at a time, one in so many.
 const SHARE: usize = 16;
 
-/// Until a full server looks again whom it can send away, where all its clients are being served.
-const NOBODY_WAITS: Duration = Duration::from_millis(20);
+/// Until a full server looks again whom it can send away: where all its clients are being served, and where the one that it asked
+/// to go has not gone, because the rest of its request came or the machine is slow.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Connections under way. Dropping them cuts them all.
 #[derive(Debug, Default)]
@@ -22,8 +23,8 @@ pub(super) struct Guests {
     paces: HashMap<Id, Pace>,
     /// Who has waited the longest when it was looked last, since when and for what.
     next_to_go: VecDeque<(Id, Wait)>,
-    /// Who was asked to go last.
-    asked: Option<(Id, Wait)>,
+    /// Who was asked to go last, and when.
+    asked: Option<(Id, Wait, Instant)>,
 }
 
 /// Since when a connection waits for its client, and for what.
@@ -49,20 +50,23 @@ impl Guests {
     }
 
     /// Asks the one to go that has waited the longest for its client, if that is longer than `patience`. Gives the time to look
-    /// again; `None` if somebody is on the way out.
-    pub(super) fn make_room(&mut self, patience: Duration) -> Option<Instant> {
-        if self.asked.is_some_and(|asked| self.still_waits(asked)) {
-            return None;
+    /// again, unless somebody has gone before.
+    pub(super) fn make_room(&mut self, patience: Duration) -> Instant {
+        let now = Instant::now();
+        if let Some((id, wait, since)) = self.asked
+            && now < since + LOOK_AGAIN
+            && self.still_waits((id, wait))
+        {
+            return since + LOOK_AGAIN;
         }
-        let later = Instant::now() + NOBODY_WAITS;
-        let Some(longest) = self.longest_waiting() else { return Some(later) };
-        let (id, (since, _)) = longest;
-        if since + patience > Instant::now() {
-            return Some(later.min(since + patience));
+        let Some((id, wait)) = self.longest_waiting() else { return now + LOOK_AGAIN };
+        if wait.0 + patience > now {
+            return (now + LOOK_AGAIN).min(wait.0 + patience);
         }
-        self.asked = Some(longest);
+        self.asked = Some((id, wait, now));
+        self.next_to_go.pop_front();
         self.paces[&id].ask_to_go();
-        None
+        now + LOOK_AGAIN
     }
 
     fn still_waits(&self, (id, wait): (Id, Wait)) -> bool {

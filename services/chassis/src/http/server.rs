@@ -114,12 +114,13 @@ where
             {
                 self.admit(stream);
             }
-            let look_again = at_the_door.is_some().then(|| self.guests.make_room(self.limits.crowded_time)).flatten();
+            let crowded = at_the_door.is_some();
+            let look_again = if crowded { self.guests.make_room(self.limits.crowded_time) } else { Instant::now() };
             tokio::select! {
                 () = draining(&mut phase) => break,
                 () = self.guests.gone() => {}
-                () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {}
-                accepted = listener.accept(), if at_the_door.is_none() => match accepted {
+                () = sleep_until(look_again), if crowded => {}
+                accepted = listener.accept(), if !crowded => match accepted {
                     Ok((stream, _)) => at_the_door = Some(stream),
                     Err(error) => self.refused(&error).await,
                 },

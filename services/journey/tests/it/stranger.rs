@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use journey::{Broker, Client, Plan, Request, World, an_order, in_time};
+use journey::{Broker, Client, Plan, Request, World, an_order, eventually, in_time};
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel};
 
@@ -86,4 +86,21 @@ async fn garbage_at_full_rate_neither_holds_up_orders_nor_pushes_them_out_of_mem
     let again = async |w: &World| w.email.metric("messaging_consumed_total", &[("outcome", "duplicate")]).await;
     world.eventually("the first order is still known", again, |&count| count == 1.0).await;
     assert_eq!(world.mails().len(), accepted.len(), "each is mailed once");
+}
+
+#[tokio::test]
+async fn the_largest_messages_that_nobody_can_read_push_no_consumer_out_of_its_memory() {
+    const MESSAGES: u32 = 200;
+    let broker = Broker::shared().await;
+    broker.declare("email-queue", "order-exchange", &["order.placed"]).await;
+    // More than are in hand at once, and all of them there at once.
+    let body = vec![0xFF; 262_144];
+    for _ in 0..MESSAGES {
+        assert!(broker.publish("order-exchange", "order.placed", BasicProperties::default(), &body).await);
+    }
+    let mut email = Plan::on(&broker).launch("email");
+    email.ready().await;
+    let dead = || broker.depth("email-queue.dead");
+    eventually("all are dead", dead, |&depth| depth == Some(MESSAGES)).await;
+    assert!(email.peak_mib() < MOST_MEMORY, "{} MiB", email.peak_mib());
 }

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -26,6 +27,10 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A copy that takes longer than this is stuck: what is sound does not wait for it.
 const STUCK: Duration = Duration::from_secs(5);
 
+/// The most KiB of bodies that are handed over and not confirmed: lapin keeps each a second time until it is written, and whoever may publish could fill
+/// the memory with the largest that the broker takes.
+const ROOM: u32 = 4096;
+
 /// How many channels publish copies side by side.
 const LANES: usize = 2;
 /// How long leave is taken of the broker when nothing is under way.
@@ -37,11 +42,12 @@ pub(super) struct Copies {
     queue: &'static str,
     metrics: LinkMetrics,
     lanes: OnceLock<Lanes>,
+    room: Semaphore,
 }
 
 impl Copies {
     pub(super) fn new(endpoint: Endpoint, queue: &'static str, metrics: LinkMetrics) -> Self {
-        Self { endpoint, queue, metrics, lanes: OnceLock::new() }
+        Self { endpoint, queue, metrics, lanes: OnceLock::new(), room: Semaphore::new(ROOM as usize) }
     }
 
     /// The lanes; the first time, they begin to connect.
@@ -105,6 +111,9 @@ impl<H: Handler> Work<H> {
     }
 
     async fn try_copy(&self, copy: &Copy) -> Result<(), PublishError> {
-        self.copies.lanes().send_through_alarms(copy.outgoing(), CONFIRM).await
+        let outgoing = copy.outgoing();
+        let kib = u32::try_from(outgoing.body.len() / 1024 + 1).map_or(ROOM, |kib| kib.min(ROOM));
+        let _room = self.copies.room.acquire_many(kib).await.expect("it is never closed");
+        self.copies.lanes().send_through_alarms(outgoing, CONFIRM).await
     }
 }

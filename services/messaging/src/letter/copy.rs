@@ -44,7 +44,7 @@ impl Copy {
     /// The message as it is, with all its headers but the broker's, and where it first came from.
     pub(super) fn of(letter: &Letter, original: &BasicProperties, queue: String) -> Self {
         let headers = FieldTable::default();
-        let body = Bytes::copy_from_slice(letter.body());
+        let body = letter.body().clone();
         let mut copy = Self { queue, properties: lasting(original), headers, body };
         if let Some(from) = letter.headers() {
             copy.take_ours(letter, from);

@@ -14,6 +14,7 @@ pub(crate) use copy::Copy;
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use contract::Raw;
 use jiff::Timestamp;
 use lapin::message::Delivery;
@@ -26,7 +27,10 @@ use headers as h;
 /// A message in hand. Whoever holds it owes its queue an answer.
 #[derive(Debug)]
 pub(crate) struct Letter {
+    /// Without its body.
     delivery: Delivery,
+    /// What copies share: a second one for each would double what is in hand.
+    body: Bytes,
     reader: Arc<Reader>,
     /// Known once it was decoded.
     event_type: OnceLock<&'static str>,
@@ -54,16 +58,17 @@ impl Returned {
 }
 
 impl Letter {
-    pub(crate) fn new(delivery: Delivery, reader: Arc<Reader>) -> Self {
-        Self { delivery, reader, event_type: OnceLock::new() }
+    pub(crate) fn new(mut delivery: Delivery, reader: Arc<Reader>) -> Self {
+        let body = Bytes::from(std::mem::take(&mut delivery.data));
+        Self { delivery, body, reader, event_type: OnceLock::new() }
     }
 
     pub(crate) fn tag(&self) -> u64 {
         self.delivery.delivery_tag
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.delivery.data
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// The message as `contract` decodes it, under the key it was first published with.
@@ -73,7 +78,7 @@ impl Letter {
             routing_key: self.routing_key(),
             message_id: self.message_id(),
             timestamp: *self.delivery.properties.timestamp(),
-            body: &self.delivery.data,
+            body: &self.body,
         }
     }
 

@@ -56,3 +56,22 @@ async fn the_policy_holds_for_a_consumers_queue_and_for_none_around_it() {
         assert!(described["policy"].is_null(), "{described}");
     }
 }
+
+#[tokio::test]
+async fn what_is_there_is_asked_for_sparingly() {
+    // The counts are those of a whole node.
+    let broker = Broker::start().await;
+    let _consumer = Running::consuming(&broker, &Actor::willing()).await;
+    let counted = async || {
+        let overview = broker.management("overview").await;
+        let total = |event: &str| overview["churn_rates"][event].as_u64().unwrap_or_default();
+        (total("channel_created"), total("queue_declared"))
+    };
+    // Counts come some seconds late: those of the start are in once the next question is.
+    let started = eventually("it has started", counted, |&(channels, declared)| channels > 4 && declared > 4).await;
+    let asked = |&(_, declared): &(u64, u64)| declared >= started.1 + 4;
+    let (channels, declared) = eventually("it asked for four of its queues", counted, asked).await;
+    let (channels, declared) = (channels - started.0, declared - started.1);
+    assert!(declared <= channels + 1, "each time one queue at most: {declared} queues on {channels} channels");
+    assert!(channels < 2 * declared, "each time one channel: {declared} queues on {channels} channels");
+}

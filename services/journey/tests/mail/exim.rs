@@ -18,6 +18,7 @@ log_file_path = /case/log/%s
 never_users = root
 host_lookup =
 tls_advertise_hosts =
+smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = rcpt
 MAIN
 begin acl

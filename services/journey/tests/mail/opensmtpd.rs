@@ -119,7 +119,7 @@ async fn a_login_over_tls_that_the_server_refuses_pauses_until_it_is_right_and_o
     shop.place(&customers("customer", 1000)).await;
     shop.paused("535").await;
     shop.server.change("smtpd.conf", &for_logins(port, SECRET, "somebody@example.org"));
-    shop.paused("not allowed").await;
+    shop.paused("Sender rejected").await;
     shop.server.change("smtpd.conf", &for_logins(port, SECRET, "warren@example.org"));
     shop.balances(&[]).await;
 }

@@ -17,8 +17,8 @@ use crate::{mail::Mail, server::Server};
 
 const DEAD: &str = "email-queue.dead";
 
-/// How long a thousand mails may take where other cases want the processors too.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a thousand mails may take on a slow machine where other cases want the processors too.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The email service between a broker and a mail server.
 pub(crate) struct Shop {

@@ -116,8 +116,13 @@ impl Link {
 
     /// The same, with lapin's own error left to whoever asked.
     pub(crate) async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
-        let silent = |_| Error::Silent { broker: self.broker.clone(), within: STEP };
-        timeout(STEP, answer).await.map_err(silent)
+        self.patiently(STEP, answer).await
+    }
+
+    /// The same, for what may take the broker longer.
+    pub(crate) async fn patiently<T>(&self, within: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let silent = |_| Error::Silent { broker: self.broker.clone(), within };
+        timeout(within, answer).await.map_err(silent)
     }
 
     /// The user's name, as the endpoint says it.

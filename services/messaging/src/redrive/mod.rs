@@ -32,6 +32,8 @@ use crate::{Endpoint, Error, PublishError};
 const UNDER_WAY: usize = 64;
 /// How long one letter waits for the broker's confirm.
 const CONFIRM: Duration = Duration::from_secs(30);
+/// How long the broker may take to give out one letter: headers in headers by the thousand cost it seconds.
+const GET: Duration = Duration::from_secs(120);
 
 /// Moves the dead letters that the options name, at most as many as there are now, until all are looked at or `stop` resolves. A letter is
 /// acknowledged only when its queue has it again, with its id, trace, first failure and one more redrive; its attempts begin anew. One that the
@@ -106,7 +108,8 @@ impl<'a> Redrive<'a> {
             }
             let get = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
             // Somebody else may have taken what was found.
-            let Some(message) = self.link.step(get).await? else { break };
+            let got = self.link.patiently(GET, get).await?.map_err(Error::lost)?;
+            let Some(message) = got else { break };
             self.take(Letter::new(message.delivery, Arc::clone(&self.reader)));
             while self.moving.len() >= UNDER_WAY {
                 self.settle_one().await?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chassis::{Exit, Health, Process, Server, Shutdown};
 use messaging::{Consumer, State};
 
-use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSCRIPTION, Smtp};
+use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSCRIPTION, Smtp, SmtpOptions};
 
 /// A service that is bound to its ports, and not running yet.
 pub struct App {
@@ -26,6 +26,7 @@ impl App {
             // Each mail that is being sent has a connection of its own. What waits for one must not be begun, or its time
             // would run out.
             consumer.concurrency = consumer.concurrency.min(post.smtp.connections);
+            consumer.prefetch = consumer.prefetch.min(held(&post.smtp));
         }
         let post = post.map(|PostConfig { smtp, sender }| Post::new(Smtp::new(smtp), sender));
         let mailer = Arc::new(Mailer::new(post, EmailMetrics::register(process.registry())?));
@@ -55,6 +56,14 @@ impl App {
         deadline.step("ops", self.ops.drain()).await;
         Ok(outcome?)
     }
+}
+
+/// How many events may be held. RabbitMQ takes back what it gave out half an hour ago: with a server that needs ten minutes for each, or
+/// at a low rate, none is to wait that long here.
+fn held(smtp: &SmtpOptions) -> u16 {
+    let soon = Duration::from_secs(600).as_millis() / smtp.apart.as_millis().max(1);
+    let twice = 2 * smtp.connections as u128;
+    u16::try_from(soon.min(twice).max(1)).unwrap_or(u16::MAX)
 }
 
 fn health(state: &State) -> Health {

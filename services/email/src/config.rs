@@ -39,16 +39,7 @@ impl Config {
     /// Reads it; what is wrong is noted in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
-        let consumer = ConsumerOptions::from_settings(|setting| match setting.name {
-            "HANDLE_TIMEOUT" => read(env, &HANDLE_TIMEOUT(setting)),
-            _ => read(env, setting),
-        });
-        if consumer.handle_timeout >= BROKERS_PATIENCE {
-            env.fault(
-                "HANDLE_TIMEOUT",
-                "a duration below 30m, after which RabbitMQ takes an event back (consumer_timeout)",
-            );
-        }
+        let consumer = consumer(env);
         let url = smtp_url(env);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
@@ -93,6 +84,20 @@ fn HANDLE_TIMEOUT(usual: &Setting) -> Setting {
         meaning: "the longest that one mail may take in all; a shorter one shortens each step",
         ..*usual
     }
+}
+
+fn consumer(env: &mut Env) -> ConsumerOptions {
+    let consumer = ConsumerOptions::from_settings(|setting| match setting.name {
+        "HANDLE_TIMEOUT" => read(env, &HANDLE_TIMEOUT(setting)),
+        _ => read(env, setting),
+    });
+    if consumer.handle_timeout >= BROKERS_PATIENCE {
+        env.fault(
+            "HANDLE_TIMEOUT",
+            "a duration below 30m, after which RabbitMQ takes an event back (consumer_timeout)",
+        );
+    }
+    consumer
 }
 
 fn limits(env: &mut Env, whole: Duration) -> SmtpLimits {

@@ -57,6 +57,9 @@ impl Mailer {
         if let Some(outcome) = Outcome::of(&attempt) {
             self.metrics.count(Transport::Smtp, outcome);
         }
+        if let Err(unsent @ Unsent { disposition: Disposition::Postponed, error: Some(_), .. }) = &attempt {
+            info!(event_id = event.1, reason = %unsent, "email postponed");
+        }
         attempt?;
         info!(event_id = event.1, "email sent");
         Ok(())

@@ -30,7 +30,7 @@ use super::{
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 /// How often one mail is tried while the server says that it is asked for too much.
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 5;
 
 /// How a client works.
 #[derive(Debug)]
@@ -162,20 +162,17 @@ impl Smtp {
     fn judged(&self, event: u64, error: SmtpError) -> Unsent {
         let reason = error.to_string();
         let (disposition, reason) = match error.blame() {
-            Blame::Server => (Disposition::Outage, reason),
+            Blame::Server => {
+                self.gate.forget();
+                (Disposition::Outage, reason)
+            }
             Blame::Nobody => (Disposition::Postponed, reason),
             Blame::Mail => (Disposition::ForGood, reason),
-            Blame::Sessions | Blame::Rate => match self.suspects.refused(event, &error) {
+            Blame::Sessions | Blame::Rate | Blame::Unknown => match self.suspects.refused(event, &error) {
                 Verdict::Everybodys(reason) => (Disposition::Outage, reason),
-                Verdict::Open | Verdict::Own => (Disposition::Postponed, reason),
-            },
-            Blame::Unknown => match (self.suspects.refused(event, &error), &error) {
-                (Verdict::Everybodys(reason), _) => (Disposition::Outage, reason),
-                (Verdict::Open, _) => {
-                    (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is"))
-                }
-                (Verdict::Own, SmtpError::Answered { code: 500.., .. }) => (Disposition::ForGood, reason),
-                (Verdict::Own, _) => (Disposition::Later, reason),
+                Verdict::Open => (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is")),
+                // A dead letter only after all its attempts: what tells it from others is no more than their luck.
+                Verdict::Own => (Disposition::Later, reason),
             },
         };
         if disposition == Disposition::ForGood {

@@ -122,9 +122,10 @@ impl SmtpError {
             Self::NeedsUtf8 | Self::TooBig { .. } => Blame::Mail,
             Self::Lost { .. } | Self::Silent { .. } => Blame::Unknown,
             Self::Queued | Self::Stopping => Blame::Nobody,
-            Self::Answered { code: code @ 400..500, text, .. } => too_much(*code, text).unwrap_or(Blame::Unknown),
             Self::Answered { command, code, text } if is_the_mails(*command, *code, text) => Blame::Mail,
-            Self::Answered { .. } => Blame::Unknown,
+            // Of a recipient, the words can be those of its own server, and so of whoever owns that.
+            Self::Answered { command: Command::Rcpt, .. } => Blame::Unknown,
+            Self::Answered { code, text, .. } => too_much(*code, text).unwrap_or(Blame::Unknown),
         }
     }
 
@@ -162,9 +163,9 @@ impl SmtpError {
     }
 }
 
-/// Words for too many sessions, and for too many mails: servers have no code of their own for either.
+/// Words for too many sessions, and for too many mails in a time: servers have no code of their own for either.
 const SESSIONS: [&str; 4] = ["concurren", "connections", "sessions", "sender thread"];
-const RATE: [&str; 10] = [
+const RATE: [&str; 17] = [
     "throttl",
     "rate limit",
     "ratelimit",
@@ -173,8 +174,15 @@ const RATE: [&str; 10] = [
     "too many messages",
     "too many mails",
     "too many transactions",
+    "too many recipients",
     "too much mail",
     "too fast",
+    "quota",
+    "sending limit",
+    "daily",
+    "hourly",
+    "per hour",
+    "per day",
 ];
 
 /// Those that a session's own limit can have, too.
@@ -192,7 +200,7 @@ fn too_much(code: u16, text: &str) -> Option<Blame> {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match () {
         () if code == 432 || says(&SESSIONS) => Some(Blame::Sessions),
-        () if says(&RATE) || status(&text) == Some((7, 28)) => Some(Blame::Rate),
+        () if says(&RATE) || matches!(status(&text), Some((7, 28) | (4, 5))) => Some(Blame::Rate),
         () => None,
     }
 }
@@ -201,19 +209,22 @@ fn too_much(code: u16, text: &str) -> Option<Blame> {
 /// is about a mailbox is not enough where the words are about whoever sends.
 fn is_the_mails(command: Command, code: u16, text: &str) -> bool {
     let words = text.to_ascii_lowercase();
-    let about_us = ["sender", "sending", "submission", "daily", "your account"].iter().any(|word| words.contains(word));
-    if about_us || code < 500 {
+    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    if code < 500 || says(&["sender", "sending", "submission", "daily", "hour", "your account", "plan", "per day"]) {
         return false;
     }
     match (command, status(text)) {
         // Its announced size.
         (_, Some((3, 4))) => true,
         (Command::Mail, _) => false,
-        // Unknown, badly written, moved or without any mail server; disabled, full, or for shorter messages; content.
-        (_, Some((1, 1..=3 | 6 | 10) | (2, 1..=3) | (6, _))) => true,
+        // Unknown, badly written, moved, or without any mail server; content.
+        (_, Some((1, 1..=3 | 6 | 10) | (6, _))) => true,
+        // Disabled, full, or for shorter messages; after the message, a quota can be the sender's.
+        (Command::Rcpt, Some((2, 1..=3))) => true,
+        (_, Some((2, 1..=3))) => !says(&["quota", "limit"]),
         (_, Some(_)) => false,
         (Command::Rcpt, None) => code == 556,
-        (Command::Data | Command::Body, None) => code == 552,
+        (Command::Data | Command::Body, None) => code == 552 && says(&["size", "too big", "too large", "too long"]),
     }
 }
 
@@ -259,13 +270,9 @@ mod tests {
             ),
             (Command::Rcpt, "550 5.1.1 Sender unknown"),
             (Command::Mail, "550 5.1.1 unknown"),
-            (Command::Mail, "552 5.2.2 over quota"),
             (Command::Mail, "550 5.1.8 Access denied, bad outbound sender"),
-            (Command::Body, "550 5.4.5 Daily user sending limit exceeded"),
-            (Command::Body, "552 5.2.2 Submission quota exceeded"),
             (Command::Body, "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException"),
             (Command::Body, "554 Message rejected: Email address is not verified"),
-            (Command::Body, "554 Daily message quota exceeded"),
             (Command::Rcpt, "554 5.7.1 Relay access denied"),
             (Command::Rcpt, "550 relay not permitted"),
             (Command::Rcpt, "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname"),
@@ -275,6 +282,11 @@ mod tests {
             (Command::Rcpt, "450 4.2.0 Greylisted"),
             (Command::Rcpt, "452 4.2.2 mailbox full"),
             (Command::Data, "535 5.7.8 log in again"),
+            (Command::Body, "552 5.2.2 limit of this server reached"),
+            (Command::Body, "552 no"),
+            // Exchange and Postfix say so of one mailbox, in the words of its own server.
+            (Command::Rcpt, "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded"),
+            (Command::Rcpt, "450 4.1.1 unverified address: host mx.example said: 421 too many connections"),
         ] {
             assert_eq!(answered(command, answer).blame(), Blame::Unknown, "{command} {answer}");
         }
@@ -295,6 +307,11 @@ mod tests {
             "450 4.7.1 Error: too much mail from 192.0.2.1",
             "421 4.7.28 our system has detected an unusual amount of mail",
             "451 4.7.1 Rate limit exceeded",
+            "550 5.4.5 Daily user sending limit exceeded",
+            "552 5.2.2 over quota",
+            "552 5.2.2 quota of your plan exceeded",
+            "552 Hourly message quota exceeded",
+            "554 Daily message quota exceeded",
         ] {
             assert_eq!(answered(Command::Body, answer).blame(), Blame::Rate, "{answer}");
         }

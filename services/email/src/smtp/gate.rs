@@ -79,30 +79,36 @@ impl Gate {
         Self { state: Mutex::new(state), changed: Notify::new(), most, apart }
     }
 
-    /// Waits for its turn.
-    ///
-    /// # If dropped
-    /// Its turn is lost, and nothing else.
+    /// Waits for its turn, which it takes when it comes: who leaves before has taken none.
     pub(super) async fn enter(&self) -> Pass<'_> {
-        loop {
+        let pass = loop {
             let changed = self.changed.notified();
-            if let Some((pass, turn)) = self.try_enter() {
-                sleep_until(turn).await;
-                return pass;
+            if let Some(pass) = self.try_enter() {
+                break pass;
             }
             changed.await;
+        };
+        while let Some(next) = pass.waits_until() {
+            sleep_until(next).await;
         }
+        pass
     }
 
-    fn try_enter(&self) -> Option<(Pass<'_>, Instant)> {
+    fn try_enter(&self) -> Option<Pass<'_>> {
         let mut state = self.state();
         if state.inside >= state.allowed {
             return None;
         }
         state.inside += 1;
-        let turn = state.next.max(Instant::now());
-        state.next = turn + state.apart.max(self.apart);
-        Some((Pass { gate: self, slowings: state.slowings }, turn))
+        Some(Pass { gate: self, slowings: state.slowings })
+    }
+
+    /// There is no session at all: how many there may be is to be found anew.
+    pub(super) fn forget(&self) {
+        let mut state = self.state();
+        (state.allowed, state.stays, state.grew) = (self.most, TRIED_AFTER, false);
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// Whether a session in excess is to be closed, where so many wait for the next mail.
@@ -122,6 +128,17 @@ impl Gate {
 }
 
 impl Pass<'_> {
+    /// When to ask again whether it is its turn; `None`: it is.
+    fn waits_until(&self) -> Option<Instant> {
+        let mut state = self.gate.state();
+        let now = Instant::now();
+        if now < state.next {
+            return Some(state.next);
+        }
+        state.next = now + state.apart.max(self.gate.apart);
+        None
+    }
+
     /// The server gave a session, or took a mail.
     pub(super) fn said_yes(&self, taken: bool) {
         let mut state = self.gate.state();
@@ -181,7 +198,7 @@ mod tests {
 
     fn inside(gate: &Gate) -> usize {
         let mut passes = Vec::new();
-        while let Some((pass, _)) = gate.try_enter() {
+        while let Some(pass) = gate.try_enter() {
             passes.push(pass);
         }
         passes.len()
@@ -191,7 +208,7 @@ mod tests {
     async fn as_many_sessions_as_the_server_gave_are_used_and_one_more_is_tried_after_a_while() {
         let gate = Gate::new(16, Duration::ZERO);
         let mut passes = Vec::new();
-        while let Some((pass, _)) = gate.try_enter() {
+        while let Some(pass) = gate.try_enter() {
             passes.push(pass);
         }
         while passes.len() > 3 {
@@ -208,7 +225,7 @@ mod tests {
             let waited = begun.elapsed().as_secs();
             assert!((expected..=expected + 1).contains(&waited), "{waited}");
             let four: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
-            four[3].0.said_too_much(Blame::Sessions);
+            four[3].said_too_much(Blame::Sessions);
         }
     }
 
@@ -247,15 +264,37 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn those_who_leave_before_their_turn_take_none_from_others() {
+        let gate = Gate::new(16, Duration::from_millis(500));
+        let (mut passed, begun) = (0, Instant::now());
+        while begun.elapsed() < Duration::from_secs(60) {
+            let many = (0..16).map(|_| tokio::time::timeout(Duration::from_secs(1), gate.enter()));
+            passed += futures_util::future::join_all(many).await.iter().filter(|pass| pass.is_ok()).count();
+        }
+        assert!((110..=130).contains(&passed), "{passed}");
+    }
+
+    #[tokio::test]
+    async fn without_any_session_how_many_there_may_be_is_found_anew() {
+        let gate = Gate::new(4, Duration::ZERO);
+        let passes: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
+        passes[0].said_too_much(Blame::Sessions);
+        drop(passes);
+        assert_eq!(inside(&gate), 3);
+        gate.forget();
+        assert_eq!(inside(&gate), 4);
+    }
+
     #[tokio::test]
     async fn a_server_that_takes_nothing_is_found_out() {
         let gate = Gate::new(16, Duration::ZERO);
         for _ in 0..HOPELESS {
             assert!(!gate.is_hopeless());
-            gate.try_enter().unwrap().0.said_too_much(Blame::Rate);
+            gate.try_enter().unwrap().said_too_much(Blame::Rate);
         }
         assert!(gate.is_hopeless());
-        gate.try_enter().unwrap().0.said_yes(true);
+        gate.try_enter().unwrap().said_yes(true);
         assert!(!gate.is_hopeless());
     }
 }

@@ -52,6 +52,17 @@ impl Time {
         self.limit(self.limits.connect, self.begin_by, "SMTP_CONNECT_TIMEOUT")
     }
 
+    /// The same for one of so many addresses, each of which gets its share of the time that is left.
+    pub(super) fn connect_one_of(&self, addresses: usize) -> Limit {
+        let left = self.begin_by.saturating_duration_since(Instant::now());
+        // One more share is for what comes once there is a connection.
+        let share = left / u32::try_from(addresses + 1).unwrap_or(u32::MAX);
+        match self.limits.connect <= share {
+            true => self.connect(),
+            false => self.limit(self.limits.connect, Instant::now() + share, "SMTP_CONNECT_TIMEOUT"),
+        }
+    }
+
     pub(super) fn command(&self) -> Limit {
         self.limit(self.limits.command, self.begin_by, "SMTP_COMMAND_TIMEOUT")
     }
@@ -107,5 +118,27 @@ impl Limit {
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.1?} ({} sets the limit)", self.length, self.variable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_drops_packets_leaves_time_for_the_next() {
+        let long = Duration::from_secs(300);
+        let limits =
+            SmtpLimits { connect: long, command: long, data: long, last: long, whole: Duration::from_secs(30) };
+        let time = limits.begin();
+        let mut waited = Vec::new();
+        for left in [3, 2, 1] {
+            let before = Instant::now();
+            let never = std::future::pending::<io::Result<()>>();
+            time.connect_one_of(left).hold(never).await.unwrap_err();
+            waited.push(before.elapsed().as_millis());
+        }
+        assert_eq!(waited, [2400, 2400, 2400]);
+        assert!(Instant::now() < time.begin_by());
     }
 }

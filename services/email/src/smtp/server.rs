@@ -86,9 +86,11 @@ impl Server {
     /// A name can have several addresses: one that drops packets leaves time for the next.
     async fn connect(&self, time: &Time) -> io::Result<TcpStream> {
         let addresses = time.connect().hold(lookup_host((self.host.as_str(), self.port))).await?;
+        let addresses: Vec<_> = addresses.collect();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-        for address in addresses {
-            match time.connect().hold(TcpStream::connect(address)).await {
+        for (index, address) in addresses.iter().enumerate() {
+            let limit = time.connect_one_of(addresses.len() - index);
+            match limit.hold(TcpStream::connect(address)).await {
                 Ok(tcp) => {
                     tcp.set_nodelay(true)?;
                     return Ok(tcp);

@@ -1,8 +1,9 @@
 //! Whose trouble a refusal is: the mail's, or every mail's.
 //!
 //! An answer makes a suspect, not a culprit. What tells them apart is whether other mails pass, by the order in which the server
-//! answers. A mail that is refused again after another one passed the same step is the trouble itself. Refusals in a row at one step
-//! with none passed between are the server's. Until one or the other is seen, a suspect waits, and nothing is held against it.
+//! answers. A mail that is refused again after others passed the same step, more than are in the same trouble, is the trouble itself.
+//! Different mails refused in a row at one step with none passed between are the server's trouble. Until one or the other is seen, a
+//! suspect waits, and nothing is held against it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{Command, SmtpError};
 
-/// How many refusals in a row make the trouble every mail's.
+/// How many different mails refused in a row make the trouble every mail's.
 const ROW: usize = 3;
 
 /// How many suspects are remembered; who is forgotten is a new one.
@@ -25,6 +26,12 @@ const REMEMBERED: usize = 10_000;
 
 /// The longest that a suspect waits until the server is asked again, while no other mail passes.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// The same where the server may have the message, so that each time may be a copy.
+const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
+
+/// For how long after its last refusal a suspect counts among those in the same trouble; it may have gone elsewhere.
+const COUNTS: Duration = Duration::from_secs(120);
 
 /// While all are waited for: how many are passed over before the broker has a rest.
 const PASSED_OVER: usize = 100;
@@ -47,6 +54,7 @@ pub(super) struct Suspects {
 struct Known {
     /// When a mail that was taken passed each step last.
     passed: [u64; 4],
+    taken: u64,
     rows: HashMap<Trouble, Row>,
     suspects: HashMap<Event, Suspect>,
     /// The oldest first, some of them no suspects any more.
@@ -54,10 +62,10 @@ struct Known {
     passed_over: usize,
 }
 
-/// Refusals in a row, the latest few, and what the last one said.
+/// The latest refusals in a row, one of each mail, and what the last one said.
 #[derive(Debug, Default)]
 struct Row {
-    at: VecDeque<u64>,
+    refused: VecDeque<(Event, u64)>,
     reason: String,
 }
 
@@ -80,11 +88,14 @@ enum Kind {
 struct Suspect {
     trouble: Trouble,
     at: u64,
+    when: Instant,
+    /// How many mails had been taken by its first refusal.
+    taken: u64,
     /// How often the server was asked.
     asked: u32,
     /// How often it met another trouble although others passed.
     others: u32,
-    /// Others passed between its refusals.
+    /// Others passed, and it did not.
     is_culprit: bool,
     not_before: Instant,
     reason: String,
@@ -124,13 +135,14 @@ impl Suspects {
     pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
         let mut known = self.known();
         known.suspects.remove(&event);
+        known.taken += 1;
         let Known { passed, rows, .. } = &mut *known;
         for (last, at) in passed.iter_mut().zip(passage.at) {
             *last = at.max(*last);
         }
         rows.retain(|trouble, row| {
-            row.at.retain(|&at| at > passed[trouble.command as usize]);
-            !row.at.is_empty()
+            row.refused.retain(|&(_, at)| at > passed[trouble.command as usize]);
+            !row.refused.is_empty()
         });
     }
 
@@ -143,13 +155,14 @@ impl Suspects {
         let is_culprit = known.note(event, trouble, at, error);
         let row = known.rows.entry(trouble).or_default();
         row.reason = error.of_everybody();
+        row.refused.retain(|&(other, _)| other != event);
         if !is_culprit {
-            row.at.push_back(at);
-            let surplus = row.at.len().saturating_sub(ROW);
-            row.at.drain(..surplus);
+            row.refused.push_back((event, at));
+            let surplus = row.refused.len().saturating_sub(ROW);
+            row.refused.drain(..surplus);
         }
         match () {
-            () if row.at.len() >= ROW => Verdict::Everybodys(row.reason.clone()),
+            () if row.refused.len() >= ROW => Verdict::Everybodys(row.reason.clone()),
             () if is_culprit => Verdict::Own,
             () => Verdict::Open,
         }
@@ -165,7 +178,7 @@ impl Suspects {
             return None;
         }
         let reason = suspect.reason.clone();
-        let Some(row) = rows.get(&suspect.trouble).filter(|row| row.at.len() >= ROW) else {
+        let Some(row) = rows.get(&suspect.trouble).filter(|row| row.refused.len() >= ROW) else {
             return Some((Verdict::Open, reason));
         };
         *passed_over += 1;
@@ -189,26 +202,43 @@ impl Suspects {
 impl Known {
     /// Notes a refusal; true if it is the event's own trouble.
     fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
-        let now = Instant::now();
+        let when = Instant::now();
+        let is_culprit = self.is_culprit(event, trouble, when);
         let reason = error.to_string();
         let Some(suspect) = self.suspects.get_mut(&event) else {
-            let suspect = Suspect { trouble, at, asked: 1, others: 0, is_culprit: false, not_before: now, reason };
+            let (taken, not_before) = (self.taken, when);
+            let suspect =
+                Suspect { trouble, at, when, taken, asked: 1, others: 0, is_culprit: false, not_before, reason };
             self.remember(event, suspect);
             return false;
         };
         let others_passed = self.passed[suspect.trouble.command as usize] > suspect.at;
-        match suspect.trouble == trouble {
-            true => suspect.is_culprit |= others_passed,
-            false => {
-                suspect.others += u32::from(others_passed);
-                suspect.is_culprit = suspect.others > MOST_TROUBLES;
-            }
+        if suspect.trouble != trouble {
+            suspect.others += u32::from(others_passed);
+            suspect.taken = self.taken;
         }
+        suspect.is_culprit = is_culprit || suspect.others > MOST_TROUBLES;
         suspect.asked = if others_passed { 1 } else { suspect.asked + 1 };
-        let wait = Duration::from_secs(1 << suspect.asked.min(6)).min(LONGEST);
-        suspect.not_before = if suspect.asked == 1 { now } else { now + wait };
-        (suspect.trouble, suspect.at, suspect.reason) = (trouble, at, reason);
+        suspect.not_before = when + trouble.wait(suspect.asked);
+        (suspect.trouble, suspect.at, suspect.when, suspect.reason) = (trouble, at, when, reason);
         suspect.is_culprit
+    }
+
+    /// Whether a suspect that is refused once more is the culprit, or was found to be before.
+    fn is_culprit(&self, event: Event, trouble: Trouble, now: Instant) -> bool {
+        let Some(suspect) = self.suspects.get(&event).filter(|suspect| suspect.trouble == trouble) else {
+            return false;
+        };
+        let others_passed = self.passed[trouble.command as usize] > suspect.at;
+        suspect.is_culprit || (others_passed && self.taken - suspect.taken > self.alike(event, trouble, now))
+    }
+
+    /// How many others are in the same trouble, and no culprits.
+    fn alike(&self, event: Event, trouble: Trouble, now: Instant) -> u64 {
+        let is_alike = |(other, suspect): &(&Event, &Suspect)| {
+            **other != event && suspect.trouble == trouble && !suspect.is_culprit && now - suspect.when < COUNTS
+        };
+        self.suspects.iter().filter(is_alike).count() as u64
     }
 
     fn remember(&mut self, event: Event, suspect: Suspect) {
@@ -223,6 +253,16 @@ impl Known {
 }
 
 impl Trouble {
+    /// How long a suspect waits that was asked about so often.
+    fn wait(self, asked: u32) -> Duration {
+        let may_be_copied = self.command == Command::Body && matches!(self.kind, Kind::Lost | Kind::Silent);
+        let longest = if may_be_copied { LONGEST_BETWEEN_COPIES } else { LONGEST };
+        match asked {
+            0 | 1 => Duration::ZERO,
+            asked => Duration::from_secs(1 << asked.min(12)).min(longest),
+        }
+    }
+
     fn of(error: &SmtpError) -> Option<Self> {
         let (command, kind) = match error {
             SmtpError::Answered { command, code, .. } if *code < 500 => (*command, Kind::Deferred),
@@ -276,7 +316,26 @@ mod tests {
         assert_eq!((suspects.refused(3, &no), suspects.refused(4, &no)), (everybodys.clone(), everybodys));
         pass(&suspects, 5);
         assert_eq!(suspects.refused(6, &no), Verdict::Open);
+        // Others are in the same trouble, more than passed.
+        assert_eq!(suspects.refused(4, &no), Verdict::Open);
+        (10..20).for_each(|event| pass(&suspects, event));
         assert_eq!(suspects.refused(4, &no), Verdict::Own);
+    }
+
+    #[test]
+    fn where_few_pass_and_many_do_not_nobody_is_the_culprit() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Body, 550));
+        for _ in 0..10 {
+            let verdicts: Vec<_> = (0..100).map(|event| suspects.refused(event, &no)).collect();
+            assert!(!verdicts.contains(&Verdict::Own), "{verdicts:?}");
+            pass(&suspects, 1000);
+        }
+    }
+
+    #[test]
+    fn one_mail_alone_is_never_every_mails_trouble() {
+        let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+        assert!((0..100).all(|_| suspects.refused(1, &no) == Verdict::Open));
     }
 
     #[test]
@@ -300,7 +359,13 @@ mod tests {
         suspects.taken(2, &passage);
         assert_eq!(suspects.refused(1, &no), Verdict::Open);
         // Of a refusal after the message, it is proof.
-        assert!(matches!(suspects.refused(1, &no), Verdict::Everybodys(_)));
+        let (suspects, no) = (Suspects::default(), refusal(Command::Body, 553));
+        let mut passage = suspects.passage();
+        passage.passed(Command::Rcpt);
+        assert_eq!(suspects.refused(1, &no), Verdict::Open);
+        passage.passed(Command::Body);
+        suspects.taken(2, &passage);
+        assert_eq!(suspects.refused(1, &no), Verdict::Own);
     }
 
     #[test]
@@ -339,6 +404,6 @@ mod tests {
         (0..30_000).for_each(|event| drop(suspects.refused(event, &no)));
         let known = suspects.known();
         assert!(known.suspects.len() <= REMEMBERED && known.oldest.len() <= REMEMBERED);
-        assert!(known.rows.values().all(|row| row.at.len() <= ROW));
+        assert!(known.rows.values().all(|row| row.refused.len() <= ROW));
     }
 }

@@ -137,7 +137,7 @@ async fn each_line_about_an_order_names_its_trace_even_without_a_collector() {
     let about = |line: &&serde_json::Value| line.get("event_id").is_some();
     let about: Vec<_> = lines.iter().filter(about).collect();
     let said: BTreeSet<_> = about.iter().map(|line| line["message"].as_str().unwrap()).collect();
-    assert_eq!(said, BTreeSet::from(["counted", "event postponed", "event is a dead letter"]));
+    assert_eq!(said, BTreeSet::from(["counted", "email postponed", "event postponed", "event is a dead letter"]));
     for line in about {
         assert_eq!(line["trace_id"], TRACE, "{line}");
     }

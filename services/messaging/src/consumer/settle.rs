@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use tracing::{Span, debug, error, info, warn};
+use tracing::{Span, debug, error, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::desk::{Desk, Report};
@@ -55,7 +55,8 @@ impl<H: Handler> Work<H> {
         // Always as a copy: what goes back without one is the first to come again.
         let copy = letter.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
         if self.copied(&copy, desk).await {
-            info!(event_id = letter.message_id(), queue = self.queue(), reason, "event postponed");
+            // The handler tells, if there is something to tell: what waits for another comes again and again.
+            debug!(event_id = letter.message_id(), queue = self.queue(), reason, "event postponed");
             self.metrics.consumed(letter.event_type(), Consumed::Postponed);
             desk.report(Report::Done(letter.tag()));
         }

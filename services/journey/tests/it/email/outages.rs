@@ -18,11 +18,13 @@ async fn an_answer_about_the_session_pauses_and_kills_no_order() {
     ] {
         let mut office = Office::open().await;
         office.smtp.trouble(at, &Trouble::Reply(answer), None);
-        office.place("Ada").await;
+        for _ in 0..3 {
+            office.place("Ada").await;
+        }
         office.paused(answer).await;
-        assert_eq!((office.counted("outage").await, office.counted("refused").await), (1.0, 0.0));
+        assert_eq!(office.counted("refused").await, 0.0);
         office.smtp.recover();
-        assert_eq!(office.mails(1).await.len(), 1);
+        assert_eq!(office.mails(3).await.len(), 3);
         office.assert_no_order_was_blamed().await;
     }
 }

@@ -46,7 +46,7 @@ mod tests {
     fn all_faults_are_told_at_once_and_no_password() {
         let told = faults(&[("AMQP_URL", "amqp//guest:secret@host"), ("PREFETCH", "many"), ("CONCURRENCY", "")]);
         assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told[0].starts_with("AMQP_URL=[redacted]: expected amqp://"), "{told:?}");
+        assert!(told[0].starts_with("AMQP_URL=[redacted]: it must begin with amqp://"), "{told:?}");
         assert!(told[1].starts_with("CONCURRENCY=\"\": expected a whole number"), "{told:?}");
         assert!(told[2].starts_with("PREFETCH=\"many\": expected a whole number"), "{told:?}");
     }

@@ -85,7 +85,7 @@ async fn carry_out(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Places one order, however often it takes: the key makes the repetitions one.
+/// Places one order, however often it takes: the key makes the repetitions the same order.
 async fn place(plan: &Plan, deadline: Instant) -> Result<(), String> {
     let key = HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is visible ASCII");
     let mut last = "no answer".to_owned();

@@ -100,6 +100,10 @@ impl Gate {
             return None;
         }
         state.inside += 1;
+        if state.inside < state.allowed {
+            // Two who leave at once may wake one alone: who enters wakes the next.
+            self.changed.notify_one();
+        }
         Some(Pass { gate: self, slowings: state.slowings })
     }
 
@@ -284,6 +288,25 @@ mod tests {
         assert_eq!(inside(&gate), 3);
         gate.forget();
         assert_eq!(inside(&gate), 4);
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_enter_once_there_is_room_for_all() {
+        let gate = Gate::new(4, Duration::ZERO);
+        let mut passes: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
+        while let Some(pass) = passes.pop() {
+            pass.said_too_much(Blame::Sessions);
+        }
+        let first = gate.try_enter().unwrap();
+        assert!(gate.try_enter().is_none());
+        let three = futures_util::future::join_all((0..3).map(|_| gate.enter()));
+        let grown = async {
+            tokio::task::yield_now().await;
+            gate.forget();
+        };
+        let (three, ()) = tokio::join!(three, grown);
+        assert_eq!(three.len(), 3);
+        drop(first);
     }
 
     #[tokio::test]

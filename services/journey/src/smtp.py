@@ -163,7 +163,7 @@ class Letters:
         )
 
 
-async def obey(troubles, login):
+async def obey(troubles, limits, login):
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
@@ -172,6 +172,8 @@ async def obey(troubles, login):
             troubles.waiting.append(order["trouble"])
         elif "password" in order:
             login["password"] = order["password"]
+        elif "most" in order:
+            limits.most, limits.rate = order["most"], order["rate"]
         else:
             troubles.waiting.clear()
         tell(event="done")
@@ -210,7 +212,7 @@ async def main(options):
     await loop.create_server(serve, "127.0.0.1", options["port"], ssl=from_the_start)
     tell(event="listening")
     # The end of stdin is the end of the test that started it.
-    await obey(troubles, login)
+    await obey(troubles, limits, login)
 
 
 asyncio.run(main(json.loads(sys.argv[1])))

@@ -147,6 +147,11 @@ impl SmtpServer {
         self.order(&json!({"password": password}));
     }
 
+    /// Sets from now on how many sessions it takes at once and how many mails a second, as the options do; none is as many as come.
+    pub fn limit(&mut self, sessions: Option<u32>, a_second: Option<u32>) {
+        self.order(&json!({"most": sessions, "rate": a_second}));
+    }
+
     /// Kills it; its port then refuses connections.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {

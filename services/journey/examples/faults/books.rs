@@ -12,7 +12,8 @@ use crate::log;
 use crate::row::Row;
 use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, Ruin};
 use crate::service::{End, Service};
-use crate::shop::{ATTEMPTS, Shop};
+use crate::shop::Shop;
+use crate::stranger::{self, Stranger};
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ pub(crate) struct Books {
     mailed: HashMap<Uuid, Vec<Handling>>,
     counted: HashSet<Uuid>,
     kept: HashMap<&'static str, HashMap<Uuid, Vec<DeadLetter>>>,
+    /// The stranger's messages among the dead letters, by their number.
+    strange: HashMap<&'static str, HashSet<usize>>,
     rows: Vec<Row>,
 }
 
@@ -32,24 +35,20 @@ pub(crate) struct Books {
 #[derive(Debug)]
 struct DeadLetter {
     reason: String,
-    attempts: String,
     error: String,
 }
 
 impl DeadLetter {
     fn read(message: &Message) -> Self {
         let header = |name| message.header(name).unwrap_or_default();
-        Self { reason: header("warren-reason"), attempts: header("warren-attempts"), error: header("warren-error") }
+        Self { reason: header("warren-reason"), error: header("warren-error") }
     }
 
-    /// Why the order with this number may have ended so, if it may: its address was refused, or each attempt to mail it failed.
+    /// Why the order with this number may have ended so, if it may: its address was refused. Whatever else the mail server does is not the order's
+    /// trouble.
     fn cause(&self, number: usize) -> Option<&'static str> {
         let refused = address(number).starts_with(ODD) && self.error.contains(REFUSED);
-        match self.reason.as_str() {
-            "for-good" if refused => Some("address refused"),
-            "attempts" if self.attempts == ATTEMPTS => Some("attempts used up"),
-            _ => None,
-        }
+        (self.reason == "for-good" && refused).then_some("address refused")
     }
 }
 
@@ -58,17 +57,20 @@ impl Books {
     pub(crate) async fn close(shop: &mut Shop, faults: &[Fault]) -> Vec<Row> {
         let entries = shop.ledger.entries();
         let by_event = entries.iter().enumerate().map(|(number, entry)| (entry.event, number)).collect();
-        let mut kept = HashMap::new();
+        let (mut kept, mut strange) = (HashMap::new(), HashMap::new());
         for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE] {
-            kept.insert(queue, kept_for(shop, queue).await);
+            let (letters, others) = kept_for(shop, queue).await;
+            kept.insert(queue, letters);
+            strange.insert(queue, others);
         }
         let (counted, counted_again) = counted(&shop.analytics);
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
         let (mailed, astray) = shop.smtp.look(|mails| (mailed(mails), astray(mails, &by_event)));
-        let mut books = Self { entries, by_event, mailed, counted, kept, rows };
+        let mut books = Self { entries, by_event, mailed, counted, kept, strange, rows };
         books.rows[0].amiss.extend(astray);
         books.strike(&shop.ruins);
-        books.seek_inventions();
+        books.judge(&shop.stranger);
+        books.seek_inventions(&shop.stranger);
         books.explain_duplicates(shop, counted_again);
         books.note_amiss(shop);
         books.rows
@@ -115,9 +117,28 @@ impl Books {
         }
     }
 
-    fn seek_inventions(&mut self) {
+    /// Each of the stranger's messages is a dead letter of every consumer, or a text.
+    fn judge(&mut self, stranger: &Stranger) {
+        for (number, &round) in stranger.rounds.iter().enumerate() {
+            let row = &mut self.rows[round];
+            row.strange += 1;
+            if let Some(text) = stranger::text(number) {
+                if !self.counted.contains(&text) {
+                    row.amiss.push(format!("a stranger's text was not counted: {text}"));
+                }
+                continue;
+            }
+            let missing = self.strange.iter().filter(|(_, dead)| !dead.contains(&number));
+            row.amiss
+                .extend(missing.map(|(queue, _)| format!("a stranger's message {number} is not dead for {queue}")));
+        }
+    }
+
+    fn seek_inventions(&mut self, stranger: &Stranger) {
+        let texts = stranger.texts();
         let handled = self.mailed.keys().chain(&self.counted).chain(self.kept.values().flat_map(HashMap::keys));
-        let invented: HashSet<_> = handled.filter(|event| !self.by_event.contains_key(event)).collect();
+        let sent = |event: &Uuid| self.by_event.contains_key(event) || texts.contains(event);
+        let invented: HashSet<_> = handled.filter(|event| !sent(event)).collect();
         // Nobody knows which fault brought them.
         self.rows[0].invented = invented.len();
         self.rows[0].amiss.extend(invented.iter().map(|event| format!("invented: {event}")));
@@ -216,15 +237,20 @@ fn repeated(events: impl Iterator<Item = Uuid>) -> (HashSet<Uuid>, HashSet<Uuid>
     (all, again)
 }
 
-/// The events in a consumer's dead and delay queues.
-async fn kept_for(shop: &Shop, consumer: &str) -> HashMap<Uuid, Vec<DeadLetter>> {
-    let mut kept = HashMap::<_, Vec<_>>::new();
+/// The events in a consumer's dead and delay queues, and the numbers of the stranger's messages there.
+async fn kept_for(shop: &Shop, consumer: &str) -> (HashMap<Uuid, Vec<DeadLetter>>, HashSet<usize>) {
+    let (mut kept, mut strange) = (HashMap::<_, Vec<_>>::new(), HashSet::new());
     for queue in shop.queues().await.iter().filter(|queue| queue.starts_with(consumer)) {
         for letter in &shop.broker().take(queue).await {
-            kept.entry(event(letter)).or_default().push(DeadLetter::read(letter));
+            match stranger::number(letter) {
+                Some(number) => {
+                    strange.insert(number);
+                }
+                None => kept.entry(event(letter)).or_default().push(DeadLetter::read(letter)),
+            }
         }
     }
-    kept
+    (kept, strange)
 }
 
 /// The event that a message carries.

@@ -93,11 +93,12 @@ impl Evidence {
             let until = entry.accepted.unwrap_or(second.at);
             entry.in_doubt || log::between(&self.order_losses, entry.first_sent, until)
         });
-        // Whatever made the consumer forget it, it has to have come again.
-        if self.arrivals(event) < at && !resent {
+        let in_life = handled.iter().filter(|handling| handling.life == first.life).count();
+        // Whatever made the consumer forget it, it has to have come again: what it gave back it had handled, if it does not know so.
+        let given_back = if self.says(event, first.life, self.done) < in_life { self.given_back(event) } else { 0 };
+        if self.arrivals(event) + given_back < at && !resent {
             return Cause::Unexplained;
         }
-        let in_life = handled.iter().filter(|handling| handling.life == first.life).count();
         if let Some(cause) = self.failed_attempt(event, first.life, in_life) {
             return cause;
         }
@@ -116,7 +117,7 @@ impl Evidence {
         }
         let ended = self.ends.get(first.life);
         let lost = ended.is_some_and(|(_, ended)| log::between(&self.losses[first.life], first.at, *ended));
-        if lost || self.says(event, second.life, "delivery has come back") {
+        if lost || self.says(event, second.life, "delivery has come back") > 0 {
             return Cause::Reconnected;
         }
         Cause::Unexplained
@@ -128,7 +129,7 @@ impl Evidence {
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
         let again = lines.filter(|line| match line.message() {
             "delivery has come back" => !line.is_copy(),
-            message => message.starts_with("event failed") || message.starts_with("copy not confirmed"),
+            message => is_copying(message) || message.starts_with("copy not confirmed"),
         });
         again.count()
     }
@@ -139,14 +140,20 @@ impl Evidence {
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
         lines.take_while(|line| line.time <= until).any(|line| {
             let came_back = copied && line.message() == "delivery has come back";
-            copied |= line.message() == "event given back" || line.message().starts_with("event failed");
+            copied |= line.message() == "event given back" || is_copying(line.message());
             came_back
         })
     }
 
-    fn says(&self, event: Uuid, life: usize, message: &str) -> bool {
-        let lines = self.lines.get(life).and_then(|lines| lines.get(&event));
-        lines.is_some_and(|lines| lines.iter().any(|line| line.message() == message))
+    /// How often all lives gave it back.
+    fn given_back(&self, event: Uuid) -> usize {
+        (0..self.lines.len()).map(|life| self.says(event, life, "event given back")).sum()
+    }
+
+    /// How often that life said so.
+    fn says(&self, event: Uuid, life: usize, message: &str) -> usize {
+        let lines = self.lines.get(life).and_then(|lines| lines.get(&event)).into_iter().flatten();
+        lines.filter(|line| line.message() == message).count()
     }
 
     /// All that the consumer logged about an event: what there is to find a cause by.
@@ -165,14 +172,15 @@ impl Evidence {
     fn failed_attempt(&self, event: Uuid, life: usize, handled: usize) -> Option<Cause> {
         let lines = self.lines.get(life)?.get(&event).map_or(&[][..], Vec::as_slice);
         let count = |message: &str| lines.iter().filter(|line| line.message() == message).count();
-        let failed = lines.iter().filter(|line| line.message().starts_with("event failed"));
-        if failed.clone().any(|line| line.error().contains("not handled within")) {
+        let mut failed = lines.iter().filter(|line| line.message().starts_with("event failed"));
+        if failed.any(|line| line.error().contains("not handled within")) {
             return Some(Cause::TimedOut);
         }
         if count(self.done) >= handled {
             return None;
         }
-        let copied = count("event given back") + failed.count() > 0 && count("delivery has come back") > 0;
+        let copies = lines.iter().filter(|line| is_copying(line.message())).count();
+        let copied = count("event given back") + copies > 0 && count("delivery has come back") > 0;
         let killed = self.ends.get(life).is_some_and(|(end, _)| *end == End::Killed);
         Some(match (copied, killed) {
             (true, _) => Cause::Copied,
@@ -180,6 +188,11 @@ impl Evidence {
             (false, false) => Cause::Unanswered,
         })
     }
+}
+
+/// Whether the consumer says so of an event that it sends away for a later attempt.
+fn is_copying(message: &str) -> bool {
+    message.starts_with("event failed") || message == "event postponed"
 }
 
 #[cfg(test)]
@@ -254,6 +267,10 @@ mod tests {
         assert_eq!(judged(&returned(End::Killed, &[]), false), Cause::Killed);
         assert_eq!(judged(&returned(stop, &[]), false), Cause::Unanswered);
         assert_eq!(judged(&returned(stop, &["email sent"]), false), Cause::Reconnected);
+        let given_back = evidence(stop, &["event given back", "email sent"]);
+        assert_eq!(given_back.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unanswered);
+        let postponed = evidence(stop, &["event postponed", "email sent"]);
+        assert_eq!(postponed.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unanswered);
         let stopped = || evidence(stop, &["email sent"]);
         assert_eq!(judged(&stopped(), true), Cause::Resent);
         assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, false), Cause::Resent);

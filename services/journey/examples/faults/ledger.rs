@@ -86,6 +86,11 @@ impl Ledger {
         self.pages().round = round;
     }
 
+    /// The fault during which orders are begun.
+    pub(crate) fn round(&self) -> usize {
+        self.pages().round
+    }
+
     /// It is about to be sent.
     pub(crate) fn sent(&self, number: usize) {
         self.pages().entries[number].last_sent = SystemTime::now();

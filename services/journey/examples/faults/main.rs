@@ -11,6 +11,10 @@ mod endure;
 mod fault;
 mod ledger;
 mod log;
+// Of the tests, which say what no library would.
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/it/consumer/raw.rs"]
+mod raw;
 mod rest;
 mod row;
 mod ruin;
@@ -19,6 +23,7 @@ mod script;
 mod service;
 mod settings;
 mod shop;
+mod stranger;
 mod strikes;
 mod table;
 mod till;

@@ -31,6 +31,10 @@ impl Shop {
                 moved = Instant::now();
             }
             looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
+            // A delivery may be on its way, and so neither in a queue nor in a hand; to ask for it takes long.
+            if looks == LOOKS && self.unsettled().await > 0 {
+                looks = 0;
+            }
             if moved.elapsed() > PATIENCE && looks == 0 {
                 let odd = format!("nothing moves, and it is not at rest: {motion:?}");
                 println!("{odd}");
@@ -54,6 +58,14 @@ impl Shop {
             in_hand = in_hand.zip(held).map(|(all, held)| all + held);
         }
         Motion { waiting, in_hand, mails: self.smtp.look(<[_]>::len) }
+    }
+
+    /// What the queues hold, delivered or not, but for dead letters.
+    async fn unsettled(&self) -> u64 {
+        let listed = self.broker().rabbitmqctl(&["list_queues", "name", "messages"]).await;
+        let lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        let alive = lines.filter(|(name, _)| name.contains("-queue") && !name.ends_with(".dead"));
+        alive.map(|(_, count)| count.trim().parse::<u64>().unwrap_or(1)).sum()
     }
 
     /// All queues there are.

@@ -29,6 +29,8 @@ pub(crate) struct Row {
     pub(crate) lost: usize,
     /// Accepted, and neither counted nor destroyed.
     pub(crate) uncounted: usize,
+    /// What a stranger published.
+    pub(crate) strange: usize,
     /// Handled, and sent by nobody.
     pub(crate) invented: usize,
     /// Whatever must not be, lost and invented events among it: a line each.
@@ -52,6 +54,7 @@ impl Row {
             counted_again: BTreeMap::new(),
             lost: 0,
             uncounted: 0,
+            strange: 0,
             invented: 0,
             amiss: Vec::new(),
         }
@@ -67,6 +70,7 @@ impl Row {
         self.count_destroyed += other.count_destroyed;
         self.lost += other.lost;
         self.uncounted += other.uncounted;
+        self.strange += other.strange;
         self.invented += other.invented;
         let told = [(&mut self.otherwise, &other.otherwise), (&mut self.kept, &other.kept)];
         for (mine, more) in told {

@@ -12,11 +12,12 @@ use crate::fault::Stage;
 use crate::ledger::Ledger;
 use crate::ruin::Ruin;
 use crate::service::Service;
+use crate::stranger::Stranger;
 
 /// The delays before further attempts: short, or rest would be far.
 const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
-/// How many attempts these make.
-pub(crate) const ATTEMPTS: &str = "5";
+/// How long the mail server may be silent: short for the same reason, and longer than a slow greeting takes.
+const SILENCE: &str = "8s";
 /// How many handled events a consumer remembers: few enough for its memory to be full, and so of its final size, in the first minute of the
 /// long run.
 pub(crate) const REMEMBERED: usize = 20_000;
@@ -38,6 +39,7 @@ pub(crate) struct Shop {
     pub(crate) ledger: Arc<Ledger>,
     /// What faults destroyed by their nature.
     pub(crate) ruins: Vec<Ruin>,
+    pub(crate) stranger: Stranger,
     pub(crate) dice: StdRng,
 }
 
@@ -71,9 +73,20 @@ impl Shop {
         let ledger = Arc::<Ledger>::default();
         let customers = Customers::at(port, seed, &ledger);
         let dice = StdRng::seed_from_u64(seed);
-        let ruins = Vec::new();
-        let mut shop =
-            Self { nodes, _cluster: cluster, wires, smtp, order, email, analytics, customers, ledger, ruins, dice };
+        let mut shop = Self {
+            nodes,
+            _cluster: cluster,
+            wires,
+            smtp,
+            order,
+            email,
+            analytics,
+            customers,
+            ledger,
+            ruins: Vec::new(),
+            stranger: Stranger::default(),
+            dice,
+        };
         shop.well().await;
         if stage == Stage::Clocks {
             for service in [&mut shop.order, &mut shop.email, &mut shop.analytics] {
@@ -123,7 +136,10 @@ fn plan(broker: &Broker, wires: &Wires, port: u16) -> Plan {
         .email("AMQP_URL", url("email", &wires.email))
         .email("SMTP_URL", format!("smtp://127.0.0.1:{}", wires.smtp.port()))
         .email("RETRY_DELAYS", RETRY_DELAYS)
-        .email("HANDLE_TIMEOUT", "5s")
+        .email("SMTP_CONNECT_TIMEOUT", SILENCE)
+        .email("SMTP_COMMAND_TIMEOUT", SILENCE)
+        .email("SMTP_DATA_TIMEOUT", SILENCE)
+        .email("SMTP_FINAL_TIMEOUT", SILENCE)
         .email("DEDUPE_CAPACITY", REMEMBERED.to_string())
         .email("LOG_LEVEL", "info,messaging=debug")
         .analytics("AMQP_URL", url("analytics", &wires.analytics))

@@ -84,6 +84,7 @@ impl fmt::Display for Table {
             "destroyed with a queue that was deleted, or not heard until it was back: {mails} mails, {counts} counts"
         )?;
         writeln!(f, "accepted - emailed - kept - destroyed = {}; not counted: {}", total.lost, total.uncounted)?;
+        writeln!(f, "published by a stranger: {} messages, none of them an order", total.strange)?;
         total.amiss.iter().try_for_each(|line| writeln!(f, "amiss: {line}"))?;
         writeln!(f, "the books {}", if self.balances() { "balance" } else { "DO NOT BALANCE" })
     }

@@ -25,6 +25,7 @@ fn books(orders: u32) -> Books {
         mailed: HashMap::new(),
         counted: HashSet::new(),
         kept: HashMap::from([(EMAIL_QUEUE, HashMap::new()), (ANALYTICS_QUEUE, HashMap::new())]),
+        strange: HashMap::from([(EMAIL_QUEUE, HashSet::new()), (ANALYTICS_QUEUE, HashSet::new())]),
         rows: vec![Row::of(Fault::BrokerKilled)],
     }
 }
@@ -34,7 +35,7 @@ fn mail() -> Vec<Handling> {
 }
 
 fn dead(reason: &str, error: &str) -> DeadLetter {
-    DeadLetter { reason: reason.to_owned(), attempts: ATTEMPTS.to_owned(), error: error.to_owned() }
+    DeadLetter { reason: reason.to_owned(), error: error.to_owned() }
 }
 
 fn ruin(queue: &'static str, content: &[Uuid], from: u64, until: u64) -> Ruin {
@@ -48,7 +49,7 @@ fn books_balance_where_each_order_was_mailed_and_counted() {
     books.mailed.insert(id(0), mail());
     books.counted.insert(id(0));
     books.strike(&[]);
-    books.seek_inventions();
+    books.seek_inventions(&Stranger::default());
     assert!(books.rows[0].balances(), "{:?}", books.rows);
     books.counted.clear();
     books.strike(&[]);
@@ -58,12 +59,13 @@ fn books_balance_where_each_order_was_mailed_and_counted() {
 #[test]
 fn an_order_is_mailed_kept_or_destroyed_or_else_lost() {
     let mut books = books(5);
-    books.mailed.insert(id(0), mail());
-    books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(1), vec![dead("attempts", "451 4.3.0 later")]);
+    // Every twentieth order may be refused.
+    books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(0), vec![dead("for-good", REFUSED)]);
+    books.mailed.insert(id(1), mail());
     // The last one came after the queue was back.
     books.strike(&[ruin(EMAIL_QUEUE, &[id(2)], 3, 3), ruin(ANALYTICS_QUEUE, &[id(4)], 9, 9)]);
     let row = &books.rows[0];
-    assert_eq!((row.accepted, row.emailed, row.kept["attempts used up"]), (5, 1, 1));
+    assert_eq!((row.accepted, row.emailed, row.kept["address refused"]), (5, 1, 1));
     assert_eq!((row.destroyed, row.lost), (2, 1));
     assert!(row.amiss.iter().any(|line| line.contains(&id(4).to_string()) && line.starts_with("lost")));
 }
@@ -73,11 +75,10 @@ fn a_dead_letter_has_a_cause_or_is_lost() {
     let letters = [
         dead("for-good", REFUSED),
         dead("for-good", "554 5.7.1 spam"),
-        DeadLetter { attempts: "4".to_owned(), ..dead("attempts", "451 4.3.0 later") },
+        dead("attempts", "451 4.3.0 later"),
         dead("max-deliveries", "it ended the process"),
         dead("", ""),
     ];
-    // Every twentieth order may be refused.
     // One of them has two letters.
     let numbers = [20, 40, 2, 3, 20];
     let mut books = books(41);
@@ -119,12 +120,33 @@ fn an_order_without_its_202_is_amiss() {
 fn what_nobody_sent_is_invented_wherever_it_turns_up() {
     let mut books = books(1);
     books.mailed.insert(id(0), mail());
-    books.seek_inventions();
+    books.seek_inventions(&Stranger::default());
     assert_eq!(books.rows[0].invented, 0);
     books.mailed.insert(id(7), mail());
     books.counted.insert(id(8));
     books.kept.get_mut(ANALYTICS_QUEUE).unwrap().insert(id(9), vec![dead("rejected", "")]);
-    books.seek_inventions();
+    books.seek_inventions(&Stranger::default());
     assert_eq!(books.rows[0].invented, 3);
     assert!(!books.rows[0].balances());
+}
+
+#[test]
+fn what_a_stranger_published_is_dead_everywhere_or_a_text_and_never_an_invention() {
+    let mut stranger = Stranger::default();
+    for _ in 0..3 {
+        stranger.next(0);
+    }
+    let mut books = books(0);
+    // The first two are texts.
+    books.counted.extend(stranger.texts());
+    for dead in books.strange.values_mut() {
+        dead.insert(2);
+    }
+    books.judge(&stranger);
+    books.seek_inventions(&stranger);
+    assert!(books.rows[0].balances(), "{:?}", books.rows);
+    books.counted.clear();
+    books.strange.get_mut(EMAIL_QUEUE).unwrap().clear();
+    books.judge(&stranger);
+    assert_eq!(books.rows[0].amiss.len(), 3);
 }

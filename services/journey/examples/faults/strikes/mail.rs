@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use journey::{At, Trouble};
 use rand::seq::IndexedRandom;
+use tokio::time::sleep;
 
 use super::last;
 use crate::ledger::{ODD, REFUSED};
 use crate::shop::Shop;
+
+/// How long a greeting takes that is slow: a mail server that looks up who calls, or tries its patience.
+const GREETING: Duration = Duration::from_secs(6);
 
 pub(super) async fn stopped(shop: &mut Shop) {
     shop.smtp.stop();
@@ -44,4 +48,44 @@ pub(super) async fn slow(shop: &mut Shop) {
     shop.smtp.trouble(At::Data, &Trouble::Delay(Duration::from_millis(300)), None);
     last(shop).await;
     shop.smtp.recover();
+}
+
+/// 5xx for everybody, for what is no order's fault: the sender, the account, the sender's address.
+pub(super) async fn refuses_sender(shop: &mut Shop) {
+    let refusals = [
+        (At::Mail, "550 5.7.1 you may not send as that sender"),
+        (At::Rcpt, "553 5.7.1 Sender address rejected: not owned by user"),
+        (At::Rcpt, "554 5.7.1 Service unavailable; client host is blocked"),
+        (At::Body, "550 5.4.5 daily quota exceeded"),
+    ];
+    let (at, refusal) = refusals.choose(&mut shop.dice).expect("there are four");
+    shop.smtp.trouble(*at, &Trouble::Reply(refusal), None);
+    last(shop).await;
+    shop.smtp.recover();
+}
+
+/// Every session that comes to name a recipient waits for ever; later ones do not.
+pub(super) async fn hangs_at_rcpt(shop: &mut Shop) {
+    shop.smtp.trouble(At::Rcpt, &Trouble::Hang, None);
+    last(shop).await;
+    shop.smtp.recover();
+}
+
+/// Every session is new, and waits long for its greeting.
+pub(super) async fn slow_to_greet(shop: &mut Shop) {
+    shop.smtp.trouble(At::Greeting, &Trouble::Delay(GREETING), None);
+    shop.wires.smtp.cut();
+    sleep(GREETING).await;
+    last(shop).await;
+    shop.smtp.recover();
+}
+
+/// It takes three sessions at once and refuses others, or so many mails a second.
+pub(super) async fn throttles(shop: &mut Shop) {
+    let (sessions, rate) = *[(Some(3), None), (None, Some(14))].choose(&mut shop.dice).expect("there are two");
+    shop.smtp.limit(sessions, rate);
+    // Or those that there are would go on.
+    shop.wires.smtp.cut();
+    last(shop).await;
+    shop.smtp.limit(None, None);
 }

@@ -7,6 +7,7 @@ mod disk;
 mod mail;
 mod network;
 mod process;
+mod stranger;
 mod topology;
 
 use std::time::Duration;
@@ -44,6 +45,11 @@ pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
         Fault::SmtpRefusesSome => mail::refuses_some(shop).await,
         Fault::SmtpSilent => mail::silent(shop).await,
         Fault::SmtpSlow => mail::slow(shop).await,
+        Fault::SmtpRefusesSender => mail::refuses_sender(shop).await,
+        Fault::SmtpHangsAtRcpt => mail::hangs_at_rcpt(shop).await,
+        Fault::SmtpSlowToGreet => mail::slow_to_greet(shop).await,
+        Fault::SmtpThrottles => mail::throttles(shop).await,
+        Fault::StrangerPoisons => stranger::poisons(shop).await,
         Fault::DiskFull => disk::full(shop).await,
         Fault::ClockForward => clocks::moved(shop, Jump::Forward).await,
         Fault::ClockBack => clocks::moved(shop, Jump::Back).await,

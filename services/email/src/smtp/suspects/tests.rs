@@ -1,0 +1,124 @@
+use super::*;
+
+fn refusal(command: Command, code: u16) -> SmtpError {
+    SmtpError::Answered { command, code, text: "no".to_owned() }
+}
+
+/// A mail that passes every step now.
+fn pass(suspects: &Suspects, event: Event) {
+    let mut passage = suspects.passage();
+    for command in [Command::Mail, Command::Rcpt, Command::Data, Command::Body] {
+        passage.passed(command);
+    }
+    suspects.taken(event, &passage);
+}
+
+#[test]
+fn a_mail_that_is_refused_again_after_another_passed_is_the_trouble_itself() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 454));
+    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    pass(&suspects, 2);
+    assert_eq!(suspects.has_to_wait(1), None);
+    assert_eq!(suspects.refused(1, &no), Verdict::Own);
+    // From then on it is, whoever else is sent.
+    assert!((0..10).all(|_| suspects.refused(1, &no) == Verdict::Own));
+}
+
+#[test]
+fn refusals_in_a_row_are_every_mails_trouble_until_one_passes() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Body, 550));
+    assert_eq!((suspects.refused(1, &no), suspects.refused(2, &no)), (Verdict::Open, Verdict::Open));
+    let everybodys = Verdict::Everybodys("SMTP server refuses every mail, at the message with 550 no".to_owned());
+    assert_eq!((suspects.refused(3, &no), suspects.refused(4, &no)), (everybodys.clone(), everybodys));
+    pass(&suspects, 5);
+    assert_eq!(suspects.refused(6, &no), Verdict::Open);
+    // Others are in the same trouble, more than passed.
+    assert_eq!(suspects.refused(4, &no), Verdict::Open);
+    (10..20).for_each(|event| pass(&suspects, event));
+    assert_eq!(suspects.refused(4, &no), Verdict::Own);
+}
+
+#[test]
+fn where_few_pass_and_many_do_not_nobody_is_the_culprit() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Body, 550));
+    for _ in 0..10 {
+        let verdicts: Vec<_> = (0..100).map(|event| suspects.refused(event, &no)).collect();
+        assert!(!verdicts.contains(&Verdict::Own), "{verdicts:?}");
+        pass(&suspects, 1000);
+    }
+}
+
+#[test]
+fn one_mail_alone_is_never_every_mails_trouble() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+    assert!((0..100).all(|_| suspects.refused(1, &no) == Verdict::Open));
+}
+
+#[test]
+fn a_row_is_of_one_trouble() {
+    let suspects = Suspects::default();
+    let silent = SmtpError::Silent { command: Command::Rcpt, limit: "5m".to_owned() };
+    for error in [refusal(Command::Rcpt, 550), refusal(Command::Mail, 550), refusal(Command::Rcpt, 450), silent] {
+        assert_eq!((suspects.refused(1, &error), suspects.refused(2, &error)), (Verdict::Open, Verdict::Open));
+    }
+}
+
+#[test]
+fn a_mail_that_had_passed_the_step_before_the_refusal_proves_nothing() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 553));
+    let mut passage = suspects.passage();
+    passage.passed(Command::Mail);
+    passage.passed(Command::Rcpt);
+    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    passage.passed(Command::Data);
+    passage.passed(Command::Body);
+    suspects.taken(2, &passage);
+    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    // Of a refusal after the message, it is proof.
+    let (suspects, no) = (Suspects::default(), refusal(Command::Body, 553));
+    let mut passage = suspects.passage();
+    passage.passed(Command::Rcpt);
+    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    passage.passed(Command::Body);
+    suspects.taken(2, &passage);
+    assert_eq!(suspects.refused(1, &no), Verdict::Own);
+}
+
+#[test]
+fn another_trouble_is_another_suspicion_but_not_for_ever() {
+    let suspects = Suspects::default();
+    let (defers, drops) =
+        (refusal(Command::Rcpt, 450), SmtpError::Lost { command: Command::Rcpt, reason: String::new() });
+    let mut verdicts = Vec::new();
+    for round in 0..20 {
+        verdicts.push(suspects.refused(1, if round % 2 == 0 { &defers } else { &drops }));
+        pass(&suspects, 2);
+    }
+    assert!(verdicts[..10].iter().all(|verdict| *verdict == Verdict::Open), "{verdicts:?}");
+    assert_eq!(verdicts[19], Verdict::Own);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_suspect_is_asked_about_less_and_less_often() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+    let mut asked = 0;
+    for _ in 0..600 {
+        if suspects.has_to_wait(1).is_none() {
+            suspects.refused(1, &no);
+            asked += 1;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert!((20..30).contains(&asked), "{asked}");
+    pass(&suspects, 2);
+    assert_eq!(suspects.has_to_wait(1), None);
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
+    (0..30_000).for_each(|event| drop(suspects.refused(event, &no)));
+    let known = suspects.known();
+    assert!(known.suspects.len() <= REMEMBERED && known.oldest.len() <= REMEMBERED);
+    assert!(known.rows.values().all(|row| row.refused.len() <= ROW));
+}

@@ -112,7 +112,7 @@ impl Env {
         self.push(Fault::of(&variable, found));
     }
 
-    /// Every variable that was read, in the order of reading: what the README's tables are tested against.
+    /// Every variable that was read, in the order of reading. Tests compare the tables of `services/README.md` with it.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A variable as code, faults and the README's tables know it.
+/// A variable, as the code, the messages about faults and the tables of settings know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its name, in capitals.

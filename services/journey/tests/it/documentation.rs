@@ -1,4 +1,4 @@
-//! The README is held to the code: what it names exists, and what exists is named.
+//! The pages of documentation are held to the code: everything they name exists, and they name everything that exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,8 +13,22 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn readme() -> String {
-    fs::read_to_string(top().join("README.md")).expect("there is a README.md")
+/// The README, and the pages that it leads to. The chart's tests hold the chart's own page to the chart.
+const PAGES: [&str; 7] = [
+    "README.md",
+    SETTINGS,
+    "services/OPERATING.md",
+    "services/order/README.md",
+    "services/redrive/README.md",
+    "services/journey/README.md",
+    "deploy/README.md",
+];
+
+/// The page with the tables of variables.
+const SETTINGS: &str = "services/README.md";
+
+fn read(page: &str) -> String {
+    fs::read_to_string(top().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
 /// A row of a table: default and meaning, without marks.
@@ -24,7 +38,7 @@ type Row = (String, String);
 fn tables() -> BTreeMap<String, BTreeMap<String, Row>> {
     let mut tables = BTreeMap::<_, BTreeMap<_, _>>::new();
     let mut heading = String::new();
-    for line in readme().lines() {
+    for line in read(SETTINGS).lines() {
         if let Some(title) = line.strip_prefix('#') {
             heading = title.trim_start_matches(['#', ' ']).replace('`', "");
         }
@@ -59,7 +73,7 @@ fn headings(service: &str) -> &'static [&'static str] {
 }
 
 #[tokio::test]
-async fn the_readme_has_every_variable_of_each_service_as_its_help_has_it_and_no_other() {
+async fn the_settings_have_every_variable_of_each_service_as_its_help_has_it_and_no_other() {
     let tables = tables();
     let mut unread: BTreeSet<_> = tables
         .iter()
@@ -72,22 +86,23 @@ async fn the_readme_has_every_variable_of_each_service_as_its_help_has_it_and_no
     for (service, variable) in read {
         let found =
             headings(service).iter().find_map(|&heading| Some((heading, tables.get(heading)?.get(&variable.name)?)));
-        let Some((heading, row)) = found else { panic!("README.md, {service}: {} is missing", variable.name) };
+        let Some((heading, row)) = found else { panic!("{SETTINGS}, {service}: {} is missing", variable.name) };
         let meaning = format!("{}: {}", variable.meaning, variable.expected).replace('`', "").to_lowercase();
-        assert_eq!(*row, (variable.default, meaning), "README.md, {heading}: {}", variable.name);
+        assert_eq!(*row, (variable.default, meaning), "{SETTINGS}, {heading}: {}", variable.name);
         unread.remove(&(heading, variable.name));
     }
-    assert!(unread.is_empty(), "README.md names variables that nothing reads: {unread:?}");
+    assert!(unread.is_empty(), "{SETTINGS} names variables that nothing reads: {unread:?}");
 }
 
-/// All that stands between backticks, in lines of code as well.
-fn code() -> Vec<String> {
-    let readme = readme();
+/// Everything that stands between backticks, in lines of code as well, each with its page.
+fn code() -> Vec<(&'static str, String)> {
     let mut words = Vec::new();
-    for (number, part) in readme.split("```").enumerate() {
-        match number % 2 {
-            0 => words.extend(part.split('`').skip(1).step_by(2).map(str::to_owned)),
-            _ => words.extend(part.lines().map(str::to_owned)),
+    for page in PAGES {
+        for (number, part) in read(page).split("```").enumerate() {
+            match number % 2 {
+                0 => words.extend(part.split('`').skip(1).step_by(2).map(|word| (page, word.to_owned()))),
+                _ => words.extend(part.lines().map(|line| (page, line.to_owned()))),
+            }
         }
     }
     assert!(words.len() > 50, "{words:?}");
@@ -95,7 +110,7 @@ fn code() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_metric_that_the_readme_names_is_shown_by_a_service() {
+async fn every_metric_that_the_pages_name_is_shown_by_a_service_and_every_metric_is_named() {
     let world = World::start().await;
     world.place(&journey::an_order()).await;
     let mut shown = String::new();
@@ -107,7 +122,7 @@ async fn every_metric_that_the_readme_names_is_shown_by_a_service() {
     let ours = ["messaging_", "http_server_", "email_", "analytics_", "warren_", "process_"];
     let is_name = |word: &&str| ours.iter().any(|prefix| word.starts_with(prefix)) && !word.ends_with('_');
     let mut named = BTreeSet::new();
-    for word in code() {
+    for (_, word) in code() {
         let parts = word.split(|c: char| !(c.is_ascii_lowercase() || c == '_')).filter(is_name);
         named.extend(parts.map(str::to_owned));
     }
@@ -117,60 +132,95 @@ async fn every_metric_that_the_readme_names_is_shown_by_a_service() {
         families.contains(name.as_str()) || base(name).is_some_and(|base| families.contains(base.as_str()))
     };
     let unknown: Vec<_> = named.iter().filter(|name| !exists(name)).collect();
-    assert!(unknown.is_empty(), "README.md names metrics that nobody shows: {unknown:?}");
+    assert!(unknown.is_empty(), "these metrics are named and no service shows them: {unknown:?}");
     let unnamed: Vec<_> =
         families.iter().filter(|name| !name.starts_with("process_") && !named.contains(**name)).collect();
-    assert!(unnamed.is_empty(), "README.md does not name {unnamed:?}");
+    assert!(unnamed.is_empty(), "no page names {unnamed:?}");
 }
 
 #[tokio::test]
-async fn every_variable_target_and_path_that_the_readme_names_exists() {
+async fn every_variable_target_and_path_that_the_pages_name_exists() {
     let mut known: BTreeSet<_> = BTreeSet::new();
     for service in SERVICES {
         known.extend(variables::of(service).await.into_iter().map(|variable| variable.name));
     }
     known.extend(variables::of_check().await.into_iter().map(|variable| variable.name));
-    let read = |path| fs::read_to_string(top().join(path)).unwrap();
     let makefile = read("Makefile");
-    let scripts = [read("deploy/kind"), read("deploy/compose.yaml"), read("Dockerfile")].concat();
-    for word in code() {
+    let scripts =
+        ["deploy/run", "deploy/broker", "deploy/kind", "deploy/compose.yaml", "Dockerfile"].map(read).concat();
+    for (page, word) in code() {
         for name in word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|name| is_variable(name)) {
             let made = known.contains(name) || makefile.contains(name) || scripts.contains(name);
-            assert!(made, "README.md names {name}, which nothing reads");
+            assert!(made, "{page} names {name}, which nothing reads");
         }
         if let Some(target) = word.trim_start_matches("$ ").strip_prefix("make ") {
             let target = target.split_whitespace().next().unwrap_or_default();
-            assert!(makefile.contains(&format!("\n{target}: ")), "README.md says `make {target}`");
+            assert!(makefile.contains(&format!("\n{target}: ")), "{page} says `make {target}`");
         }
         for path in word.split([' ', '"', '\'']).filter(|word| is_path(word)) {
-            assert!(top().join(path).exists(), "README.md names {path}");
+            assert!(top().join(path).exists(), "{page} names {path}");
         }
     }
 }
 
-/// The README's blocks of code that begin like this.
-fn blocks(beginning: &str) -> Vec<String> {
-    let readme = readme();
-    let blocks = readme.split("```").skip(1).step_by(2).map(str::trim_start);
+/// The page's blocks of code that begin like this.
+fn blocks(page: &str, beginning: &str) -> Vec<String> {
+    let page = read(page);
+    let blocks = page.split("```").skip(1).step_by(2).map(str::trim_start);
     blocks.filter_map(|block| Some(block.strip_prefix(beginning)?.trim().to_owned())).collect()
 }
 
 #[test]
 fn the_handler_in_the_readme_is_the_one_of_analytics() {
-    let source = fs::read_to_string(top().join("services/analytics/src/totals.rs")).unwrap();
-    let [shown] = &blocks("rust\n")[..] else { panic!("there is one block of Rust") };
+    let source = read("services/analytics/src/totals.rs");
+    let [shown] = &blocks("README.md", "rust\n")[..] else { panic!("there is one block of Rust") };
     assert!(source.contains(shown), "README.md shows another handler than {source}");
 }
 
 #[tokio::test]
-async fn the_faults_in_the_readme_are_told_like_that() {
-    let [shown] = &blocks("$ PREFETCH=many HANDLE_TIMEOUT=soon AMQP_URL=nonsense cargo run -q --bin email")[..] else {
-        panic!("there is one such block")
-    };
+async fn the_faults_in_the_settings_are_told_like_that() {
+    let command = "$ PREFETCH=many HANDLE_TIMEOUT=soon AMQP_URL=nonsense cargo run -q --bin email";
+    let [shown] = &blocks(SETTINGS, command)[..] else { panic!("there is one such block") };
     let wrong = [("PREFETCH", "many"), ("HANDLE_TIMEOUT", "soon"), ("AMQP_URL", "nonsense")];
     let mut email = Process::start("email", wrong.map(|(name, value)| (name, value.to_owned())));
     assert_eq!(email.exit_code().await, 64);
     assert_eq!(email.log().trim(), shown);
+}
+
+/// The name by which a link reaches a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|&c| c.is_alphanumeric() || " -_".contains(c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_exist() {
+    for page in PAGES.into_iter().chain(["helm/warren/README.md", "CHANGELOG.md"]) {
+        let text = read(page);
+        let folder = Path::new(page).parent().expect("it is a file");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { PathBuf::from(page) } else { folder.join(path) };
+            assert!(top().join(&target).exists(), "{page} leads to {link}, which does not exist");
+            if !heading.is_empty() {
+                let target = fs::read_to_string(top().join(&target)).unwrap();
+                let mut headings = target.lines().filter(|line| line.starts_with('#'));
+                let found = headings.any(|line| anchor(line.trim_start_matches('#')) == heading);
+                assert!(found, "{page} leads to {link}, and there is no such heading");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_leads_to_every_page_and_is_read_in_five_minutes() {
+    let readme = read("README.md");
+    let lines = readme.lines().count();
+    assert!(lines <= 250, "README.md has {lines} lines: move what a stranger does not need to the page it is about");
+    for page in PAGES.into_iter().skip(1).chain(["helm/warren/README.md", "CHANGELOG.md"]) {
+        assert!(readme.contains(&format!("]({page})")), "README.md has no link to {page}");
+    }
 }
 
 fn is_path(word: &str) -> bool {

@@ -106,19 +106,22 @@ async fn a_server_that_drops_who_talks_before_its_greeting_gets_every_mail() {
 async fn a_server_that_calls_the_senders_host_before_it_answers_gets_every_mail() {
     // One that never answers: each recipient waits two seconds.
     let host = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let port = host.local_addr().expect("it listens").port();
-    let server = exim("", "  require verify = sender/callout=2s,defer_ok,no_cache").await;
-    let mut server = server;
-    let routed = config(server.port(), "", "  require verify = sender/callout=2s,defer_ok,no_cache").replace(
-        "begin routers",
-        &format!(
-            "begin routers\naway:\n  driver = manualroute\n  domains = example.org\n  transport = away\n  \
-             route_list = * 127.0.0.1::{port}\n  self = send"
-        ),
+    let away = host.local_addr().expect("it listens").port();
+    let port = free_port();
+    let calling = config(port, "smtp_accept_max = 100", "  require verify = sender/callout=2s,defer_ok,no_cache");
+    let route = format!(
+        "begin routers
+away:
+  driver = manualroute
+  domains = example.org
+  transport = away
+  route_list = * 127.0.0.1::{away}
+  self = send"
     );
-    server.change("exim.conf", &routed);
-    let mut shop = Shop::open(server, &[]).await;
-    shop.place(&customers("customer", 160)).await;
+    let calling = calling.replace("begin routers", &route);
+    let server = Server::start("exim", port, &[("exim.conf", &calling)]).await;
+    let mut shop = Shop::open(server, &[("SMTP_CONNECTIONS", "64")]).await;
+    shop.place(&customers("customer", 1000)).await;
     shop.balances(&[]).await;
 }
 

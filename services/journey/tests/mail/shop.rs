@@ -17,8 +17,8 @@ use crate::{mail::Mail, server::Server};
 
 const DEAD: &str = "email-queue.dead";
 
-/// How long a thousand mails may take on a slow machine where other cases want the processors too.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long nothing at all may happen before it is sure that nothing will.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The email service between a broker and a mail server.
 pub(crate) struct Shop {
@@ -108,19 +108,22 @@ impl Shop {
         [self.broker.depth("email-queue").await, self.broker.depth("email-queue.retry.100ms").await]
     }
 
-    /// Waits for so many mails and dead letters.
+    /// Waits for so many mails and dead letters, as long as they become more.
     async fn settles(&self, mails: usize, letters: usize) {
-        let begun = Instant::now();
+        let (mut last, mut moved) = ((0, 0), Instant::now());
         loop {
             let seen = (self.server.delivered(), self.broker.depth(DEAD).await.unwrap_or(0) as usize);
             if seen.0 >= mails && seen.1 >= letters {
                 return;
             }
-            if begun.elapsed() > PATIENCE {
-                let readyz = self.email.ops("/readyz").await;
+            if seen != last {
+                (last, moved) = (seen, Instant::now());
+            }
+            if moved.elapsed() > PATIENCE {
                 let (waiting, in_hand) = (self.waiting().await, self.email.metric("messaging_in_flight", &[]).await);
                 panic!(
-                    "{seen:?} of {mails} mails and {letters} dead letters; {waiting:?} wait, {in_hand} in hand: {readyz:?}\n{}\n{}",
+                    "{seen:?} of {mails} mails and {letters} dead letters; {waiting:?} wait, {in_hand} in hand: {:?}\n{}\n{}",
+                    self.email.ops("/readyz").await,
                     self.email.log(),
                     self.server.log()
                 );

@@ -45,15 +45,16 @@ async fn filtered(filter: u16, behind: u16, seconds: u32) -> Server {
 "
         )
     };
-    with_services("", services).await
+    with_services("default_process_limit = 400", services).await
 }
 
 #[tokio::test]
 async fn a_content_filter_that_takes_thirty_seconds_loses_no_mail_and_repeats_none() {
     let behind = free_port();
-    let mut shop = Shop::open(filtered(behind, behind, 30).await, &[]).await;
-    // Sixteen at once, twice.
-    shop.place(&customers("customer", 32)).await;
+    // A third of them at once, three times.
+    let many = [("SMTP_CONNECTIONS", "334"), ("CONCURRENCY", "334")];
+    let mut shop = Shop::open(filtered(behind, behind, 30).await, &many).await;
+    shop.place(&customers("customer", 1000)).await;
     shop.balances(&[]).await;
 }
 

@@ -58,7 +58,7 @@ impl Broker {
 
     /// How many messages wait in a queue, or `None` without such a queue; what was delivered and not settled is not counted.
     pub async fn depth(&self, queue: &str) -> Option<u32> {
-        Some(self.client().await.passive(queue).await?.message_count())
+        self.client().await.depth(queue).await
     }
 
     /// How many consumers a queue has, or `None` without such a queue.
@@ -120,6 +120,11 @@ impl Client {
     /// Anything that lapin can ask of a channel. A broker that never answers fails the test and does not hang it.
     pub async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
         in_time("a broker answers its client", question(&self.channel)).await
+    }
+
+    /// See [`Broker::depth`].
+    pub async fn depth(&self, queue: &str) -> Option<u32> {
+        Some(self.passive(queue).await?.message_count())
     }
 
     async fn passive(&self, queue: &str) -> Option<lapin::Queue> {

@@ -28,6 +28,11 @@ impl Mail {
         to.rsplit('<').next().unwrap_or(to).trim_end_matches('>')
     }
 
+    /// When and under which number the server took it.
+    pub(crate) fn taken(&self) -> &str {
+        self.headers("Received").next().unwrap_or_else(|| panic!("a mail that no server took: {self:?}"))
+    }
+
     /// The `Message-ID`.
     pub(crate) fn id(&self) -> &str {
         self.headers("Message-ID").next().unwrap_or_else(|| panic!("a mail without an id: {self:?}"))

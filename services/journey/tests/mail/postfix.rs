@@ -1,5 +1,6 @@
 //! Postfix, and what it refuses, limits, delays and encrypts when it is told to.
 
+mod crashes;
 mod limits;
 mod refusals;
 mod slowness;

@@ -67,12 +67,31 @@ impl Server {
     /// Changes a file of its configuration; the server takes what it has to take from it.
     pub(crate) fn change(&mut self, name: &str, text: &str) {
         fs::write(self.folder.path().join("case").join(name), text).expect("a file can be written");
-        writeln!(self.orders, "reload").expect("mail/serve listens");
+        self.order("reload");
+    }
+
+    /// Kills the server with all of its parts.
+    pub(crate) fn crash(&mut self) {
+        self.order("crash");
+    }
+
+    /// Starts the server that was killed.
+    pub(crate) fn restart(&mut self) {
+        self.order("start");
+    }
+
+    /// Kills those parts of the server that talk with clients; the server starts others.
+    pub(crate) fn hang_up(&mut self) {
+        self.order("hang_up");
+    }
+
+    fn order(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").expect("mail/serve listens");
     }
 
     /// What it says of the mails that it has taken and not delivered yet, a line each.
     pub(crate) fn holds(&mut self) -> String {
-        writeln!(self.orders, "queue").expect("mail/serve listens");
+        self.order("queue");
         let mut held = String::new();
         loop {
             let read = self.answers.read_line(&mut held).expect("mail/serve answers");

@@ -25,6 +25,7 @@ const EVERY_SERVICE: &[(&str, &str, &[&str])] = &[
     ("messaging_blocked", "connection", &["publish"]),
     ("messaging_reconnects_total", "connection", &["publish"]),
     ("messaging_broker_certificate_not_after_seconds", "connection", &["publish"]),
+    ("warren_memory_limit_bytes", "", &[]),
     ("process_cpu_seconds_total", "", &[]),
     ("process_resident_memory_bytes", "", &[]),
     ("process_open_fds", "", &[]),
@@ -46,6 +47,7 @@ const CONSUMER: &[(&str, &str, &[&str])] = &[
     ("messaging_process_duration_seconds_count", "queue", &[]),
     ("messaging_process_duration_seconds_sum", "queue", &[]),
     ("messaging_event_age_seconds_count", "queue", &[]),
+    ("messaging_oldest_event_timestamp_seconds", "queue", &[]),
 ];
 
 const ORDER: &[(&str, &str, &[&str])] = &[

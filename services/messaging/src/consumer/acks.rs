@@ -187,6 +187,11 @@ impl<T: Copy> Acks<T> {
         [company, gap, piece].into_iter().flatten().min()
     }
 
+    /// The note of the delivery that came first of those that are not finished.
+    pub(crate) fn oldest(&self) -> Option<&T> {
+        self.outstanding.get(self.prefix).map(|entry| &entry.note)
+    }
+
     /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. A subscription's broker
     /// cannot lack more answers than the prefetch, or it would have sent no more.
     pub(crate) fn unsure(&self) -> impl Iterator<Item = &T> {

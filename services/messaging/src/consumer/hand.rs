@@ -107,6 +107,11 @@ impl<T> Hand<T> {
         std::mem::take(&mut self.trial)
     }
 
+    /// Whether nothing was handled since the pause.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.trial
+    }
+
     /// Whether it waits for the next delivery to try.
     pub(crate) fn lacks_trial(&self) -> bool {
         self.trial && !self.leaving && self.subscription.is_some() && self.sound() == 0

@@ -100,6 +100,7 @@ impl<H: Handler> Work<H> {
         if let Some(pause) = &mut *self.pause() {
             pause.stage = Stage::Idle;
         }
+        self.metrics.oldest.set(0);
         self.subscribed();
     }
 

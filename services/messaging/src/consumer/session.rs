@@ -41,8 +41,8 @@ pub(super) struct Session<'a, H: Handler> {
     /// Something was settled, and the broker told so.
     settled: bool,
     hand: Hand<Box<Letter>>,
-    /// What each outstanding delivery is.
-    acks: Acks<Fingerprint>,
+    /// What each outstanding delivery is, and when it was accepted.
+    acks: Acks<(Fingerprint, i64)>,
     desk: Arc<Desk>,
     reports: mpsc::UnboundedReceiver<Report>,
     place: Option<OwnedSemaphorePermit>,
@@ -104,6 +104,7 @@ impl<'a, H: Handler> Session<'a, H> {
             self.place = None;
             self.begin_answering();
             self.work.in_flight.set(self.hand.len().try_into().unwrap_or(i64::MAX));
+            self.show_oldest();
             match self.next_event(stop).await {
                 Event::Stop => self.leave(),
                 Event::Reported(report) => self.take_reports(report),
@@ -150,7 +151,18 @@ impl<'a, H: Handler> Session<'a, H> {
 
     /// The broker counts what this session had in hand as returned, and this process lives.
     fn pardon(&self) {
-        self.work.pardons.grant(self.acks.unsure().copied());
+        self.work.pardons.grant(self.acks.unsure().map(|(fingerprint, _)| *fingerprint));
+    }
+
+    /// Shows since when the oldest of what is in hand has waited. What a pause or a lost connection has given back waits on, so it is shown until there
+    /// is a subscription, and after a pause until one is handled.
+    fn show_oldest(&self) {
+        if !self.hand.is_subscribed() || self.hand.is_leaving() {
+            return;
+        }
+        let shown = Some(self.work.metrics.oldest.get()).filter(|&shown| shown > 0 && self.hand.is_on_trial());
+        let oldest = self.acks.oldest().map(|(_, accepted)| *accepted);
+        self.work.metrics.oldest.set([shown, oldest].into_iter().flatten().min().unwrap_or(0));
     }
 
     fn next_step(&mut self) -> Option<Step<Box<Letter>>> {
@@ -242,7 +254,9 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn arrive(&mut self, letter: Box<Letter>) {
         let (fingerprint, suspicion) = self.work.examine(&letter);
-        self.acks.delivered(letter.tag(), fingerprint);
+        // Without a time of its own it has waited since it came.
+        let accepted = letter.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
+        self.acks.delivered(letter.tag(), (fingerprint, accepted));
         self.hand.arrived(letter, suspicion);
     }
 

@@ -82,6 +82,11 @@ impl Letter {
         }
     }
 
+    /// When its event was accepted, in seconds since 1970, as far as it says so in its properties.
+    pub(crate) fn timestamp(&self) -> Option<i64> {
+        i64::try_from((*self.delivery.properties.timestamp())?).ok()
+    }
+
     pub(crate) fn message_id(&self) -> Option<&str> {
         self.delivery.properties.message_id().as_ref().map(ShortString::as_str)
     }

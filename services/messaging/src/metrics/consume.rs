@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::{ByKey, registered, seconds};
+use super::{AGES, ByKey, SECONDS, registered, seconds};
 use crate::Error;
 
 /// What became of a delivery, for the label `outcome`.
@@ -63,30 +63,38 @@ pub(crate) struct ConsumeMetrics {
     redriven: IntCounter,
     /// Whether there is a subscription, and no pause.
     pub(crate) active: IntGauge,
+    /// When the oldest event was accepted that was delivered and not settled, in Unix seconds; 0 if there is none.
+    pub(crate) oldest: IntGauge,
 }
 
 impl ConsumeMetrics {
     /// # Errors
     /// The registry has them already.
     pub(crate) fn register(registry: &Registry, queue: &str, routing_keys: &[&str]) -> Result<Self, Error> {
-        let histogram = |name, help| -> Result<Histogram, Error> {
-            Ok(registered(registry, HistogramVec::new(seconds(name, help), &["queue"])?)?.with_label_values(&[queue]))
+        let histogram = |name, help, buckets| -> Result<Histogram, Error> {
+            let options = seconds(name, help, buckets);
+            Ok(registered(registry, HistogramVec::new(options, &["queue"])?)?.with_label_values(&[queue]))
+        };
+        let gauge = |name, help| -> Result<IntGauge, Error> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), &["queue"])?;
+            Ok(registered(registry, gauges)?.with_label_values(&[queue]))
         };
         let consumed = Opts::new("messaging_consumed_total", "Deliveries settled, by what became of them.");
         let consumed = registered(registry, IntCounterVec::new(consumed, &["queue", "routing_key", "outcome"])?)?;
         let redriven = Opts::new("messaging_redriven_total", "Events that came back from the dead letters.");
         let redriven = registered(registry, IntCounterVec::new(redriven, &["queue"])?)?;
-        let active =
-            Opts::new("messaging_consumer_active", "Whether events are consumed: a subscription, and no pause.");
-        let active = registered(registry, IntGaugeVec::new(active, &["queue"])?)?;
         let counters =
             |key: &str| Consumed::ALL.map(|outcome| consumed.with_label_values(&[queue, key, outcome.name()]));
         Ok(Self {
             consumed: ByKey::new(routing_keys, counters),
-            process_duration: histogram("messaging_process_duration_seconds", "How long handlers take.")?,
-            event_age: histogram("messaging_event_age_seconds", "From an event's time until it is handled.")?,
+            process_duration: histogram("messaging_process_duration_seconds", "How long handlers take.", SECONDS)?,
+            event_age: histogram("messaging_event_age_seconds", "From an event's time until it is handled.", AGES)?,
             redriven: redriven.with_label_values(&[queue]),
-            active: active.with_label_values(&[queue]),
+            active: gauge("messaging_consumer_active", "Whether events are consumed: a subscription, and no pause.")?,
+            oldest: gauge(
+                "messaging_oldest_event_timestamp_seconds",
+                "When the oldest event was accepted that was delivered and not settled, in seconds since 1970; 0 without one.",
+            )?,
         })
     }
 

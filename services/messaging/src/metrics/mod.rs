@@ -18,8 +18,15 @@ pub(crate) use standing::StandingMetrics;
 /// The label of a routing key that was not named at the start: labels are bounded.
 const OTHER: &str = "other";
 
-/// Seconds, from half a millisecond to half a minute.
-const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Seconds, from half a millisecond to half an hour: the broker lets nothing be handled for longer.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+
+/// Seconds, from five milliseconds to a day: events wait for as long as their handler's dependency is down.
+const AGES: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0,
+    3600.0, 10_800.0, 43_200.0, 86_400.0,
+];
 
 /// Registers a metric and gives it back.
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
@@ -27,8 +34,8 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) ->
     Ok(metric)
 }
 
-fn seconds(name: &str, help: &str) -> HistogramOpts {
-    HistogramOpts::new(name, help).buckets(SECONDS.to_vec())
+fn seconds(name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
+    HistogramOpts::new(name, help).buckets(buckets.to_vec())
 }
 
 /// A handle for each of a few names, found by comparing: faster than a hash for so few, and without a lock.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
-use super::{ByKey, registered, seconds};
+use super::{ByKey, SECONDS, registered, seconds};
 use crate::{Error, PublishError};
 
 /// What became of a message, for the label `outcome`.
@@ -83,8 +83,8 @@ impl PublishMetrics {
         let published = Opts::new("messaging_published_total", "Messages published, by what became of them.");
         let labels = ["exchange", "routing_key", "outcome"];
         let published = registered(registry, IntCounterVec::new(published, &labels)?)?;
-        let duration =
-            seconds("messaging_publish_duration_seconds", "From asking to publish until the outcome is known.");
+        let help = "From asking to publish until the outcome is known.";
+        let duration = seconds("messaging_publish_duration_seconds", help, SECONDS);
         let duration = registered(registry, HistogramVec::new(duration, &["exchange"])?)?;
         let counters =
             |key: &str| Outcome::ALL.map(|outcome| published.with_label_values(&[exchange, key, outcome.name()]));

@@ -48,6 +48,29 @@ async fn an_outage_pauses_and_counts_no_attempt_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn the_age_of_the_oldest_event_goes_on_through_a_pause_and_ends_with_the_backlog() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let consumer = Running::consuming(&broker, &dependent(&down)).await;
+    let oldest = || consumer.gauge("messaging_oldest_event_timestamp_seconds");
+    assert_eq!(oldest(), 0.0);
+    let publisher = broker.client().await;
+    let tell = async |id: &str, accepted: u64| {
+        let (properties, body) = message(id, id);
+        assert!(publisher.publish(EXCHANGE, KEY, properties.with_timestamp(accepted), &body).await);
+    };
+    tell("old", 1_700_000_000).await;
+    consumer.becomes("paused").await;
+    tell("young", 1_700_000_300).await;
+    eventually("both wait in the queue", || broker.depth(QUEUE), |&depth| depth == Some(2)).await;
+    // Its probe answers, so that they are tried in turn, again and again.
+    eventually("the old one is shown", async || oldest(), |&shown| shown == 1_700_000_000.0).await;
+    down.store(false, Ordering::Relaxed);
+    eventually("both are handled", async || consumer.count("handled"), |&handled| handled == 2).await;
+    eventually("none waits", async || oldest(), |&shown| shown == 0.0).await;
+}
+
+#[tokio::test]
 async fn handlers_that_run_when_the_pause_begins_end_as_they_will() {
     let broker = Broker::shared().await;
     let gate = Arc::new(Semaphore::new(0));

@@ -150,3 +150,15 @@ proptest::proptest! {
         assert!(broker.is_empty(), "unanswered: {broker:?}");
     }
 }
+
+#[test]
+fn the_oldest_is_the_first_that_is_not_finished() {
+    let (mut acks, now) = (acks(1..=3), Instant::now());
+    acks.finished(2, now);
+    assert_eq!(acks.oldest(), Some(&1));
+    acks.finished(1, now);
+    assert_eq!(acks.oldest(), Some(&3), "acknowledged or not");
+    acks.take_due(now + COMPANY, false);
+    acks.requeue(3, now);
+    assert_eq!(acks.oldest(), None);
+}

@@ -5,40 +5,45 @@ use std::time::Duration;
 use crate::Error;
 
 const SHORTEST: Duration = Duration::from_millis(100);
-/// A broker that is away is looked for as often as this however long it is away: it has to be found within a second.
+/// The longest wait while the broker is away. It stays this short however long the broker is away, because consumers
+/// have to be back within a second of its return.
 const AWAY: Duration = Duration::from_millis(500);
-/// A broker that lets us in and loses us again is there, and each connection costs it and its log something.
+/// The longest wait when the broker accepts connections and loses them again. Each connection costs the broker work
+/// and a log line.
 const LOST: Duration = Duration::from_secs(2);
-/// The same with one that refuses an object.
+/// The longest wait when the broker refuses an object.
 const OBJECT_REFUSED: Duration = Duration::from_secs(5);
-/// A broker that refuses our credentials is asked seldom: it logs each attempt, and a proxy may lock the user out.
+/// The longest wait when the broker refuses the credentials. The broker logs each attempt, and a proxy may lock the
+/// user out.
 const REFUSED: Duration = Duration::from_secs(30);
-/// What has lasted so long was well, though nothing happened.
+/// A session that lasted this long counts as a success, even if it settled nothing.
 const WELL: Duration = Duration::from_secs(5);
 
-/// Delays between attempts, half of each random: from 50 ms to 500 ms while the broker is away, and longer where it is there. It never gives up.
+/// The delays between attempts to connect. Half of each delay is random. They grow from 50 ms to 500 ms while the
+/// broker is away, and further while the broker is there. They never end.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    /// How often in a row the broker was not reached.
+    /// Attempts in a row that did not reach the broker.
     away: u32,
-    /// How often it was, and nothing came of it.
+    /// Attempts in a row that reached the broker and settled nothing.
     vain: u32,
 }
 
 impl Backoff {
-    /// To be called once something was settled.
+    /// Starts again with the shortest delay. The caller has settled something.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// To be called at the end of what worked, as far as was seen, for so long. A connection alone shows nothing.
+    /// Notes the end of a session that worked, as far as its owner saw, for `lasted`. A connection alone shows
+    /// nothing.
     pub(crate) fn lasted(&mut self, so_long: Duration) {
         if so_long >= WELL {
             self.reset();
         }
     }
 
-    /// The wait after another failure.
+    /// The wait after one more failure.
     pub(crate) fn next_delay(&mut self, error: &Error) -> Duration {
         let grown = |failures: &mut u32, longest: Duration| {
             let delay = SHORTEST.saturating_mul(1 << (*failures).min(8)).min(longest);

@@ -1,34 +1,34 @@
-//! What can go wrong between a service and its broker.
+//! The errors between a service and its broker.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{PublishError, State};
 
-/// A failure of messaging. None of them is final but [`Error::Url`], [`Error::Metrics`] and [`Error::Undrained`]: the others pass when the broker or its
-/// administrator mends them, so publisher and consumer try again for ever.
+/// An error of messaging. Only [`Error::Url`], [`Error::Metrics`] and [`Error::Undrained`] are final. The others pass
+/// when the broker or its administrator mends them, so the publisher and the consumer try again for ever.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An AMQP URL is malformed; the text is never repeated, for it holds a password.
+    /// The AMQP URL is malformed. The error never repeats the URL, because it contains a password.
     #[error("AMQP URL: {0}")]
     Url(String),
-    /// Nobody could be reached there.
+    /// Nobody answers at the broker's address.
     #[error("broker {broker} cannot be reached: {reason}")]
     Unreachable {
         /// Host and port.
         broker: String,
-        /// The operating system's words.
+        /// The reason, in the operating system's words.
         reason: String,
     },
-    /// Somebody is there, but did not answer.
+    /// The connection was accepted, and no answer came.
     #[error("broker {broker} did not answer within {within:?}")]
     Silent {
         /// Host and port.
         broker: String,
-        /// How long it was waited for.
+        /// How long the service waited.
         within: Duration,
     },
-    /// The file of authorities is no use.
+    /// The file of certificate authorities cannot be used.
     #[error("CA file {path:?} cannot be used: {reason}")]
     CaFile {
         /// The file.
@@ -41,92 +41,94 @@ pub enum Error {
     Tls {
         /// Host and port.
         broker: String,
-        /// Why, such as that the certificate has expired.
+        /// The reason, such as an expired certificate.
         reason: String,
     },
-    /// The broker refused user and password.
+    /// The broker refused the user and the password.
     #[error("broker {broker} refused user {user:?}: {reason}")]
     CredentialsRefused {
         /// Host and port.
         broker: String,
-        /// Who we said to be.
+        /// The user's name.
         user: String,
-        /// The broker's words.
+        /// The reason, in the broker's words.
         reason: String,
     },
-    /// The broker refused the vhost, to everybody or to us.
+    /// The broker refused the vhost: it does not exist, or the user may not use it.
     #[error("broker {broker} refused vhost {vhost:?}: {reason}")]
     VhostRefused {
         /// Host and port.
         broker: String,
         /// The vhost's name.
         vhost: String,
-        /// The broker's words.
+        /// The reason, in the broker's words.
         reason: String,
     },
-    /// The user may not do this to that object.
+    /// The user has no right to do this with the object.
     #[error("access to {object} is refused: {reason}")]
     AccessRefused {
-        /// What was to be declared, read or written to, such as `queue "email-queue"`.
+        /// The object, such as `queue "email-queue"`.
         object: String,
-        /// The broker's words.
+        /// The reason, in the broker's words.
         reason: String,
     },
     /// The object exists with other properties, or the broker cannot make it.
     #[error("{object} could not be declared: {reason}")]
     Conflict {
-        /// What was to be declared, such as `queue "email-queue"`.
+        /// The object, such as `queue "email-queue"`.
         object: String,
-        /// The broker's words, which name the argument.
+        /// The reason, in the broker's words, which name the argument.
         reason: String,
     },
-    /// The connection, or a channel that cannot be done without, is gone.
+    /// The connection is lost, or a channel without which the work cannot go on.
     #[error("connection lost: {reason}")]
     Lost {
-        /// Why, as far as anybody said.
+        /// The reason, as far as it is known.
         reason: String,
     },
-    /// The registry has such a metric already: one publisher or consumer a registry.
+    /// The registry already has such a metric: a registry can hold one publisher and one consumer.
     #[error("metric could not be registered: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// A consumer had not finished what it had in hand when its time to stop was over. The broker gives it out again.
+    /// A stopping consumer ran out of time with deliveries unfinished. The broker delivers them again.
     #[error(
         "consumer of {queue:?} was not done within {within:?}; the broker gives out again the {left} that are left"
     )]
     Undrained {
         /// The queue.
         queue: &'static str,
-        /// How many were unfinished.
+        /// The number of unfinished deliveries.
         left: usize,
-        /// The time it had.
+        /// The time that the consumer had to stop.
         within: Duration,
     },
-    /// There is no such object, and it is not for us to make it.
+    /// The object does not exist, and this program does not declare it.
     #[error("{object} does not exist")]
     NotFound {
-        /// What was looked for, such as `queue "email-queue.dead"`.
+        /// The object, such as `queue "email-queue.dead"`.
         object: String,
     },
-    /// Dead letters have no queue to go to, or no broker, so that this one and those behind it stay dead.
+    /// The dead letters cannot be moved, because their queue or the broker is gone. This one and those behind it stay
+    /// dead.
     #[error("{moved} dead letters were moved to {queue:?}, and then one was not: {reason}")]
     NotMoved {
         /// The queue.
         queue: String,
-        /// How many were moved before.
+        /// The number of letters that were moved before.
         moved: u64,
-        /// What is known of the one that was not.
+        /// Why this letter was not moved.
         reason: PublishError,
     },
 }
 
 impl Error {
-    /// What lapin's error means where it says nothing better. A `From` would make lapin part of this crate's interface.
+    /// Translates an error of lapin's that says nothing more precise. A `From` would make lapin part of this crate's
+    /// interface.
     pub(crate) fn lost(error: lapin::Error) -> Self {
         let reason = reply(&error).map_or_else(|| error.to_string(), |(_, words)| words.to_owned());
         Self::Lost { reason }
     }
 
-    /// Whether only other settings will help, and not a broker that is mended.
+    /// Whether only other settings will help; if not, the broker has to be mended.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Url(_) | Self::CaFile { .. } | Self::NotFound { .. } | Self::Metrics(_) => true,
@@ -143,11 +145,11 @@ impl Error {
         }
     }
 
-    /// The kind of trouble this is, so that the log tells the same one once.
+    /// The kind of trouble, so that the log tells each kind once.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Url(_) => "url",
-            // Silence and refusal alternate while a broker starts: one trouble.
+            // A starting broker is silent and refuses by turns, so both are one kind of trouble.
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. } => "connection",
             Self::CaFile { .. } => "ca-file",
             Self::Tls { .. } => "tls",
@@ -162,7 +164,8 @@ impl Error {
         }
     }
 
-    /// What readiness says while this lasts, if it ends the work, and if that goes on without what is amiss.
+    /// The state that readiness shows while this lasts: if it ends the work, and if the work goes on without the
+    /// object.
     pub(crate) fn state(&self, serving: bool) -> State {
         let reason = self.to_string();
         match self {
@@ -184,7 +187,7 @@ impl Error {
     }
 }
 
-/// The broker's code and words, where lapin has them.
+/// The broker's code and words, if lapin has them.
 pub(crate) fn reply(error: &lapin::Error) -> Option<(u16, &str)> {
     match error.kind() {
         lapin::ErrorKind::ProtocolError(error) => Some((error.get_id(), error.get_message().as_str())),

@@ -1,4 +1,5 @@
-//! Doors for fuzzing and for counting instructions, behind the feature `inside`: no interface, and no service is built with them.
+//! Lets fuzzing and the counting of instructions reach the inside of this crate, with the feature `inside`. It is no
+//! public interface, and no service is built with it.
 
 pub use crate::consumer::inside::{acknowledge_all, count_all, recognise_all};
 pub use crate::letter::inside::read_letter;

@@ -1,43 +1,44 @@
-//! RabbitMQ, at least once and honestly: connections, topology, confirmed publishing, consuming, dead letters.
+//! RabbitMQ for services, at least once: connections, topology, confirmed publishing, consuming, dead letters.
 //!
-//! The only crate that knows lapin; no type of lapin's is in its interface. A [`Publisher`] answers for each event what became of it
-//! ([`PublishError`]); a [`Consumer`] runs a [`Handler`]; [`redrive`] moves dead letters back.
+//! A [`Publisher`] publishes events and says of each what became of it ([`PublishError`]). A [`Consumer`] runs a
+//! [`Handler`]. [`redrive`] moves dead letters back. Only this crate uses lapin, and its interface contains no type
+//! of lapin's.
 //!
 //! # What happens when
 //!
-//! | what happens to a delivery | what becomes of it |
+//! | what happens to a delivery | what the consumer does |
 //! |---|---|
-//! | handled, or handled before | acknowledged |
-//! | fails, may work later ([`Failure::later`], a panic, `HANDLE_TIMEOUT`) | copied to a delay queue; acknowledged once the copy is confirmed and not returned |
-//! | fails for good ([`Failure::for_good`]), attempts used up | copied to `<queue>.dead`, likewise |
-//! | cannot be decoded | the same at once, with its raw bytes and headers |
-//! | fails, and it is not known yet whose trouble it is ([`Failure::postponed`]) | copied to the shortest delay queue, likewise; no attempt is counted |
-//! | what the handler depends on is down ([`Failure::outage`]) | given back; the consumer cancels its subscription, holds nothing, and asks [`Handler::probe`]; once that succeeds one event goes first, alone, and only one that is handled ends the pause |
-//! | connection or channel lost, queue deleted, cancelled by the server | everything is rebuilt, topology included; the broker gives the delivery out again |
-//! | it comes back a second time | given back as a confirmed copy that carries the count, and begun only when nothing else is in hand: a count makes a suspect |
-//! | it kills the process again and again | each return from being handled alone is carried on, except one that a lost broker may explain; set aside, it alone, at `MAX_DELIVERIES` |
-//! | a copy cannot be published | it stays unacknowledged, and the copy is tried again; after 5 s suspects, pauses and stops wait for it no more, and a pause or a stop gives it back |
-//! | an object of the topology differs (406), or may not be declared (403) and does not exist | never fatal: [`State`] says which object and argument, and it is tried again; what is there is published to, or consumed |
-//! | an object may not be declared, and exists | it is taken as it is; the log says so once |
-//! | a delay or dead queue does not exist and may not be declared | the same as a copy that cannot be published: what needs no copy is consumed, what needs one is held until the queue is there |
+//! | It is handled, or was handled before. | It acknowledges the delivery. |
+//! | It fails and may work later: [`Failure::later`], a panic, or `HANDLE_TIMEOUT`. | It copies the event to a delay queue. It acknowledges once the broker has confirmed the copy and not returned it. |
+//! | It fails for good ([`Failure::for_good`]), or its attempts are used up. | It copies the event to `<queue>.dead` in the same way. |
+//! | It cannot be decoded. | It copies the message, with its raw bytes and headers, to `<queue>.dead` at once. |
+//! | It fails, and it is not known yet whether the event is at fault ([`Failure::postponed`]). | It copies the event to the shortest delay queue in the same way, and counts no attempt. |
+//! | The handler's dependency is down ([`Failure::outage`]). | It requeues the event, cancels its subscription and holds nothing. It asks [`Handler::probe`] until that succeeds. Then it tries one event alone. The pause ends when an event is handled. |
+//! | The connection or channel is lost, the queue is deleted, or the server cancels the subscription. | It connects, declares and subscribes again. The broker delivers the event again. |
+//! | It comes back a second time. | It requeues the event as a confirmed copy that carries the count, and begins the copy only when it holds nothing else. A count of returns alone makes a suspect, not a culprit. |
+//! | It kills the process again and again. | It counts each return after the event was handled alone, except a return that a lost broker may explain. At `MAX_DELIVERIES` it makes this event, and no other, a dead letter. |
+//! | A copy of it cannot be published. | It keeps the original unacknowledged and tries the copy again. After 5 s, suspects, pauses and stops no longer wait for the copy; a pause or a stop requeues the original. |
+//! | An object of the topology differs (406), or does not exist and may not be declared (403). | It goes on trying; no such error is fatal. [`State`] names the object and the argument. Whatever exists is published to, or consumed. |
+//! | An object may not be declared, and exists. | It uses the object as it is, and logs that once. |
+//! | A delay or dead queue does not exist and may not be declared. | It handles every event that needs no copy. It holds an event that needs one until the queue exists. |
 //!
-//! What becomes of an event that is published stands at [`Publisher::publish`] and [`PublishError`].
+//! [`Publisher::publish`] and [`PublishError`] say what becomes of an event that is published.
 //!
 //! # Why each queue has its arguments
 //!
-//! Arguments of a queue in use never change under the same name.
+//! The arguments of a queue in use never change under the same name.
 //!
 //! | queue | argument | why |
 //! |---|---|---|
-//! | `<queue>` | none | programs written after the guide declare it so; it is a quorum queue because the vhost's default type is |
-//! | `<queue>`, by policy | `delivery-limit: 100` | the broker's own limit of 20 would drop events that only lost their connection often |
-//! | | `dead-letter-routing-key: <queue>.dead` | what the broker gives up on is kept as well |
-//! | | `dead-letter-strategy: at-least-once` | a broker that dies between the two queues loses nothing |
-//! | | `overflow: reject-publish` | without it that strategy silently becomes at-most-once |
-//! | `<queue>.retry.<delay>` | `x-message-ttl` | the delay; a queue for each, because only the head of a queue expires |
-//! | | `x-dead-letter-exchange: ""`, `x-dead-letter-routing-key: <queue>` | expired, it goes back to its own queue and to no other |
-//! | | `x-queue-type: quorum`, `x-dead-letter-strategy`, `x-overflow` | as above: a delayed event is as safe as any |
-//! | `<queue>.dead` | `x-queue-type: quorum`, `x-delivery-limit: -1` | however often letters are looked at and put back, they stay; their number is not limited |
+//! | `<queue>` | none | Programs written after RabbitMQ's guides declare it without arguments. It is a quorum queue because that is the vhost's default type. |
+//! | `<queue>`, by policy | `delivery-limit: 100` | The broker's own limit of 20 would drop events that only lost their connection often. |
+//! | | `dead-letter-routing-key: <queue>.dead` | The dead queue also keeps what the broker itself gives up. |
+//! | | `dead-letter-strategy: at-least-once` | A broker that dies between the two queues loses nothing. |
+//! | | `overflow: reject-publish` | Without it, that strategy silently becomes at-most-once. |
+//! | `<queue>.retry.<delay>` | `x-message-ttl` | This is the delay. Each delay has its own queue, because only the head of a queue expires. |
+//! | | `x-dead-letter-exchange: ""`, `x-dead-letter-routing-key: <queue>` | An expired event goes back to its own queue and to no other. |
+//! | | `x-queue-type: quorum`, `x-dead-letter-strategy`, `x-overflow` | As above: a delayed event is as safe as any other. |
+//! | `<queue>.dead` | `x-queue-type: quorum`, `x-delivery-limit: -1` | A dead letter stays, however often somebody looks at it and puts it back. The queue's length is not limited. |
 
 mod setting;
 pub use setting::Setting;

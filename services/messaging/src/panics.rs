@@ -1,4 +1,4 @@
-//! Keeps a panic from taking more with it than what panicked.
+//! Catches panics.
 
 use std::any::Any;
 use std::mem::forget;
@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 /// Runs a future to its end.
 ///
 /// # Errors
-/// It panicked; what it said, if it said anything.
+/// The future panicked. The error is its message, if it gave one.
 pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(message)
 }
@@ -17,7 +17,7 @@ pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Stri
 fn message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
-    // It is whatever was thrown, and may panic once more when it is dropped.
+    // The panic's value may be of any type, and may panic once more when it is dropped.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         forget(again);
     }

@@ -1,4 +1,4 @@
-//! Tells readiness, metrics and the log the same, and the log each trouble only once.
+//! Gives readiness, metrics and the log the same state, and tells the log each trouble only once.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use tracing::{debug, info, warn};
 use crate::metrics::StandingMetrics;
 use crate::{Error, State};
 
-/// A trouble is over when all was well for so long.
+/// A trouble is over when nothing was wrong for this long.
 const OVER: Duration = Duration::from_secs(10);
-/// One that was not met for so long, while another lasted, is told again.
+/// A trouble that did not occur for this long, while another lasted, is logged again.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
-/// How a publisher or consumer stands. Clones of its receiver are what readiness reads.
+/// The health of a publisher or consumer. Readiness reads clones of its receiver.
 #[derive(Debug)]
 pub(crate) struct Standing {
     what: String,
@@ -23,17 +23,18 @@ pub(crate) struct Standing {
     told: Mutex<Told>,
 }
 
-/// What the log was told.
+/// The troubles that were logged.
 #[derive(Debug, Default)]
 struct Told {
-    /// Each kind of trouble, and when it was last met.
+    /// Each kind of trouble, and when it last occurred.
     troubles: Vec<(&'static str, Instant)>,
-    /// Since when all is well.
+    /// Since when nothing is wrong.
     well: Option<Instant>,
 }
 
 impl Told {
-    /// Whether there was trouble, and all has been well for long enough since; from then on any trouble is a new one.
+    /// Whether there was trouble, and nothing was wrong for long enough since. From then on, any trouble is a new
+    /// one.
     fn ends(&mut self, now: Instant) -> bool {
         let over = self.well.is_some_and(|since| now >= since + OVER) && !self.troubles.is_empty();
         if over {
@@ -42,7 +43,7 @@ impl Told {
         over
     }
 
-    /// Notes a trouble; whether it is to be told.
+    /// Notes a trouble, and says whether to log it.
     fn meets(&mut self, kind: &'static str, now: Instant) -> bool {
         self.ends(now);
         self.well = None;
@@ -55,8 +56,8 @@ impl Told {
 }
 
 impl Standing {
-    /// `what` begins each log line, such as `publisher to order-exchange`. Without metrics, this is the standing of a part whose state
-    /// the whole does not show.
+    /// `what` begins each log line, such as `publisher to order-exchange`. Without metrics, this is the health of a
+    /// part whose state does not show in the state of the whole.
     pub(crate) fn new(what: String, metrics: impl Into<Option<StandingMetrics>>) -> Self {
         let metrics = metrics.into();
         let state = State::Connecting { reason: None };
@@ -70,9 +71,9 @@ impl Standing {
         self.state.subscribe()
     }
 
-    /// A state in which nothing is amiss, or which says itself what is.
+    /// Sets a state in which nothing is wrong, or which itself says what is.
     pub(crate) fn set(&self, state: State) {
-        // Whatever still happens then, it is the end.
+        // This is the end, whatever still happens.
         if *self.state.borrow() == State::Draining && state != State::Stopped {
             return;
         }
@@ -86,12 +87,13 @@ impl Standing {
         });
     }
 
-    /// Something failed and will be tried again: one log line for each kind of trouble, however often it comes, until it has stayed away.
+    /// Notes that something failed and will be tried again. It logs one line for each kind of trouble, however often
+    /// it occurs, until the trouble has stayed away.
     pub(crate) fn trouble(&self, error: &Error) {
         self.tell(error, error.state(false), "is out of order, and tries again");
     }
 
-    /// Something is amiss that the work can do without: it goes on, and is looked after; likewise.
+    /// Notes that something is wrong without which the work can go on. It logs like a failure.
     pub(crate) fn amiss(&self, error: &Error) {
         self.tell(error, error.state(true), "goes on, but not all is as it should be");
     }
@@ -106,13 +108,13 @@ impl Standing {
         self.set(state);
     }
 
-    /// All is well, for now.
+    /// Notes that nothing is wrong now.
     pub(crate) fn well(&self, state: State) {
         self.told().well.get_or_insert_with(Instant::now);
         self.set(state);
     }
 
-    /// To be called every few seconds while all is well: one log line once a trouble has stayed away.
+    /// Is called every few seconds while nothing is wrong. It logs one line once a trouble has stayed away.
     pub(crate) fn tell_recovery(&self) {
         let over = self.told().ends(Instant::now());
         if over {
@@ -120,7 +122,7 @@ impl Standing {
         }
     }
 
-    /// Whether the log was told of a trouble that may come again.
+    /// Whether a trouble that may occur again was logged.
     pub(crate) fn is_troubled(&self) -> bool {
         !self.told().troubles.is_empty()
     }
@@ -129,13 +131,13 @@ impl Standing {
         self.told.lock().expect("nothing panics while it holds what was told")
     }
 
-    /// An alarm of the broker began, or is over; a log line for each.
+    /// Notes that an alarm of the broker began, or is over, and logs a line for each.
     pub(crate) fn alarm(&self, blocked: bool, over: State) {
         if blocked {
             warn!("{} is blocked: the broker has a memory or disk alarm", self.what);
             self.set(State::Blocked);
         } else {
-            info!("{} is blocked no more", self.what);
+            info!("{} is no longer blocked", self.what);
             self.set(over);
         }
     }

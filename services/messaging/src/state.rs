@@ -1,39 +1,40 @@
-//! How a publisher or a consumer is, for readiness.
+//! The state of a publisher or a consumer, for readiness.
 
-/// What a publisher or a consumer is doing, and why it does not what it should.
+/// What a publisher or a consumer is doing, and why it cannot do its work if it cannot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// No connection yet, or again; the reason is the last attempt's failure.
+    /// There is no connection.
     Connecting {
-        /// Why the last attempt failed, if there was one.
+        /// Why the last attempt to connect failed, if there was one.
         reason: Option<String>,
     },
-    /// A publisher is ready to publish.
+    /// The publisher is ready to publish.
     Connected,
-    /// The broker takes nothing: a memory or disk alarm.
+    /// The broker takes no events because of a memory or disk alarm.
     Blocked,
-    /// A consumer has an active subscription.
+    /// The consumer has an active subscription.
     Consuming,
-    /// A consumer has given up its subscription until what its handler depends on is back, and an event that is tried then, alone, is handled.
+    /// The consumer has cancelled its subscription because its handler's dependency is down. It stays in this state
+    /// until an event, tried alone, is handled.
     Paused {
-        /// What the handler said.
+        /// The handler's reason.
         reason: String,
     },
-    /// The broker refuses the user, its vhost, or an object; it is asked again.
+    /// The broker refuses the user, its vhost, or an object. The service goes on asking.
     AccessRefused {
-        /// What was refused, and the broker's words.
+        /// The object that was refused, and the broker's words.
         reason: String,
-        /// Whether events are published, or consumed, all the same.
+        /// Whether events are published or consumed all the same.
         serving: bool,
     },
-    /// An object exists with other properties than ours, or cannot be made; it is declared again and again.
+    /// An object exists with other properties than expected, or cannot be declared. The service goes on declaring it.
     TopologyConflict {
-        /// Which object and argument.
+        /// The object and the argument.
         reason: String,
-        /// Whether events are published, or consumed, all the same.
+        /// Whether events are published or consumed all the same.
         serving: bool,
     },
-    /// It finishes what is under way and takes nothing new.
+    /// The publisher or consumer finishes what is under way, and takes nothing new.
     Draining,
     /// It has ended.
     Stopped,
@@ -68,7 +69,7 @@ impl State {
         }
     }
 
-    /// Why it is so, where there is a reason.
+    /// The reason for the state, if there is one.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Connecting { reason } => reason.as_deref(),
@@ -79,7 +80,7 @@ impl State {
         }
     }
 
-    /// Whether events are published, or consumed, though an object may be amiss that they can do without.
+    /// Whether events are published or consumed, even if an object is wrong without which this can go on.
     pub fn is_serving(&self) -> bool {
         match self {
             Self::Connected | Self::Consuming => true,

@@ -1,4 +1,4 @@
-//! Encrypted connections: whom to trust, and why somebody is not trusted.
+//! Encrypts connections, verifies certificates, and explains refused ones.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{Endpoint, Error};
 
-/// Encrypts a connection to the endpoint's host, once its certificate is verified for that name.
+/// Encrypts a connection to the endpoint's host, after it has verified the certificate for that name.
 pub(crate) async fn encrypt(tcp: TcpStream, endpoint: &Endpoint) -> Result<TlsStream<TcpStream>, Error> {
     let host = &endpoint.url.host;
     let failed = |reason: String| Error::Tls { broker: endpoint.url.authority(), reason };
@@ -35,15 +35,15 @@ pub(crate) fn not_after(stream: &TlsStream<TcpStream>) -> Option<i64> {
     Some(certificate.validity().not_after.timestamp())
 }
 
-/// Whether a file holds certificates of authorities, as far as can be told now.
+/// Whether a file holds certificates of authorities, as far as that can be checked now.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the file.
 pub(crate) fn reads_authorities(file: &Path) -> Result<(), String> {
     client_config(Some(file)).map(drop)
 }
 
-// Read anew for each connection, so that a renewed file counts without a restart.
+// The file is read for each connection, so a renewed file counts without a restart.
 fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     match ca_file {

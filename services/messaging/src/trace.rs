@@ -1,4 +1,4 @@
-//! One trace across the broker: the W3C trace context, in and out.
+//! Carries one trace across the broker, as a W3C trace context.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The headers that carry it: which trace and span, and what vendors add.
+/// The headers that carry a trace: the trace and span, and what vendors add.
 pub(crate) const HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
-/// Reads a `traceparent` and its `tracestate`; what is not well formed is none.
+/// Reads a `traceparent` and its `tracestate`. `None` if they are not well formed.
 pub(crate) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanContext> {
     let mut parts = traceparent.splitn(4, '-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -33,8 +33,8 @@ pub(crate) fn write(span: &SpanContext) -> Option<String> {
     span.is_valid().then(|| format!("00-{}-{}-{sampled:02x}", span.trace_id(), span.span_id()))
 }
 
-/// Gives a span its name and attributes, if it is recorded: nobody reads those of the others, and each costs an allocation. Returns what
-/// others have to know of it to continue its trace.
+/// Gives a span its name and attributes, if it is recorded: each costs an allocation, and nobody reads those of other
+/// spans. Returns what others need to continue its trace.
 pub(crate) fn describe<A: IntoIterator<Item = KeyValue>>(
     span: &Span,
     name: fmt::Arguments<'_>,

@@ -140,14 +140,14 @@ impl Evidence {
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
         lines.take_while(|line| line.time <= until).any(|line| {
             let came_back = copied && line.message() == "delivery has come back";
-            copied |= line.message() == "event given back" || is_copying(line.message());
+            copied |= line.message() == "event requeued" || is_copying(line.message());
             came_back
         })
     }
 
     /// How often all lives gave it back.
     fn given_back(&self, event: Uuid) -> usize {
-        (0..self.lines.len()).map(|life| self.says(event, life, "event given back")).sum()
+        (0..self.lines.len()).map(|life| self.says(event, life, "event requeued")).sum()
     }
 
     /// How often that life said so.
@@ -180,7 +180,7 @@ impl Evidence {
             return None;
         }
         let copies = lines.iter().filter(|line| is_copying(line.message())).count();
-        let copied = count("event given back") + copies > 0 && count("delivery has come back") > 0;
+        let copied = count("event requeued") + copies > 0 && count("delivery has come back") > 0;
         let killed = self.ends.get(life).is_some_and(|(end, _)| *end == End::Killed);
         Some(match (copied, killed) {
             (true, _) => Cause::Copied,
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(judged(&returned(End::Killed, &[]), false), Cause::Killed);
         assert_eq!(judged(&returned(stop, &[]), false), Cause::Unanswered);
         assert_eq!(judged(&returned(stop, &["email sent"]), false), Cause::Reconnected);
-        let given_back = evidence(stop, &["event given back", "email sent"]);
+        let given_back = evidence(stop, &["event requeued", "email sent"]);
         assert_eq!(given_back.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unanswered);
         let postponed = evidence(stop, &["event postponed", "email sent"]);
         assert_eq!(postponed.judge(EVENT, Some(&entry(false)), &handled([0, 0]), 1), Cause::Unanswered);
@@ -276,8 +276,8 @@ mod tests {
         assert_eq!(judged(&Evidence { order_losses: vec![at(0)], ..stopped() }, false), Cause::Resent);
         let lost = |said: &[&str]| Evidence { losses: vec![vec![at(1)], vec![]], ..evidence(stop, said) };
         assert_eq!(judged(&lost(&["email sent", "delivery has come back"]), false), Cause::Reconnected);
-        assert_eq!(judged(&lost(&["email sent", "event given back"]), false), Cause::Unexplained);
-        let copied = evidence(stop, &["email sent", "event given back", "delivery has come back"]);
+        assert_eq!(judged(&lost(&["email sent", "event requeued"]), false), Cause::Unexplained);
+        let copied = evidence(stop, &["email sent", "event requeued", "delivery has come back"]);
         assert_eq!(judged(&copied, false), Cause::Copied);
         let silent = evidence(stop, &["event failed, will be tried again", "delivery has come back"]);
         assert_eq!(judged(&silent, false), Cause::Copied);

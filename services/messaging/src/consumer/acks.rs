@@ -1,4 +1,5 @@
-//! Which deliveries are acknowledged when: the finished prefix together, what is stuck behind a slow one singly.
+//! Decides when a delivery is acknowledged. The finished deliveries at the front are acknowledged together. A
+//! finished delivery behind a slow one is acknowledged singly.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,47 +7,49 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 mod tests;
 
-/// The most deliveries that one acknowledgement waits for.
+/// The most deliveries that one acknowledgement collects.
 const BATCH: usize = 50;
-/// The longest a finished prefix waits for company.
+/// The longest that finished deliveries at the front wait for more to join them.
 const COMPANY: Duration = Duration::from_millis(5);
-/// The longest a finished delivery waits for a slow one before it.
+/// The longest that a finished delivery waits for a slow one in front of it.
 const BEHIND_GAP: Duration = Duration::from_millis(100);
 
-/// The longest a delivery that was given back by a copy waits for a slow one before it.
+/// The longest that a delivery, which was requeued as a copy, waits for a slow one in front of it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Then so many of them are acknowledged singly at once, and the next after [`BEHIND_GAP`]. Of more than 32 acknowledgements that a quorum queue has not
-/// applied RabbitMQ forgets the rest with their channel, and what is forgotten is handled twice.
+/// The most of these that are acknowledged singly at once; the next follow after [`BEHIND_GAP`]. RabbitMQ keeps 32
+/// acknowledgements that a quorum queue has not applied yet. It forgets any more when their channel ends, and then
+/// their deliveries are handled twice.
 const PIECE: usize = 16;
 
-/// What to tell the broker, in this order: a tag named twice, or never delivered, would close the channel.
+/// What to send to the broker, in this order. The broker closes the channel over a tag that is named twice or was
+/// never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Everything outstanding up to and with this tag is done.
+    /// Acknowledges every outstanding delivery up to and including this tag.
     AckThrough(u64),
-    /// This one is done.
+    /// Acknowledges this delivery.
     Ack(u64),
-    /// This one goes back to the queue.
+    /// Requeues this delivery.
     Requeue(u64),
-    /// The same, and every broker counts it.
+    /// Requeues this delivery in the way that every version of the broker counts.
     Reject(u64),
 }
 
-/// Everything delivered on one channel and not yet answered, in order of its tags.
+/// The deliveries on one channel that have no answer yet, in the order of their tags.
 #[derive(Debug)]
 pub(crate) struct Acks<T> {
     outstanding: VecDeque<Entry<T>>,
-    /// How many at the front are finished.
+    /// The number of finished deliveries at the front.
     prefix: usize,
     prefix_since: Option<Instant>,
-    /// How many that cannot wait are finished behind one that is not.
+    /// The number of finished deliveries behind an unfinished one that cannot wait.
     behind: usize,
-    /// How many that can.
+    /// The number of those that can wait.
     patient: usize,
-    /// When some of these were last acknowledged singly.
+    /// When some of those that can wait were last acknowledged singly.
     piece: Option<Instant>,
     requeued: Vec<Reply>,
-    /// What was answered last, as many as the broker can lack the answers of.
+    /// The latest answers: as many as the broker may not have received yet.
     answered: VecDeque<T>,
     prefetch: usize,
     batch: usize,
@@ -57,12 +60,13 @@ struct Entry<T> {
     tag: u64,
     note: T,
     finished: Option<Instant>,
-    /// It waits for those before it, and [`PATIENCE`] for a slow one.
+    /// It waits for those in front of it, and at most [`PATIENCE`] for a slow one.
     patient: bool,
 }
 
 impl<T: Copy> Acks<T> {
-    /// A batch must stay below the prefetch, or the broker would wait for us while we wait for the broker.
+    /// The batch is smaller than the prefetch. Otherwise the broker would wait for acknowledgements, and the consumer
+    /// for deliveries.
     pub(crate) fn new(prefetch: u16) -> Self {
         Self {
             outstanding: VecDeque::new(),
@@ -88,8 +92,9 @@ impl<T: Copy> Acks<T> {
         self.finish(tag, now, false);
     }
 
-    /// Marks a delivery as given back by a copy: a stopping consumer gives back all at once, and acknowledges them together where it can. It must not
-    /// wait to its own end where one before them is slow, for another consumer has the copies.
+    /// Marks a delivery as requeued as a copy. A stopping consumer requeues all at once, and acknowledges them
+    /// together where it can. None of them may wait until the consumer ends because of a slow one in front, for
+    /// another consumer has the copies already.
     pub(crate) fn given_back(&mut self, tag: u64, now: Instant) {
         self.finish(tag, now, true);
     }
@@ -104,12 +109,12 @@ impl<T: Copy> Acks<T> {
         }
     }
 
-    /// Takes a delivery out of the account: it goes back to its queue with the next replies.
+    /// Removes a delivery: the next replies requeue it.
     pub(crate) fn requeue(&mut self, tag: u64, now: Instant) {
         self.go_back(tag, Reply::Requeue(tag), now);
     }
 
-    /// The same, and every broker counts it.
+    /// Requeues this delivery in the way that every version of the broker counts.
     pub(crate) fn reject(&mut self, tag: u64, now: Instant) {
         self.go_back(tag, Reply::Reject(tag), now);
     }
@@ -123,7 +128,7 @@ impl<T: Copy> Acks<T> {
         }
     }
 
-    /// The replies to send now; with `all`, everything that is finished.
+    /// The replies to send now. With `all`, they cover everything that is finished.
     pub(crate) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Reply> {
         let mut replies = std::mem::take(&mut self.requeued);
         let company_over = self.prefix_since.is_some_and(|since| now >= since + COMPANY);
@@ -142,9 +147,10 @@ impl<T: Copy> Acks<T> {
         replies
     }
 
-    /// Answers what is finished behind a slow one.
+    /// Acknowledges the finished deliveries behind a slow one.
     fn answer_singly(&mut self, now: Instant, all: bool, replies: &mut Vec<Reply>) {
-        // A batch of finished ones behind a gap would fill the prefetch and starve the handlers, so it does not wait.
+        // Many finished deliveries behind an unfinished one would fill the prefetch and starve the handlers, so these
+        // do not wait.
         let crowded = self.behind >= self.batch;
         let mut piece = if self.piece.is_none_or(|last| now >= last + BEHIND_GAP) { PIECE } else { 0 };
         let mut at = 0;
@@ -171,7 +177,7 @@ impl<T: Copy> Acks<T> {
         });
     }
 
-    /// When the next reply is due, if nothing else happens.
+    /// When the next reply is due, if nothing else happens before.
     pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         if !self.requeued.is_empty() || self.prefix.max(self.behind) >= self.batch {
             return Some(now);
@@ -192,8 +198,9 @@ impl<T: Copy> Acks<T> {
         self.outstanding.get(self.prefix).map(|entry| &entry.note)
     }
 
-    /// The notes of everything the broker may count as ours: what has no answer, and what has one that may be on its way. A subscription's broker
-    /// cannot lack more answers than the prefetch, or it would have sent no more.
+    /// The notes of every delivery that the broker may count as this consumer's: those without an answer, and those
+    /// whose answer may still be on its way. The broker sends no more than the prefetch, so it cannot lack more
+    /// answers than that.
     pub(crate) fn unsure(&self) -> impl Iterator<Item = &T> {
         self.answered.iter().chain(self.outstanding.iter().map(|entry| &entry.note))
     }

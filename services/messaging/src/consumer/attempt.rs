@@ -1,4 +1,5 @@
-//! One attempt at one delivery: decoded, recognised, handled, with its time limited and its panics caught.
+//! Makes one attempt at one delivery: decodes it, recognises a duplicate, and calls the handler. It limits the time
+//! and catches a panic.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +22,10 @@ use crate::panics::caught;
 use crate::trace;
 
 impl<H: Handler> Work<H> {
-    /// Makes one attempt. `place` is held while the handler runs, and not while a copy waits for another's outcome.
+    /// Makes one attempt. The attempt holds `place` while the handler runs, and releases it while a duplicate waits
+    /// for the outcome of the first copy.
     pub(super) async fn attempt(&self, letter: &Letter, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
-        // The panic of a handler, or of a decoder, must not take more than its own event with it.
+        // The panic of a handler or a decoder must not take anything but its own event with it.
         let outcome = match caught(self.recognised(letter, place, desk)).await {
             Ok(outcome) => outcome,
             Err(panic) => Outcome::Later(format!("the handler panicked: {panic}")),
@@ -34,11 +36,12 @@ impl<H: Handler> Work<H> {
         outcome
     }
 
-    /// A child of the span it was published in; each further attempt is linked to the one that failed before it.
+    /// The span of the attempt is a child of the span in which the event was published. Each further attempt is
+    /// linked to the attempt that failed before it.
     pub(super) fn process_span(&self, letter: &Letter) -> Span {
         let span = info_span!("process", otel.kind = "consumer", otel.status_code = Empty);
         if let Some(published) = letter.published_span() {
-            // Without tracing there is no layer to tell.
+            // Without tracing there is no layer that takes the parent.
             let _ = span.set_parent(Context::new().with_remote_span_context(published));
         }
         if let Some(failed) = letter.failed_span() {
@@ -63,13 +66,14 @@ impl<H: Handler> Work<H> {
                 Arrival::Waits(outcome) => {
                     drop(place);
                     let free = async {
-                        // An error is the usual end: whoever handled the first copy has dropped the sender.
+                        // An error is the usual end: the task that handled the first copy has dropped the sender.
                         let _ = outcome.await;
                         self.place().await
                     };
                     place = tokio::select! {
                         biased;
-                        // Or one would be left for each session, and its body with it, for as long as the first is handled.
+                        // Otherwise every session would leave one waiting attempt behind, with its body, for as long
+                        // as the first copy is being handled.
                         () = desk.closed() => return Outcome::Abandoned,
                         place = free => place,
                     };
@@ -111,7 +115,7 @@ impl<H: Handler> Work<H> {
     }
 }
 
-/// Measures on every way out of a handler, a panic included.
+/// Measures a handler however it ends, even by a panic.
 struct Stopwatch<'a> {
     metrics: &'a ConsumeMetrics,
     began: Instant,

@@ -1,4 +1,4 @@
-//! Copies on their way to delay queues and dead letters, on a connection of their own.
+//! Publishes copies to delay queues and dead queues, on a connection of their own.
 
 use std::pin::pin;
 use std::sync::OnceLock;
@@ -17,26 +17,27 @@ use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;
 use crate::{Endpoint, PublishError};
 
-/// How long one try waits for the broker's confirm, unless an alarm holds it back.
+/// How long one try waits for the broker's confirm, if no alarm holds the confirm back.
 const CONFIRM: Duration = Duration::from_secs(10);
-/// The wait after a copy that was not confirmed; each further wait is twice as long.
+/// The wait after a try without a confirm. Each further wait is twice as long.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// A copy that takes longer than this is stuck: what is sound does not wait for it.
+/// After this time a copy is stuck, and the deliveries that need no copy do not wait for it any more.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// The most KiB of bodies that are handed over and not confirmed: lapin keeps each a second time until it is written, and whoever may publish could fill
-/// the memory with the largest that the broker takes.
+/// The most KiB of bodies that are sent and not confirmed. lapin keeps a second copy of each until it is written, so
+/// publishers of the largest messages could otherwise fill the memory.
 const ROOM: u32 = 4096;
 
 /// How many channels publish copies side by side.
 const LANES: usize = 2;
-/// How long leave is taken of the broker when nothing is under way.
+/// How long closing the connection may take when nothing is under way.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Where copies are published: lanes of their own, since an alarm that blocks them must not hold back acknowledgements.
+/// Publishes copies on a connection of their own, because an alarm that blocks copies must not hold back
+/// acknowledgements.
 pub(super) struct Copies {
     endpoint: Endpoint,
     queue: &'static str,
@@ -50,7 +51,7 @@ impl Copies {
         Self { endpoint, queue, metrics, lanes: OnceLock::new(), room: Semaphore::new(ROOM as usize) }
     }
 
-    /// The lanes; the first time, they begin to connect.
+    /// The channels that publish. They begin to connect when they are first used.
     pub(super) fn lanes(&self) -> &Lanes {
         self.lanes.get_or_init(|| {
             Lanes::start(Plan {
@@ -58,7 +59,7 @@ impl Copies {
                 what: format!("publisher of copies for {}", self.queue),
                 topology: Topology::default(),
                 lanes: LANES,
-                // What is in hand bounds them: their bodies are in memory as it is.
+                // The prefetch bounds their number, and their bodies are in memory anyway.
                 limits: Limits { messages: usize::MAX, bytes: usize::MAX },
                 link_metrics: self.metrics.clone(),
                 standing_metrics: None,
@@ -72,8 +73,9 @@ impl Copies {
 }
 
 impl<H: Handler> Work<H> {
-    /// Publishes a copy until it is confirmed and not returned; whether it was. It gives up only when the session has ended, and with it the
-    /// right to answer for the original. What no broker takes stays where it is, and holds up only itself.
+    /// Publishes a copy until the broker has confirmed and not returned it, and says whether that happened. It gives
+    /// up only when the session has ended, because then the original is no longer this session's to acknowledge. A
+    /// copy that no broker takes keeps its original unacknowledged, and holds up nothing else.
     pub(super) async fn copied(&self, copy: &Copy, desk: &Desk) -> bool {
         let mut copying = pin!(self.copy(copy));
         tokio::select! {
@@ -95,10 +97,10 @@ impl<H: Handler> Work<H> {
     async fn copy(&self, copy: &Copy) {
         let (mut wait, mut told) = (SHORTEST, None);
         while let Err(error) = self.try_copy(copy).await {
-            // Once for each reason: most tries say the same again.
+            // Logs once for each reason, because most tries fail for the same one.
             if told != Some(error) {
                 told = Some(error);
-                // Its queue may be gone.
+                // The queue of the copy may be gone.
                 if error == PublishError::Unroutable {
                     self.doubt();
                 }

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::recent::{Fingerprint, Fingerprints, Recent};
 
-/// The events this process handled of late, and those it is handling. It outlives connections: an event whose acknowledgement was lost with one is
-/// recognised on the next.
+/// The events that this process has handled lately, and those that it is handling. They outlive connections: if a
+/// lost connection took the acknowledgement of an event with it, the event is recognised on the next connection.
 #[derive(Debug)]
 pub(crate) struct Dedupe {
     fingerprints: Fingerprints,
@@ -18,22 +18,22 @@ pub(crate) struct Dedupe {
 #[derive(Debug)]
 struct Events {
     handled: Recent<()>,
-    /// Those being handled, each with the copies that wait for its outcome.
+    /// The events being handled, each with the copies that wait for its outcome.
     running: HashMap<Fingerprint, Vec<oneshot::Sender<()>>>,
 }
 
-/// What an arriving event is to this process.
+/// Whether this process knows an arriving event.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// The first; handle it.
+    /// The event is new: handle it.
     First(Handling),
-    /// Handled before.
+    /// The event was handled before.
     Duplicate,
-    /// Being handled now. Ask again when this resolves.
+    /// The event is being handled now. Ask again when this resolves.
     Waits(oneshot::Receiver<()>),
 }
 
-/// The right to handle an event. Dropped without [`succeeded`](Self::succeeded), the next copy may try.
+/// The right to handle an event. If it is dropped without [`succeeded`](Self::succeeded), the next copy may try.
 #[derive(Debug)]
 pub(crate) struct Handling {
     dedupe: Arc<Dedupe>,
@@ -46,7 +46,7 @@ impl Dedupe {
         Self { fingerprints: Fingerprints::default(), events: Mutex::new(events) }
     }
 
-    /// Registers an event. One without an id is always the first: nothing says that it is not.
+    /// Registers an event. An event without an id is always new, because nothing says that it is not.
     pub(crate) fn arrive(self: &Arc<Self>, source: Option<&str>, id: Option<&str>) -> Arrival {
         let Some(id) = id else { return Arrival::First(Handling { dedupe: self.clone(), event: None }) };
         let event = self.fingerprints.of((source, id));
@@ -73,7 +73,7 @@ impl Dedupe {
 }
 
 impl Handling {
-    /// Remembers the event as handled; copies that wait are duplicates.
+    /// Remembers the event as handled. The copies that wait are duplicates.
     pub(crate) fn succeeded(self) {
         if let Some(event) = self.event {
             self.dedupe.events().handled.update(event, |()| ());
@@ -84,7 +84,7 @@ impl Handling {
 impl Drop for Handling {
     fn drop(&mut self) {
         if let Some(event) = self.event {
-            // Dropping the senders wakes the copies that wait; each asks again.
+            // Dropping the senders wakes the copies that wait, and each asks again.
             self.dedupe.events().running.remove(&event);
         }
     }

@@ -1,41 +1,42 @@
-//! The way back from an attempt to the session whose delivery it is.
+//! Reports from attempts and settlings to the session that owns the delivery.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Where outcomes are reported. It closes with its session; the deliveries are the broker's again then.
+/// The sender of reports. It closes when its session ends; the broker then delivers again what the session did not
+/// answer.
 #[derive(Debug)]
 pub(super) struct Desk {
     reports: UnboundedSender<Report>,
     leaving: AtomicBool,
-    /// What goes back goes as a copy.
+    /// Whether a delivery that is requeued has to be requeued as a copy.
     returns_by_copy: AtomicBool,
 }
 
-/// What a session has to know of its deliveries, by their tags.
+/// What a session learns about a delivery, by the tag of the delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// Handled: acknowledge it.
+    /// The handler handled it: acknowledge it.
     Handled(u64),
-    /// Handled before, or copied elsewhere: acknowledge it.
+    /// It was handled before, or a copy of it is confirmed: acknowledge it.
     Done(u64),
-    /// Given back by a copy: acknowledge it with those before it.
+    /// It was requeued as a copy: acknowledge it with those in front of it.
     Copied(u64),
-    /// Unchanged: requeue it.
+    /// It is unchanged: requeue it.
     Back(u64),
-    /// Unchanged, after a panic: requeue it so that the broker counts it.
+    /// It is unchanged, after a panic: requeue it in the way that the broker counts.
     Panicked(u64),
-    /// What the handler depends on is down. The delivery is settled later.
+    /// The handler's dependency is down. Another report settles the delivery later.
     Outage(String),
-    /// The copy of one is not published in time: it may take for ever.
+    /// The copy of a delivery is not published in time, and may never be.
     Stuck,
-    /// It is published after all. The delivery is settled next.
+    /// The copy is published after all. The next report settles the delivery.
     Unstuck,
 }
 
 impl Desk {
-    /// There are never more than a few reports for each delivery in hand, so the channel needs no bound of its own.
+    /// A delivery causes only a few reports, so the prefetch bounds the channel.
     pub(super) fn open(returns_by_copy: bool) -> (Self, UnboundedReceiver<Report>) {
         let (sender, reports) = unbounded_channel();
         let returns_by_copy = AtomicBool::new(returns_by_copy);
@@ -43,7 +44,7 @@ impl Desk {
     }
 
     pub(super) fn report(&self, report: Report) {
-        // Without a session the delivery is the broker's again; there is nobody to tell.
+        // When the session has ended, the broker delivers again, and nobody needs the report.
         let _ = self.reports.send(report);
     }
 
@@ -56,12 +57,12 @@ impl Desk {
         self.returns_by_copy.load(Ordering::Relaxed)
     }
 
-    /// From here on what goes back does so by a copy, or not.
+    /// From now on a delivery is requeued as a copy, or not at all.
     pub(super) fn set_returns_by_copy(&self, by_copy: bool) {
         self.returns_by_copy.store(by_copy, Ordering::Relaxed);
     }
 
-    /// From here on nothing may be begun.
+    /// From now on no delivery may be begun.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }

@@ -1,9 +1,9 @@
-//! Why a handler could not handle an event, and what that means for the event.
+//! Why a handler could not handle an event, and what the consumer does with the event.
 
 use std::fmt;
 
-/// A handler's refusal. Its class decides what becomes of the event; its reason is for people, so it must hold no
-/// address and no body.
+/// A handler's failure to handle an event. Its class decides what the consumer does with the event. Its reason is for
+/// people: it must contain no address and no body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     class: FailureClass,
@@ -19,25 +19,25 @@ pub(crate) enum FailureClass {
 }
 
 impl Failure {
-    /// It failed and may work later: the event waits in a delay queue, and once its attempts are used up it is a dead
-    /// letter.
+    /// A later attempt may work. The consumer sends the event to a delay queue. When all attempts are used up, the
+    /// event is a dead letter.
     pub fn later(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::Later, reason)
     }
 
-    /// It failed, and it is not known yet whose trouble it is, or it was not begun: the event waits in the shortest delay
-    /// queue, and keeps all its attempts. Nothing pauses.
+    /// It is not known yet whether this event or something else is at fault, or the handler did not begin. The
+    /// consumer sends the event to the shortest delay queue and counts no attempt. It does not pause.
     pub fn postponed(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::Postponed, reason)
     }
 
-    /// It will never work: the event becomes a dead letter at once.
+    /// No attempt will work. The event becomes a dead letter at once.
     pub fn for_good(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::ForGood, reason)
     }
 
-    /// What the handler depends on is down: the consumer pauses until [`Handler::probe`](crate::Handler::probe)
-    /// succeeds and then one event, tried alone, is handled. The event keeps all its attempts.
+    /// The handler's dependency is down. The consumer pauses until [`Handler::probe`](crate::Handler::probe)
+    /// succeeds, and then tries one event alone; the pause ends when an event is handled. No attempt is counted.
     pub fn outage(reason: impl fmt::Display) -> Self {
         Self::new(FailureClass::Outage, reason)
     }

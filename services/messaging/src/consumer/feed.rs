@@ -1,4 +1,4 @@
-//! One channel to the queue: the deliveries it brings, and the answers it takes.
+//! One channel that consumes from the queue: it brings deliveries and takes acknowledgements.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::error::reply;
 use crate::letter::{Letter, Reader};
 use crate::link::Link;
 
-/// What a subscription brings: a letter, or the error that ended it, or its end.
+/// What a subscription brings: a delivery, the error that ended it, or its end.
 pub(super) type Next = Option<Result<Box<Letter>, Error>>;
 
 /// A channel with one subscription at most.
@@ -36,10 +36,11 @@ impl<'a> Feed<'a> {
         Self { link, channel, queue, reader, subscription: None }
     }
 
-    /// Subscribes. A prefetch holds for the subscriptions that begin after it, so each width is a subscription of its own.
+    /// Subscribes. The broker applies a prefetch to the subscriptions that begin after it, so each prefetch needs a
+    /// subscription of its own.
     ///
     /// # Errors
-    /// [`Error::AccessRefused`] names the queue: the user may not read it.
+    /// [`Error::AccessRefused`]: the user may not read the queue that the error names.
     pub(super) async fn subscribe(&mut self, prefetch: u16) -> Result<(), Error> {
         self.link.step(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (queue, tag) = (self.queue.into(), "".into());
@@ -49,19 +50,20 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Ends the subscription; returns what was sent before the broker heard of it.
+    /// Ends the subscription, and returns the deliveries that the broker had sent by then.
     pub(super) async fn cancel(&mut self) -> Result<Vec<Box<Letter>>, Error> {
         let mut last = Vec::new();
         let Some(mut subscription) = self.subscription.take() else { return Ok(last) };
         self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
-        // All of it is here by now, and after it the end.
+        // Every delivery has arrived by now; the end of the stream follows them.
         while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
             last.push(Box::new(Letter::new(delivery, Arc::clone(&self.reader))));
         }
         Ok(last)
     }
 
-    /// What comes next; never anything without a subscription. After an end it must not be asked again: the stream is not fused.
+    /// The next delivery. Without a subscription it never resolves. It must not be called after the end, because the
+    /// stream is not fused.
     pub(super) async fn next(&mut self) -> Next {
         match &mut self.subscription {
             Some(subscription) => letter(subscription.next().await, &self.reader),
@@ -69,13 +71,13 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// What has come already.
+    /// The deliveries that have arrived already.
     pub(super) fn next_now(&mut self) -> Option<Next> {
         let next = self.subscription.as_mut()?.next().now_or_never()?;
         Some(letter(next, &self.reader))
     }
 
-    /// Sends answers one after the other: a tag must not be named after one that covered it.
+    /// Sends answers one after the other, because a tag must not follow an answer that covered it.
     pub(super) fn answer(&self, replies: Vec<Reply>) -> BoxFuture<'static, lapin::Result<()>> {
         let channel = self.channel.clone();
         async move {
@@ -94,18 +96,18 @@ impl<'a> Feed<'a> {
         .boxed()
     }
 
-    /// Waits for answers to be sent.
+    /// Waits until the answers are sent.
     pub(super) async fn sent(&self, answers: impl Future<Output = lapin::Result<()>>) -> Result<(), Error> {
         self.link.step(answers).await
     }
 
-    /// Closes the channel; what has no answer is the broker's again.
+    /// Closes the channel. The broker delivers again what has no answer.
     pub(super) async fn close(self) {
         let _ = self.link.step(self.channel.close(200, "bye".into())).await;
     }
 }
 
-/// What the broker's refusal of a subscription means.
+/// The error that the broker's refusal of a subscription means.
 fn refusal(error: lapin::Error, queue: &str) -> Error {
     match reply(&error) {
         Some((403, words)) => Error::AccessRefused { object: format!("queue {queue:?}"), reason: words.to_owned() },

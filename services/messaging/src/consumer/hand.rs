@@ -1,4 +1,4 @@
-//! What the consumer has in hand, and what it may do next with it; no I/O.
+//! Decides what the consumer does next with the deliveries that it holds. No I/O.
 
 use std::collections::VecDeque;
 
@@ -7,57 +7,58 @@ use super::Suspicion;
 #[cfg(test)]
 mod tests;
 
-/// How many deliveries the subscription asks for at once.
+/// The prefetch of the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// One: what it brings is alone in hand.
+    /// A prefetch of one: the consumer holds no other delivery.
     Narrow,
     /// `PREFETCH`.
     Wide,
 }
 
-/// The next thing to do. Each is carried out before the next is asked for.
+/// The next step. The caller carries out each step before it asks for the next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<T> {
-    /// Subscribe. Only ever given while there is no subscription.
+    /// Subscribe. This step comes only while there is no subscription.
     Subscribe(Width),
-    /// Cancel the subscription and report all that it still brings.
+    /// Cancel the subscription, and report every delivery that it still brings.
     Cancel,
-    /// Hand this to the handler.
+    /// Call the handler with this delivery.
     Begin(T),
-    /// The same with a suspect: nothing else may be in hand for the broker either.
+    /// Call the handler with this suspect. The broker must not count any other delivery as held by this consumer.
     BeginAlone(T),
-    /// Give this back, unhandled.
+    /// Requeue this delivery, unhandled.
     GiveBack(T),
-    /// Copy this to the dead letters, unhandled.
+    /// Copy this delivery to the dead queue, unhandled.
     SetAside(T),
-    /// Nothing is in hand but what is stuck, and nothing will come.
+    /// The consumer holds nothing, except deliveries whose copies are stuck, and nothing more will arrive.
     End,
 }
 
-/// Deliveries in hand, from their arrival until they are settled.
+/// The deliveries that the consumer holds, from their arrival until they are settled.
 ///
-/// It starts narrow, and widens when a delivery arrives that is no suspect. A suspect is begun only when nothing else is in hand and nothing else can
-/// arrive; the width stays at one until a delivery arrives that is none.
+/// The subscription begins with a prefetch of one. It widens to `PREFETCH` when a delivery arrives that is no
+/// suspect. The consumer begins a suspect only when it holds nothing else and nothing else can arrive. Then the
+/// prefetch stays at one until a delivery arrives that is no suspect.
 ///
-/// After a pause it is on trial: whatever arrives is begun as a suspect is, until one of them is handled.
+/// After a pause, the consumer tries deliveries one by one, each as if it were a suspect, until one is handled.
 #[derive(Debug)]
 pub(crate) struct Hand<T> {
     subscription: Option<Width>,
     wanted: Width,
     waiting: VecDeque<T>,
     suspects: VecDeque<T>,
-    /// What becomes of those that are not begun, whatever else is in hand.
+    /// What the consumer does with the deliveries that it has not begun.
     dismissed: VecDeque<Step<T>>,
-    /// Begun, being given back or set aside, and not yet settled.
+    /// Deliveries that are being handled, requeued or dead-lettered, and are not settled yet.
     unsettled: usize,
-    /// How many of these only wait for a copy that cannot be published for now. They endanger nobody, and nobody waits for them.
+    /// The number of those that only wait for a copy that cannot be published now. Nothing waits for them.
     stuck: usize,
-    /// One of these takes the place of a narrow subscription.
+    /// A stuck delivery fills a subscription with a prefetch of one.
     crowded: bool,
-    /// The subscription is wide, but for those that were stuck when it began.
+    /// The subscription has the full prefetch, less the deliveries that were stuck when it began.
     reduced: bool,
-    /// Nothing was handled since the pause.
+    /// No event was handled since the pause.
     trial: bool,
     leaving: bool,
 }
@@ -79,7 +80,7 @@ impl<T> Hand<T> {
         }
     }
 
-    /// A delivery arrived.
+    /// Notes that a delivery arrived.
     pub(crate) fn arrived(&mut self, delivery: T, suspicion: Suspicion) {
         match suspicion {
             Suspicion::None if !self.trial => {
@@ -97,12 +98,12 @@ impl<T> Hand<T> {
         }
     }
 
-    /// One that was begun, given back or set aside is settled.
+    /// Notes that a delivery, which was begun, requeued or dead-lettered, is settled.
     pub(crate) fn settled(&mut self) {
         self.unsettled -= 1;
     }
 
-    /// One was handled. Whether that ends the trial.
+    /// Notes that an event was handled. Says whether that ends the trial after a pause.
     pub(crate) fn handled(&mut self) -> bool {
         std::mem::take(&mut self.trial)
     }
@@ -112,7 +113,7 @@ impl<T> Hand<T> {
         self.trial
     }
 
-    /// Whether it waits for the next delivery to try.
+    /// Whether it waits for the next delivery to try after a pause.
     pub(crate) fn lacks_trial(&self) -> bool {
         self.trial && !self.leaving && self.subscription.is_some() && self.sound() == 0
     }
@@ -122,31 +123,33 @@ impl<T> Hand<T> {
         self.subscription.is_some()
     }
 
-    /// One of them is stuck. A subscription of one that has brought it would bring no other: a new one will.
+    /// Notes that the copy of a delivery is stuck. If a subscription with a prefetch of one brought the delivery,
+    /// only a new subscription brings another.
     pub(crate) fn stuck(&mut self) {
         self.stuck += 1;
         self.crowded |= self.subscription == Some(Width::Narrow);
     }
 
-    /// One of them is stuck no more, and settled next. A subscription that left room for it would go on with less than it may.
+    /// Notes that a copy is no longer stuck; its delivery is settled next. A subscription that left room for it would
+    /// go on with less than `PREFETCH`.
     pub(crate) fn unstuck(&mut self) {
         self.stuck -= 1;
         self.crowded |= self.stuck == 0 && self.reduced;
     }
 
-    /// How many are stuck.
+    /// The number of deliveries whose copies are stuck.
     pub(crate) fn stuck_ones(&self) -> u16 {
         u16::try_from(self.stuck).unwrap_or(u16::MAX)
     }
 
-    /// The subscription is gone, and all it brought has arrived.
+    /// Notes that the subscription has ended, and that all its deliveries have arrived.
     pub(crate) fn cancelled(&mut self) {
         self.subscription = None;
         self.crowded = false;
         self.reduced = false;
     }
 
-    /// From here on nothing is begun: cancel, let what runs end, give back the rest.
+    /// From now on nothing is begun: cancel the subscription, let the running handlers end, requeue the rest.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
     }
@@ -155,27 +158,28 @@ impl<T> Hand<T> {
         self.leaving
     }
 
-    /// Deliveries being handled, copied or waiting.
+    /// The number of deliveries that are being handled, copied, or waiting.
     pub(crate) fn len(&self) -> usize {
         self.unsettled + self.waiting.len() + self.suspects.len() + self.dismissed.len()
     }
 
-    /// Those of them that are not stuck.
+    /// The number of those whose copies are not stuck.
     fn sound(&self) -> usize {
         self.len() - self.stuck
     }
 
-    /// Whether there is one to begin as soon as there is a place for it.
+    /// Whether a delivery waits only for another handler to end.
     pub(crate) fn wants_place(&self) -> bool {
         !self.leaving && (!self.waiting.is_empty() || self.suspect_is_alone())
     }
 
-    /// Whether a suspect is all there is in hand, but for what is stuck, and all there will be: a subscription of one has brought it.
+    /// Whether the consumer holds only one suspect, apart from stuck deliveries, and can get no other: the
+    /// subscription with a prefetch of one has brought it.
     fn suspect_is_alone(&self) -> bool {
         self.sound() == 1 && self.suspects.len() == 1 && self.subscription != Some(Width::Wide)
     }
 
-    /// The next step, if there is one now. `place` says that another handler may run.
+    /// The next step, if there is one now. `place` says whether another handler may run.
     pub(crate) fn next_step(&mut self, place: bool) -> Option<Step<T>> {
         if let Some(dismissal) = self.dismissed.pop_front() {
             return Some(self.unsettle(dismissal));
@@ -201,7 +205,7 @@ impl<T> Hand<T> {
             Some(width) if width != self.wanted || self.crowded => Some(Step::Cancel),
             _ if !self.suspects.is_empty() => self.step_to_suspect(place),
             Some(_) => None,
-            // A suspect may come, and must find nobody.
+            // The next delivery may be a suspect, which must be alone.
             None if self.wanted == Width::Narrow && self.sound() > 0 => None,
             None => {
                 self.subscription = Some(self.wanted);

@@ -1,30 +1,30 @@
-//! What a service writes: the one thing it does with an event.
+//! The trait that a service implements: what it does with an event.
 
 use super::{Failure, Received};
 
 /// Handles the events of one queue.
 ///
-/// Delivery is at least once: an event whose acknowledgement was lost with the connection, or whose process died, comes again. Within one process
-/// events with an id are remembered and not handled twice.
+/// Delivery is at least once. An event comes again if the connection was lost together with its acknowledgement, or
+/// if the process died. Within one process, the consumer remembers events with an id and does not handle them twice.
 ///
-/// Up to `CONCURRENCY` events are handled at once, each in a task of its own. A panic, and an event not handled within `HANDLE_TIMEOUT`, is a
-/// failed attempt; the future is then dropped at its current `await`. A handler that blocks its thread delays the threads' other tasks and
-/// cannot be timed out.
+/// The consumer handles up to `CONCURRENCY` events at once, each in a task of its own. A panic is a failed attempt,
+/// and so is an event that takes longer than `HANDLE_TIMEOUT`: the consumer then drops the future at its current
+/// `await`. A handler that blocks its thread delays the other tasks of the thread, and cannot be timed out.
 pub trait Handler: Send + Sync + 'static {
-    /// What it handles. What cannot be decoded as this never gets here.
+    /// The kind of event that it handles. A message that cannot be decoded as this kind never reaches the handler.
     type Event: contract::Event;
 
     /// Handles one event; `Ok` acknowledges it.
     ///
     /// # Errors
-    /// A [`Failure`] that says whether to try again later or soon, never, or not before what the handler depends on is back.
+    /// A [`Failure`] that says whether to try again later, soon, never, or when the handler's dependency is back.
     fn handle(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Asks whether what the handler depends on is there again. Called only while the consumer is paused, with back-off. Success ends no pause: one
-    /// event is tried then, alone, and the next, until one is handled.
+    /// Asks whether the handler's dependency works again. The consumer calls it with back-off, and only while it is
+    /// paused. After a success the consumer tries one event alone, then the next; the pause ends when one is handled.
     ///
     /// # Errors
-    /// The reason why not; readiness shows it.
+    /// Why the dependency does not work. `/readyz` shows this reason.
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
         async { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! A door to the bookkeeping of deliveries, without a broker.
+//! Lets tests and counters of instructions use the bookkeeping of deliveries, without a broker.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::acks::Acks;
 use super::dedupe::{Arrival, Dedupe};
 use crate::metrics::{ConsumeMetrics, Consumed};
 
-/// How many deliveries are in hand at once.
+/// The number of deliveries that the consumer holds at once.
 const IN_HAND: u64 = 64;
 
 /// Takes in this many deliveries, finishes them, and takes the replies that are due.

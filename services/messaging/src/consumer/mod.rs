@@ -1,21 +1,14 @@
-//! Takes events from a queue, hands them to a handler, and settles each according to its outcome.
+//! Takes events from a queue, calls a handler with each, and settles each according to its outcome.
 //!
-//! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again, and one session (`session`)
-//! at a time that consumes, on a channel (`feed`). What to do next is decided without I/O: which delivery is begun when (`hand`, `suspicion`), which is acknowledged
-//! when (`acks`), which was handled before (`dedupe`). Each delivery is attempted (`attempt`) and settled (`settle`) in a task of its own, so that
-//! neither a slow handler nor a slow copy holds up another event, and a panic ends nothing but its attempt.
+//! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again. One session
+//! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `hand` and `suspicion`
+//! decide which delivery is begun when, `acks` decides which delivery is acknowledged when, and `dedupe` knows which
+//! events were handled before. Each delivery has a task of its own, which attempts it (`attempt`) and settles it
+//! (`settle`). So neither a slow handler nor a slow copy holds up another event, and a panic ends only its own
+//! attempt.
 //!
-//! | what happens | what becomes of the event |
-//! |---|---|
-//! | handled, or handled before | acknowledged |
-//! | fails, may work later | copied to a delay queue, with what was known of it; acknowledged once the copy is confirmed |
-//! | fails for good, cannot be decoded, attempts used up | copied to `<queue>.dead`, likewise |
-//! | not known yet whose trouble it is | copied to the shortest delay queue, likewise; no attempt is counted |
-//! | an outage | given back; the consumer pauses, and then tries one at a time until one is handled |
-//! | the connection is lost | the broker gives it out again; no attempt is counted |
-//! | it came back twice | given back as a copy that says so, and then handled alone |
-//! | it came back from being handled alone | the same, with one more held against it; a dead letter at `MAX_DELIVERIES` |
-//! | a copy cannot be published | stays where it is, unacknowledged, and the copy is tried again; after some seconds it is stuck: nobody waits for it any more |
+//! The crate's front page says what becomes of each delivery.
+//!
 
 use std::time::Duration;
 
@@ -59,16 +52,16 @@ use supervisor::Supervisor;
 
 use crate::{Endpoint, Error, State};
 
-/// Consumes one queue, for as long as it runs, whatever happens to broker and network.
+/// Consumes one queue for as long as it runs, whatever happens to the broker and the network.
 pub struct Consumer<H: Handler> {
     supervisor: Supervisor<H>,
 }
 
 impl<H: Handler> Consumer<H> {
-    /// Prepares a consumer; nothing is connected before [`run`](Self::run).
+    /// Prepares a consumer. It connects only when [`run`](Self::run) is called.
     ///
     /// # Errors
-    /// [`Error::Metrics`]: the registry has a consumer already.
+    /// [`Error::Metrics`]: the registry already has a consumer.
     pub fn new(
         endpoint: Endpoint,
         subscription: Subscription,
@@ -79,19 +72,20 @@ impl<H: Handler> Consumer<H> {
         Ok(Self { supervisor: Supervisor::new(endpoint, subscription, options, handler, registry)? })
     }
 
-    /// How it is, now and from now on. [`State::Consuming`] means an active subscription, and no pause.
+    /// Follows the consumer's state. [`State::Consuming`] means that it has an active subscription and does not
+    /// pause.
     pub fn state(&self) -> watch::Receiver<State> {
         self.supervisor.state()
     }
 
-    /// Consumes until `stop` resolves; then takes nothing new, lets what runs end, gives back the rest, and closes, all of it within
-    /// `within`. What is still unfinished then the broker gives out again.
+    /// Consumes until `stop` resolves. Then it takes nothing new, lets the running handlers end, requeues the rest,
+    /// and disconnects, all of it within `within`. After that time the broker delivers again what is unfinished.
     ///
     /// # Errors
-    /// [`Error::Undrained`]: `within` was over first.
+    /// [`Error::Undrained`]: deliveries were still unfinished when `within` was over.
     ///
     /// # If dropped
-    /// The connections close; what was in hand the broker gives out again.
+    /// The connections close. The broker delivers again what the consumer held.
     pub async fn run(self, stop: impl Future<Output = ()>, within: Duration) -> Result<(), Error> {
         let _end = End(&self.supervisor);
         let (stopping, stopped) = watch::channel(false);
@@ -116,7 +110,7 @@ impl<H: Handler> Drop for End<'_, H> {
     }
 }
 
-/// Resolves when a stop is asked for. Nobody left to ask is a stop as well.
+/// Resolves when a stop is requested. If nobody is left to request it, that is a stop as well.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

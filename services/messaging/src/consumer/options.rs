@@ -1,4 +1,4 @@
-//! What of a consumer can be set.
+//! The settings of a consumer.
 
 use std::time::Duration;
 
@@ -12,13 +12,15 @@ pub struct ConsumerOptions {
     pub concurrency: usize,
     /// The most deliveries held at once, begun or not.
     pub prefetch: u16,
-    /// The longest an attempt may take.
+    /// The longest that an attempt may take.
     pub handle_timeout: Duration,
-    /// What a failed event waits before its second attempt, its third, and so on; then it is a dead letter.
+    /// The waits of a failed event before its second attempt, its third, and so on. When they are used up, the event
+    /// is a dead letter.
     pub retry_delays: Vec<Duration>,
     /// How many handled events are remembered.
     pub dedupe_capacity: usize,
-    /// Returned this often without an answer, from the second time on after it was handled alone, a delivery is a dead letter.
+    /// A delivery whose handling has ended the process this many times is dead-lettered. From its second redelivery
+    /// on, the delivery is handled alone.
     pub max_deliveries: u32,
 }
 
@@ -50,7 +52,7 @@ const HANDLE_TIMEOUT: Setting = Setting {
     default: Some("15s"),
     otherwise: None,
     secret: false,
-    meaning: "the longest an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
+    meaning: "the longest that an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
     accepts: |text| duration(text).is_some(),
     fault: no_more,
 };
@@ -61,7 +63,7 @@ const RETRY_DELAYS: Setting = Setting {
     default: Some("1s,10s,1m,10m"),
     otherwise: None,
     secret: false,
-    meaning: "what a failed event waits before each further attempt; each delay has a queue",
+    meaning: "how long a failed event waits before each further attempt; each delay has a queue of its own",
     accepts: |text| retry_delays(text).is_some(),
     fault: no_more,
 };
@@ -83,17 +85,17 @@ const MAX_DELIVERIES: Setting = Setting {
     default: Some("5"),
     otherwise: None,
     secret: false,
-    meaning: "how often a message may end the process before it is set aside",
+    meaning: "how often a message may end the process before it is a dead letter",
     accepts: |text| max_deliveries(text).is_some(),
     fault: no_more,
 };
 
 impl ConsumerOptions {
-    /// All that can be set.
+    /// All settings of a consumer.
     pub const SETTINGS: &'static [Setting] =
         &[CONCURRENCY, PREFETCH, HANDLE_TIMEOUT, RETRY_DELAYS, DEDUPE_CAPACITY, MAX_DELIVERIES];
 
-    /// Reads the options from the settings' texts, each valid or none.
+    /// Reads the options. Each setting's text is valid, or missing.
     pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Self {
         let text = &mut text;
         let default = "a default is valid";
@@ -135,7 +137,7 @@ fn dedupe_capacity(text: &str) -> Option<usize> {
     whole(text).filter(|n| *n <= 10_000_000)
 }
 
-// Alone from the second return on, a culprit is found at the third at the earliest.
+// A delivery is handled alone from its second redelivery on, so a killer is found at the third at the earliest.
 fn max_deliveries(text: &str) -> Option<u32> {
     whole(text).filter(|n| (3..=10).contains(n))
 }

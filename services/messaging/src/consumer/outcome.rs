@@ -1,4 +1,4 @@
-//! What came of a delivery.
+//! The outcome of a delivery.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use super::Failure;
 use super::failure::FailureClass;
 use crate::letter::DeadReason;
 
-/// What came of a delivery, before anything is done about it.
+/// The outcome of a delivery, before the consumer settles it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The handler did its work.
+    /// The handler handled it.
     Handled,
     /// It was handled before.
     Duplicate,
     /// The attempt failed and another may work.
     Later(String),
-    /// Nothing is known against it; this was no attempt.
+    /// It is not known yet whether the event is at fault. No attempt is counted.
     Postponed(String),
     /// No attempt will work.
     Dead(DeadReason, String),
-    /// What the handler depends on is down; this was no attempt.
+    /// The handler's dependency is down. No attempt is counted.
     Outage(String),
     /// It was not begun.
     Unbegun,
-    /// It was not begun, and is the broker's again: its session has ended.
+    /// It was not begun, and its session has ended: the broker delivers it again.
     Abandoned,
 }
 
-/// The delay before the next attempt, after this many have failed; none if they are used up.
+/// The delay before the next attempt, when this many have failed; none if the delays are used up.
 pub(crate) fn next_delay(failed: u32, delays: &[Duration]) -> Option<Duration> {
     let done = usize::try_from(failed).unwrap_or(usize::MAX);
     delays.get(done.checked_sub(1)?).copied()

@@ -1,4 +1,4 @@
-//! Waiting for what a handler depends on, without touching a message.
+//! Waits until the handler's dependency works again, without touching a message.
 
 use std::time::Duration;
 
@@ -16,30 +16,31 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest wait between two probes.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A pause, from the first outage until an event is handled.
+/// A pause. It begins with the first outage and ends when an event is handled.
 #[derive(Debug)]
 pub(super) struct Pause {
-    /// What was said last: by the handler, or by its probe.
+    /// The last reason, from the handler or its probe.
     reason: String,
-    /// The last that was logged, so that each is told once.
+    /// The last reason that was logged, so that each is logged once.
     told: Option<String>,
     patience: Patience,
-    /// How far the way back to consuming is.
+    /// How far the consumer is on its way back to consuming.
     stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// What the handler depends on does not answer its probe.
+    /// The dependency does not answer the probe.
     Down,
-    /// It does, and an event shows whether it works.
+    /// The dependency answers the probe, and an event has to show whether it works.
     Trial,
-    /// There was no event to show it.
+    /// The dependency answers the probe, and no event has arrived to show whether it works.
     Idle,
 }
 
 impl Pause {
-    /// What readiness says. While nothing waits nobody is kept waiting, so that is as good as consuming.
+    /// Whether readiness reports the pause. While no event waits, nobody is kept waiting, so the consumer counts as
+    /// consuming.
     pub(super) fn state(&self) -> State {
         let reason = &self.reason;
         match self.stage {
@@ -52,8 +53,8 @@ impl Pause {
     }
 }
 
-/// How long to wait before asking again. A probe that succeeds does not shorten it, only an event that was handled: a dependency that
-/// answers probes and refuses work is not asked in a tight loop.
+/// How long to wait before the next probe. Only a handled event shortens it again, not a successful probe, because a
+/// dependency may answer probes and refuse work.
 #[derive(Debug)]
 struct Patience(Duration);
 
@@ -65,13 +66,13 @@ impl Patience {
     fn next_wait(&mut self) -> Duration {
         let wait = self.0;
         self.0 = (wait * 2).min(LONGEST);
-        // Half of it is random, or every pod would probe a restarted server in the same millisecond.
+        // Half of the wait is random, or every pod would probe a restarted server in the same millisecond.
         wait.mul_f64(rand::random_range(0.5..=1.0))
     }
 }
 
 impl<H: Handler> Work<H> {
-    /// An event met an outage: a pause begins, or goes on.
+    /// Notes that an event met an outage: a pause begins, or goes on.
     pub(super) fn outage(&self, reason: String) {
         let fresh = || Pause { reason: String::new(), told: None, patience: Patience::new(), stage: Stage::Down };
         let told = {
@@ -90,12 +91,12 @@ impl<H: Handler> Work<H> {
         self.pause().is_some()
     }
 
-    /// Whether readiness still says so.
+    /// Whether readiness still reports the pause.
     pub(super) fn shows_pause(&self) -> bool {
         self.sound_state() != State::Consuming
     }
 
-    /// There is nothing to try: readiness says so no more.
+    /// Notes that no event came to try; readiness reports the pause no longer.
     pub(super) fn nothing_to_try(&self) {
         if let Some(pause) = &mut *self.pause() {
             pause.stage = Stage::Idle;
@@ -104,13 +105,13 @@ impl<H: Handler> Work<H> {
         self.subscribed();
     }
 
-    /// An event was handled: the pause is over.
+    /// Notes that an event was handled: the pause is over.
     pub(super) fn resume(&self) {
         *self.pause() = None;
         info!(queue = self.queue(), "consumer resumes");
     }
 
-    /// While what the handler depends on is down: probes until it is back, or until it is told to stop.
+    /// Probes until the dependency works again, or until a stop is requested.
     pub(super) async fn wait_out(&self, stop: &mut watch::Receiver<bool>) {
         while let Some(wait) = self.next_wait() {
             let probed = async {
@@ -131,7 +132,7 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// How long to wait before the next probe, if there is one; readiness has the reason from here on.
+    /// How long to wait before the next probe, if another is due. Readiness shows the reason from now on.
     fn next_wait(&self) -> Option<Duration> {
         let (state, wait) = {
             let mut pause = self.pause();

@@ -7,20 +7,22 @@ use lapin::types::{AMQPValue, FieldTable};
 use super::{ConsumerOptions, Subscription};
 use crate::topology::Topology;
 
-/// Where letters go that no attempt will help.
+/// The name of the dead queue, for events that no attempt will handle.
 pub(crate) fn dead(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
-/// Where events wait for their next attempt: each delay has a queue, named as the delay is written.
+/// The name of a delay queue, where events wait for their next attempt. Each delay has a queue; the name contains the
+/// delay as it is written in the setting.
 pub(crate) fn delay(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", humantime::format_duration(delay).to_string().replace(' ', ""))
 }
 
-/// Everything a consumer declares: its exchange, its queue without arguments so that the guide's programs can declare it too, and the queues around it.
+/// Everything that a consumer declares: its exchange, its queue, and the queues around it. Its queue has no
+/// arguments, so that programs written after RabbitMQ's guides can declare it too.
 pub(crate) fn topology(subscription: &Subscription, options: &ConsumerOptions) -> Topology {
     let queue = subscription.queue_name();
-    // Without its queue there is nothing to consume; without the others there is.
+    // Without its own queue a consumer has nothing to consume; without the other queues it has.
     let mut topology = Topology::default().queue(queue, FieldTable::default());
     if !subscription.exchange().is_empty() {
         topology = topology.exchange(subscription.exchange());
@@ -42,15 +44,15 @@ fn delay_arguments(queue: &str, delay: Duration) -> FieldTable {
         ("x-message-ttl", AMQPValue::LongLongInt(millis)),
         ("x-dead-letter-exchange", text("")),
         ("x-dead-letter-routing-key", text(queue)),
-        // Or a broker that dies between this queue and that one would lose the event.
+        // Otherwise a broker that dies between the two queues would lose the event.
         ("x-dead-letter-strategy", text("at-least-once")),
-        // Without it the strategy silently falls back to at-most-once.
+        // Without this overflow the strategy silently falls back to at-most-once.
         ("x-overflow", text("reject-publish")),
     ])
 }
 
 fn dead_arguments() -> FieldTable {
-    // Looked at and put back any number of times, a dead letter stays.
+    // A dead letter stays, however often somebody looks at it and puts it back.
     arguments([
         ("x-queue-type", AMQPValue::LongString("quorum".into())),
         ("x-delivery-limit", AMQPValue::LongLongInt(-1)),

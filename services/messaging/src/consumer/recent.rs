@@ -1,14 +1,14 @@
-//! A memory of bounded size: what came first is forgotten first.
+//! A memory of bounded size, which forgets the oldest entry first.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap, RandomState};
 use std::hash::{BuildHasher, Hash};
 
-/// Stands for an event in memory. Two hashes with secret keys: nobody can choose two events that share one.
+/// Represents an event in memory by two hashes with secret keys, so that nobody can make two events that share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(u64, u64);
 
-/// Takes fingerprints that are comparable with each other, and with no other process's.
+/// Makes fingerprints. Those of one process are comparable with each other, and with no other process's.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Fingerprints(RandomState, RandomState);
 
@@ -18,7 +18,7 @@ impl Fingerprints {
     }
 }
 
-/// What is known of the most recent events.
+/// The most recent events, each with a value.
 #[derive(Debug)]
 pub(crate) struct Recent<V> {
     known: HashMap<Fingerprint, V>,
@@ -35,7 +35,8 @@ impl<V> Recent<V> {
         self.known.get(&event)
     }
 
-    /// Changes what is known of an event, beginning with the default; an event new to a full memory replaces the oldest.
+    /// Changes the value of an event, beginning with the default. A new event replaces the oldest when the memory is
+    /// full.
     pub(crate) fn update(&mut self, event: Fingerprint, change: impl FnOnce(&mut V))
     where
         V: Default,

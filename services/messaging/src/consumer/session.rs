@@ -1,4 +1,4 @@
-//! One channel's subscriptions, from the first delivery to the last answer.
+//! Runs the subscriptions of one channel, from the first delivery to the last answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,27 +18,27 @@ use super::{Handler, Outcome, stopped};
 use crate::Error;
 use crate::letter::{DeadReason, Letter};
 
-/// The most reports or deliveries taken in before the others get their turn.
+/// The most reports or deliveries that are taken in before the other kind gets its turn.
 const BURST: usize = 64;
 
-/// After a pause, a subscription that brings nothing to try for so long is as good as any: the queue is empty.
+/// After a pause, a subscription that brings no event for this long counts as consuming, because the queue is empty.
 const NOTHING_TO_TRY: Duration = Duration::from_secs(5);
 
-/// How a session ended, if nothing broke. Either way nothing is unacknowledged but what is stuck.
+/// How a session ended, if nothing broke. The consumer then holds nothing, except deliveries whose copies are stuck.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It was told to stop.
+    /// A stop was requested.
     Stopped,
-    /// What the handler depends on is down.
+    /// The handler's dependency is down.
     Outage,
 }
 
-/// Drives what is in hand: the decisions are [`Hand`]'s and [`Acks`]', the outcomes are [`Work`]'s.
+/// Carries out what [`Hand`] and [`Acks`] decide, with the outcomes that [`Work`] brings.
 pub(super) struct Session<'a, H: Handler> {
     work: Arc<Work<H>>,
     feed: Feed<'a>,
     subscribed: Option<Instant>,
-    /// Something was settled, and the broker told so.
+    /// Something was settled, and the broker has the answer.
     settled: bool,
     hand: Hand<Box<Letter>>,
     /// What each outstanding delivery is, and when it was accepted.
@@ -65,7 +65,7 @@ enum Event {
 
 impl<'a, H: Handler> Session<'a, H> {
     pub(super) fn new(work: Arc<Work<H>>, feed: Feed<'a>, counts_returns: bool) -> Self {
-        // What fails in a trial goes behind the others, or nothing else would be tried.
+        // An event that fails during a trial goes behind the others. Otherwise the consumer would try no other.
         let trial = work.is_paused();
         let (desk, reports) = Desk::open(counts_returns || trial);
         Self {
@@ -84,7 +84,7 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    /// Consumes until it is told to stop, or what the handler depends on is down.
+    /// Consumes until a stop is requested, or until the handler's dependency is down.
     ///
     /// # Errors
     /// The channel or the connection is lost, or the broker cancelled the subscription.
@@ -100,7 +100,7 @@ impl<'a, H: Handler> Session<'a, H> {
                 }
                 self.perform(step).await?;
             }
-            // A place that is not needed now may be what a copy waits for that has to be settled first.
+            // Releases a place that is not needed now: a duplicate may wait for it, and must be settled first.
             self.place = None;
             self.begin_answering();
             self.work.in_flight.set(self.hand.len().try_into().unwrap_or(i64::MAX));
@@ -126,12 +126,13 @@ impl<'a, H: Handler> Session<'a, H> {
         self.settled
     }
 
-    /// How long it is since its first subscription.
+    /// The time since its first subscription.
     pub(super) fn lasted(&self) -> Duration {
         self.subscribed.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Closes the channel of a session that has ended well. Whatever is stuck is the broker's again, and pardoned.
+    /// Closes the channel of a session that has ended well. The broker delivers a stuck delivery again, and that
+    /// redelivery is not held against it.
     pub(super) async fn close(mut self) {
         self.work.in_flight.set(0);
         self.reports.close();
@@ -141,7 +142,8 @@ impl<'a, H: Handler> Session<'a, H> {
         self.feed.close().await;
     }
 
-    /// Gives up a broken session: what was in hand is the broker's again, and pardoned.
+    /// Gives up a broken session. The broker delivers again what the session held, and these redeliveries are not
+    /// held against their deliveries.
     pub(super) fn forsake(self) {
         self.desk.leave();
         self.work.metrics.active.set(0);
@@ -149,7 +151,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.pardon();
     }
 
-    /// The broker counts what this session had in hand as returned, and this process lives.
+    /// The broker counts a return of everything this session held, although this process did not die.
     fn pardon(&self) {
         self.work.pardons.grant(self.acks.unsure().map(|(fingerprint, _)| *fingerprint));
     }
@@ -193,7 +195,8 @@ impl<'a, H: Handler> Session<'a, H> {
             Step::Cancel => self.cancel().await?,
             Step::Begin(letter) => self.begin(letter),
             Step::BeginAlone(letter) => {
-                // What waits to be acknowledged is still in hand for the broker: a suspect's crash would count it.
+                // Sends every acknowledgement before a suspect is begun: if the suspect kills the process, the broker
+                // counts a return of everything without an acknowledgement.
                 self.answer_all().await?;
                 self.begin(letter);
             }
@@ -216,7 +219,7 @@ impl<'a, H: Handler> Session<'a, H> {
     async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
         let prefetch = match width {
             Width::Narrow => 1,
-            // What is stuck is held as well, and this subscription does not count it.
+            // The broker counts the stuck deliveries too, and this subscription's prefetch does not include them.
             Width::Wide => self.work.options.prefetch.saturating_sub(self.hand.stuck_ones()).max(1),
         };
         self.feed.subscribe(prefetch).await?;
@@ -271,7 +274,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn take_report(&mut self, report: Report, now: Instant) {
         match report {
-            // Nothing new comes then, so that nothing waits for what waits.
+            // No new delivery comes then, so nothing needs the room that these acknowledgements would free.
             Report::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
             Report::Handled(tag) => {
                 self.acks.finished(tag, now);
@@ -295,7 +298,7 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    /// One was handled: if this session was on trial, the pause is over.
+    /// Notes that an event was handled. If the session was on trial after a pause, the pause is over.
     fn end_trial(&mut self) {
         if self.hand.handled() {
             self.desk.set_returns_by_copy(self.counts_returns);

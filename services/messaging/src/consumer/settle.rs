@@ -1,4 +1,4 @@
-//! Turns an outcome into what the broker is told: acknowledged, copied and acknowledged, or given back.
+//! Settles a delivery: acknowledges it, copies and then acknowledges it, or requeues it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::letter::{Copy, DeadReason, Letter};
 use crate::metrics::Consumed;
 
 impl<H: Handler> Work<H> {
-    /// Settles a delivery: consumes it, and leaves exactly one report, unless its session ends first.
+    /// Settles a delivery and consumes it. It leaves exactly one report, unless its session ends first.
     pub(super) async fn settle(&self, letter: Box<Letter>, outcome: Outcome, desk: &Desk) {
         let (settled, report) = match outcome {
             Outcome::Handled => (Consumed::Handled, Report::Handled(letter.tag())),
@@ -52,10 +52,10 @@ impl<H: Handler> Work<H> {
     }
 
     async fn postpone(&self, letter: Box<Letter>, reason: &str, desk: &Desk) {
-        // Always as a copy: what goes back without one is the first to come again.
+        // Always as a copy, because the broker delivers first what was requeued without one.
         let copy = letter.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
         if self.copied(&copy, desk).await {
-            // The handler tells, if there is something to tell: what waits for another comes again and again.
+            // Only debug: the handler logs what matters, and an event that waits for another comes again and again.
             debug!(event_id = letter.message_id(), queue = self.queue(), reason, "event postponed");
             self.metrics.consumed(letter.event_type(), Consumed::Postponed);
             desk.report(Report::Done(letter.tag()));
@@ -76,7 +76,7 @@ impl<H: Handler> Work<H> {
             let event_id = letter.message_id();
             error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
             self.metrics.consumed(letter.event_type(), buried(reason));
-            // Ack last: a crash here leaves a second dead letter; the other order would lose the event.
+            // Acknowledges last. A crash here leaves a second dead letter; the other order would lose the event.
             desk.report(Report::Done(letter.tag()));
         }
     }
@@ -92,19 +92,19 @@ impl<H: Handler> Work<H> {
         } else {
             Report::Back(letter.tag())
         };
-        debug!(event_id = letter.message_id(), queue = self.queue(), "event given back");
+        debug!(event_id = letter.message_id(), queue = self.queue(), "event requeued");
         self.metrics.consumed(letter.event_type(), Consumed::GivenBack);
         desk.report(back);
     }
 
-    /// The delay queue that gives an event out again first.
+    /// The delay queue with the shortest delay.
     fn shortest_delay(&self) -> String {
         let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
         queues::delay(self.queue(), shortest)
     }
 }
 
-/// The span of the attempt, which the next one is linked to.
+/// The span of the attempt. The next attempt is linked to it.
 fn span() -> SpanContext {
     Span::current().context().span().span_context().clone()
 }

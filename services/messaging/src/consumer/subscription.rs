@@ -1,4 +1,4 @@
-//! What a consumer hears: its queue, and the routing keys that fill it.
+//! What a consumer subscribes to: its queue, and the routing keys that are bound to it.
 
 /// A queue and its bindings, as one constant beside the handler.
 ///

@@ -1,4 +1,4 @@
-//! Connects, declares, subscribes; and again, whatever ended it.
+//! Connects, declares and subscribes, and begins again whatever ended it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::{Endpoint, Error, State};
 
-/// From here on a `basic.nack` raises no delivery count.
+/// From this version on, `basic.nack` does not raise the delivery count.
 const UNCOUNTED_NACK: Version = Version { major: 4, minor: 3 };
 
-/// The wait after a panic of the supervisor's own.
+/// The wait after a panic in the supervisor itself.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<H: Handler> {
@@ -57,7 +57,7 @@ impl<H: Handler> Supervisor<H> {
         self.work.queue()
     }
 
-    /// How many deliveries are unfinished.
+    /// The number of unfinished deliveries.
     pub(super) fn in_hand(&self) -> usize {
         usize::try_from(self.work.in_flight.get()).unwrap_or_default()
     }
@@ -72,7 +72,7 @@ impl<H: Handler> Supervisor<H> {
         self.work.standing.set(State::Stopped);
     }
 
-    /// Returns when it was told to stop and nothing is unacknowledged.
+    /// Consumes until a stop is requested and nothing is unacknowledged.
     pub(super) async fn supervise(&self, mut stop: watch::Receiver<bool>) {
         self.work.copies.lanes();
         let (mut link, mut backoff) = (None, Backoff::default());
@@ -81,7 +81,7 @@ impl<H: Handler> Supervisor<H> {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
                 Err(_) => {
-                    // The panic itself is in the log, by its hook. Nothing of the session is left.
+                    // The panic hook has logged the panic. Nothing of the session is left.
                     link = None;
                     self.work.panicked();
                     sleep(AFTER_PANIC).await;
@@ -94,7 +94,8 @@ impl<H: Handler> Supervisor<H> {
         }
     }
 
-    /// Waits out a pause if there is one, and then makes one session; breaks off when it was told to stop.
+    /// Waits until a pause is over, if there is one, and then runs one session. It breaks off when a stop is
+    /// requested.
     async fn round(
         &self,
         link: &mut Option<Link>,
@@ -109,7 +110,7 @@ impl<H: Handler> Supervisor<H> {
             Ok(Ended::Stopped) => return ControlFlow::Break(()),
             Ok(Ended::Outage) => {}
             Err(error) => {
-                // A refusal says nothing against the connection.
+                // A refused subscription does not mean that the connection is broken.
                 if !matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. }) {
                     *link = None;
                 }
@@ -124,7 +125,7 @@ impl<H: Handler> Supervisor<H> {
         ControlFlow::Continue(())
     }
 
-    /// One session, on the connection there is or on a new one.
+    /// Runs one session, on the existing connection or on a new one.
     async fn consume(
         &self,
         kept: &mut Option<Link>,
@@ -182,8 +183,8 @@ impl<H: Handler> Supervisor<H> {
         Ok(link)
     }
 
-    /// Asserts the topology again and again: nobody is told of a deleted exchange or binding. A conflict with what exists shows, and ends nothing:
-    /// what the queue holds can still be consumed.
+    /// Asserts the topology again and again, because the broker tells nobody of a deleted exchange or binding. A
+    /// conflict shows in the state and ends nothing: the consumer can still consume what the queue holds.
     async fn keep_topology<T>(&self, link: &Link, mut keeper: Keeper) -> T {
         loop {
             sleep(ASSERT_EVERY).await;
@@ -194,7 +195,7 @@ impl<H: Handler> Supervisor<H> {
             match keeper.assert_again(link).await {
                 Ok(Some(error)) => self.work.amiss(&error),
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
-                // Whatever else went wrong, the session meets it too.
+                // The session meets any other failure itself.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
                 Ok(None) if self.work.mended() => {
                     let state = self.work.sound_state();

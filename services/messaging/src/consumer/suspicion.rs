@@ -1,4 +1,5 @@
-//! Which deliveries may have killed a process: a count makes a suspect, not a culprit.
+//! Decides which deliveries may have killed a process. A count of returns makes a delivery a suspect, and no more:
+//! every lost connection raises the counts of all that was prefetched.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,43 +11,48 @@ use crate::letter::Returned;
 #[cfg(test)]
 mod tests;
 
-/// Returned this often without an answer, a delivery is handled alone.
+/// A delivery that was returned this often without an answer is handled alone.
 const SUSPECT_AT: u32 = 2;
-/// How many deliveries the pardons remember, at about 60 bytes each. One that is forgotten is handled alone, no more.
+/// The number of deliveries whose returns are remembered as explained, at about 60 bytes each. One that is forgotten
+/// is handled alone, and suffers nothing else.
 const PARDONS: usize = 8192;
 
-/// How a delivery has to be treated.
+/// How the consumer treats a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Suspicion {
     /// Like any other.
     None,
-    /// It has come back more often than it carries with it: before it is begun, it is given back as a copy that does.
+    /// It has come back more often than its headers say. Before it is begun, it is requeued as a copy with the new
+    /// count.
     Unrecorded,
-    /// It was in hand when connections or processes ended, and carries how often: it is handled alone, so that if it kills this process it
-    /// alone is accused.
+    /// It was held when connections or processes ended, and its headers say how often. It is handled alone: if it
+    /// kills this process, no other delivery is blamed.
     Suspect,
-    /// It was handled alone and did not come out, again and again: it is set aside.
+    /// It was handled alone, and did not come out of it, again and again. It is dead-lettered.
     Culprit,
 }
 
-/// What speaks against a delivery, and what for it.
+/// The evidence for and against a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
-    /// How often this copy came back, as the broker counts.
+    /// How often this copy came back, by the broker's count.
     pub(crate) returned: Returned,
-    /// How many returns were held against the copies before it.
+    /// The returns that were held against the copies before it.
     pub(crate) carried: u32,
-    /// This process had it in hand when a connection ended, and lives: however often it comes back, it is no suspect here.
+    /// This process held it when a connection ended, and lives. So it is no suspect here, however often it comes
+    /// back.
     pub(crate) pardoned: bool,
-    /// This process has outlived a connection or ended a subscription since the copy was made, so it may have come back for that alone.
+    /// Since the copy was made, this process has survived the loss of a connection, or ended a subscription. This
+    /// alone may be why it came back.
     pub(crate) excused: bool,
 }
 
 impl Evidence {
-    /// How many returns are held against it. The broker counts whatever was prefetched, and counts its own death twice, so the count alone
-    /// makes no more than a suspect. A suspect's copy begins at zero and is handled alone: that it came back, however often, is one more.
+    /// The returns that are held against it. The broker counts everything that was prefetched, and counts its own
+    /// death twice, so a count alone makes only a suspect. The copy of a suspect begins at zero and is handled alone.
+    /// If it comes back, however often, one more return is held against it.
     pub(crate) fn held(self) -> u32 {
-        // A queue that counts nothing: its copy has to carry that it is a suspect, or it would be none.
+        // The queue counts nothing, so the copy itself has to say that it is a suspect.
         if self.returned == Returned::Sometime && !self.pardoned {
             return self.carried.max(SUSPECT_AT);
         }
@@ -72,8 +78,9 @@ impl Evidence {
     }
 }
 
-/// What lost connections and ended subscriptions explain: what this process had in hand when one ended and it did not, and since when it consumes
-/// again. A killer that is pardoned takes the pardon with it.
+/// Remembers which returns lost connections and ended subscriptions explain: the deliveries that this process held
+/// when a connection ended, and the time since it consumes again. If a killer is pardoned and kills the process, the
+/// pardon dies with the process.
 #[derive(Debug)]
 pub(crate) struct Pardons(Mutex<Memory>);
 
@@ -92,7 +99,8 @@ impl Pardons {
         Self(Mutex::new(Memory { held: Recent::new(PARDONS), lost: false, back: None, subscribed: None }))
     }
 
-    /// Notes that a channel is gone and this process is not: each of these, held on it, comes back through no fault of its own.
+    /// Notes that a channel has ended and this process has not. Each of these deliveries, held on that channel, comes
+    /// back through no fault of its own.
     pub(crate) fn grant(&self, held: impl Iterator<Item = Fingerprint>) {
         let mut memory = self.memory();
         memory.lost = true;
@@ -109,14 +117,15 @@ impl Pardons {
         }
     }
 
-    /// Whether it is pardoned.
+    /// Whether the return of this delivery is explained.
     pub(crate) fn has(&self, delivery: Fingerprint) -> bool {
         self.memory().held.get(delivery).is_some()
     }
 
-    /// Whether something that this process has outlived may have returned a copy since it was made: a connection that was lost, or a subscription of
-    /// ours that ended after we had made it. Of what a quorum queue had sent to a channel whose subscription is cancelled meanwhile, RabbitMQ 4.0
-    /// counts the return. A process that is new has outlived nothing: it may be there because the copy killed the one before it.
+    /// Whether a copy may have come back for another reason than a killed process: since the copy was made, this
+    /// process has survived the loss of a connection, or has ended a subscription. (RabbitMQ 4.0 counts a return of
+    /// what a quorum queue had already sent to a channel when its subscription was cancelled.) A new process has
+    /// survived nothing: it may run because the copy killed the process before it.
     pub(crate) fn excuse(&self, made: Option<Timestamp>) -> bool {
         let memory = self.memory();
         let lost = made.zip(memory.back).is_some_and(|(made, back)| made < back);

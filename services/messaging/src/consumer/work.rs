@@ -1,4 +1,5 @@
-//! What outlives connections: the handler, what was handled, who is pardoned, and how many may run at once.
+//! Holds what outlives connections: the handler, the events that were handled, the returns that are explained, and
+//! the limit of running handlers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,10 +23,10 @@ use crate::panics::caught;
 use crate::standing::Standing;
 use crate::{Error, State};
 
-/// How long a delivery stays in hand whose settling has panicked.
+/// How long a delivery is held whose settling has panicked.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
-/// Everything an attempt needs, shared by all of them. A handler that still runs when its connection is lost keeps it, so that its success is
+/// Everything that attempts share. A handler that still runs when its connection is lost keeps it. So its success is
 /// remembered when the event comes again.
 pub(super) struct Work<H> {
     pub(super) handler: H,
@@ -40,11 +41,11 @@ pub(super) struct Work<H> {
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
     pause: Mutex<Option<Pause>>,
-    /// The topology is not as it should be, so a subscription alone makes nothing well.
+    /// Something is wrong with the topology, so a subscription alone does not make the consumer ready.
     amiss: AtomicBool,
-    /// No queue took a copy since this was last asked.
+    /// The broker returned a copy since this was last asked.
     doubt: AtomicBool,
-    /// The queue was found to be classic.
+    /// The queue turned out to be a classic queue.
     uncounted: AtomicBool,
 }
 
@@ -81,7 +82,7 @@ impl<H: Handler> Work<H> {
         self.subscription.queue_name()
     }
 
-    /// There is a subscription.
+    /// Notes that there is a subscription.
     pub(super) fn subscribed(&self) {
         let state = self.sound_state();
         self.metrics.active.set((state == State::Consuming).into());
@@ -90,40 +91,40 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// The supervisor panicked, and its session is gone.
+    /// Notes that the supervisor panicked, and that its session has ended.
     pub(super) fn panicked(&self) {
         self.metrics.active.set(0);
         self.in_flight.set(0);
         self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
     }
 
-    /// What a subscription is worth if nothing of the broker's is amiss.
+    /// The state that a subscription gives, if nothing is wrong with the topology.
     pub(super) fn sound_state(&self) -> State {
         self.pause().as_ref().map_or(State::Consuming, Pause::state)
     }
 
-    /// Why nothing is consumed though the broker lets us, if so.
+    /// Why nothing is consumed although the broker allows it, if so.
     pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
         self.pause.lock().expect("nothing panics while it holds the pause")
     }
 
-    /// The topology is refused, by a broker that lets us consume all the same.
+    /// Notes that the broker refuses the topology, and lets the consumer consume all the same.
     pub(super) fn amiss(&self, error: &Error) {
         self.amiss.store(true, Ordering::Relaxed);
         self.standing.amiss(error);
     }
 
-    /// The topology is as it should be; whether it was not.
+    /// Notes that the topology is as it should be. Says whether it was not before.
     pub(super) fn mended(&self) -> bool {
         self.amiss.swap(false, Ordering::Relaxed)
     }
 
-    /// A delay or dead queue seems to be gone.
+    /// Notes that a delay queue or the dead queue seems to be gone.
     pub(super) fn doubt(&self) {
         self.doubt.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one did since this was last asked.
+    /// Whether one seemed to be gone since this was last asked.
     pub(super) fn take_doubt(&self) -> bool {
         self.doubt.swap(false, Ordering::Relaxed)
     }
@@ -133,12 +134,12 @@ impl<H: Handler> Work<H> {
         self.places.clone().acquire_owned().await.expect("the places are never closed")
     }
 
-    /// A place for another handler, if there is one.
+    /// A permit for another handler, if one is free.
     pub(super) fn free_place(&self) -> Option<OwnedSemaphorePermit> {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// Attempts, then settles, both in one span.
+    /// Makes an attempt and settles the delivery, both in one span.
     pub(super) async fn begin(self: Arc<Self>, letter: Box<Letter>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
         let tag = letter.tag();
         let begun = async {
@@ -152,17 +153,18 @@ impl<H: Handler> Work<H> {
         self.guard(tag, begun, &desk).await;
     }
 
-    /// Settles what is not attempted.
+    /// Settles a delivery without an attempt.
     pub(super) async fn dismiss(self: Arc<Self>, letter: Box<Letter>, outcome: Outcome, desk: Arc<Desk>) {
         self.guard(letter.tag(), self.settle(letter, outcome, &desk), &desk).await;
     }
 
-    /// A panic where no handler runs is a fault of ours. What it left unsettled goes back, not at once, for it may panic again, and as often as the
-    /// broker's delivery limit says.
+    /// Requeues the delivery after a panic outside any handler, which is a bug in this crate. It waits first, because
+    /// the settling may panic again; the broker's delivery limit bounds how often.
     async fn guard(&self, tag: u64, settling: impl Future<Output = ()>, desk: &Desk) {
         if caught(settling).await.is_err() {
-            // The panic itself is in the log, by its hook; should the log be what panics, it is told once.
-            let _ = caught(async { error!(queue = self.queue(), "event could not be settled, it goes back") }).await;
+            // The panic hook has logged the panic. If logging itself panics, this is tried once.
+            let _ =
+                caught(async { error!(queue = self.queue(), "the event could not be settled and is requeued") }).await;
             tokio::select! {
                 () = desk.closed() => {}
                 () = sleep(AFTER_PANIC) => desk.report(Report::Panicked(tag)),
@@ -170,7 +172,7 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// What a delivery is, as far as can be told before it is decoded.
+    /// How to treat a delivery, as far as its headers say.
     pub(super) fn examine(&self, letter: &Letter) -> (Fingerprint, Suspicion) {
         let fingerprint = self.fingerprint(letter);
         let returned = letter.returned();
@@ -182,7 +184,7 @@ impl<H: Handler> Work<H> {
             let queue = self.queue();
             warn!(
                 queue,
-                "classic queue: it counts no deliveries, so a message that kills this process is never set aside"
+                "classic queue: it counts no deliveries, so a message that kills this process is never dead-lettered"
             );
         }
         if returned == Returned::Never && letter.carried_returns() == 0 {
@@ -203,7 +205,7 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// How many returns are held against it, and whether it is to be given back as a copy only to say so.
+    /// The returns that are held against it, and whether it is requeued as a copy only to say so.
     pub(super) fn held(&self, letter: &Letter) -> (u32, bool) {
         let evidence = self.evidence(letter, self.fingerprint(letter));
         (evidence.held(), evidence.judge(self.options.max_deliveries) == Suspicion::Unrecorded)

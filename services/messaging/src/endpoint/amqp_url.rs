@@ -1,4 +1,4 @@
-//! A broker's address, parsed as RabbitMQ's own clients do.
+//! The URL of a broker, parsed as RabbitMQ's own clients parse it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,23 +9,24 @@ use crate::Error;
 mod parameters;
 use parameters::Parameters;
 
-/// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`, and `?NAME=VALUE&…`. Neither `Debug` nor `Display` shows the password.
+/// The URL of a broker: `amqp://USER:PASSWORD@HOST:PORT/VHOST` or `amqps://…`, and `?NAME=VALUE&…`. Neither `Debug`
+/// nor `Display` shows the password.
 ///
 /// | parameter | what it sets | from | to | default |
 /// |---|---|---|---|---|
-/// | `heartbeat` | seconds between signs of life; a peer that gives none is given up after 2 to 2.5 times as long | 1 | 600 | 10 |
-/// | `connection_timeout` | milliseconds for reaching the broker, encryption included, and as many for its greeting and the login | 100 | 60000 | 5000 |
+/// | `heartbeat` | seconds between heartbeats; a silent peer is given up after 2 to 2.5 times as long | 1 | 600 | 10 |
+/// | `connection_timeout` | milliseconds to reach the broker and encrypt, and as many again for its greeting and the login | 100 | 60000 | 5000 |
 /// | `frame_max` | bytes of the largest frame; the broker may ask for less | 131072 | 1048576 | 131072 |
 ///
 /// The names and units are those of RabbitMQ's clients. With smaller frames a dead letter's headers would not fit in one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AmqpUrl {
-    /// Whether the connection is encrypted, and the broker's certificate verified.
+    /// Whether the connection is encrypted and the broker's certificate verified.
     pub tls: bool,
-    /// Who we are; `guest` if the URL names nobody.
+    /// The user; `guest` if the URL names nobody.
     pub user: String,
     password: String,
-    /// A name or an address; one of IPv6 without its brackets.
+    /// A name or an address. An IPv6 address has no brackets here.
     pub host: String,
     /// 5672, or 5671 with TLS, if the URL has none.
     pub port: u16,
@@ -34,7 +35,7 @@ pub struct AmqpUrl {
     parameters: Parameters,
 }
 
-/// What AMQP can carry in a vhost's name, in bytes.
+/// The longest name of a vhost that AMQP can carry, in bytes.
 const LONGEST_VHOST: usize = 255;
 
 const ONE_HOST: &str = "one host only: a Service or DNS name stands for several";
@@ -44,12 +45,12 @@ impl AmqpUrl {
         &self.password
     }
 
-    /// How often each side says that it is there, in seconds.
+    /// The heartbeat, in seconds.
     pub(crate) fn heartbeat_seconds(&self) -> u16 {
         self.parameters.heartbeat_seconds
     }
 
-    /// How long reaching the broker may take, and as long its greeting and the login.
+    /// How long it may take to reach the broker, and as long again to get its greeting and log in.
     pub(crate) fn connection_timeout(&self) -> Duration {
         self.parameters.connection_timeout
     }
@@ -108,7 +109,7 @@ impl FromStr for AmqpUrl {
             return Err(fault("a ? in its user or password must be written %3f"));
         }
         let (authority, vhost) = place.split_once('/').unwrap_or((place, ""));
-        // The last one, because of those who do not encode an @ in their password.
+        // Splits at the last `@`, because some people do not encode an `@` in their password.
         let (credentials, address) = match authority.rsplit_once('@') {
             Some((credentials, address)) => (Some(credentials), address),
             None => (None, authority),
@@ -171,7 +172,8 @@ fn vhost_name(encoded: &str) -> Result<String, Error> {
         return Err(fault("a / in the vhost's name must be written %2f"));
     }
     match percent_decoded(encoded).ok_or_else(|| fault("its vhost is not percent-encoded UTF-8"))? {
-        // The guide's trailing slash: other clients take it for the vhost named "", which nobody has.
+        // A trailing slash, as RabbitMQ's guides write it, means the vhost `/`. Other clients read it as the vhost
+        // named "", which does not exist.
         name if name.is_empty() => Ok("/".to_owned()),
         name if name.len() > LONGEST_VHOST => Err(fault("its vhost is longer than 255 bytes")),
         name => Ok(name),

@@ -1,4 +1,4 @@
-//! Which broker, as whom, and under what name.
+//! Says which broker to connect to, as which user, and under which name.
 
 use std::path::{Path, PathBuf};
 
@@ -28,27 +28,28 @@ const AMQP_CA_FILE: Setting = Setting {
     default: None,
     otherwise: Some("the system's roots"),
     secret: false,
-    meaning: "the authorities that may vouch for the broker's certificate, in place of the system's",
+    meaning: "certificate authorities to verify the broker with, in place of the system's",
     accepts: |text| tls::reads_authorities(Path::new(text)).is_ok(),
     fault: |text| tls::reads_authorities(Path::new(text)).err(),
 };
 
-/// A broker, and the name a service goes by there.
+/// A broker, and the name that the service has there.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The broker, and who we are to it.
+    /// The broker's URL, with the user.
     pub url: AmqpUrl,
-    /// A PEM file of authorities in place of the system's.
+    /// A PEM file of certificate authorities, in place of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The service's name, for the broker's list of connections and the property `app_id`.
+    /// The service's name, for the broker's list of connections and for the property `app_id`.
     pub name: String,
 }
 
 impl Endpoint {
-    /// What can be set.
+    /// The settings of an endpoint.
     pub const SETTINGS: &'static [Setting] = &[AMQP_URL, AMQP_CA_FILE];
 
-    /// The endpoint that these texts describe, each one accepted by its setting. It has no name yet: [`named`](Self::named).
+    /// Makes the endpoint that these texts describe. Its setting has accepted each text. The endpoint has no name
+    /// yet: see [`named`](Self::named).
     pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Self {
         Self {
             url: AMQP_URL.value(&mut text, |text| text.parse().ok()).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! A letter's copy for another queue, through the default exchange.
+//! Copies a delivery for another queue, through the default exchange.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,12 +11,13 @@ use crate::publisher::Outgoing;
 
 /// The longest error that a header holds, in bytes.
 const ERROR_BYTES: usize = 1024;
-/// With more than this the headers would not fit a frame together with ours; the largest are then left out.
+/// The most bytes of foreign headers in a copy. With more, the headers would not fit a frame together with Warren's
+/// own. The largest are then left out.
 const FOREIGN_BYTES: usize = 64 * 1024;
-/// As the address of an answer it is the broker's own, which it takes only from a client that waits for one.
+/// The broker's own reply address. The broker accepts it in a message only from a client that waits for a reply.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
 
-/// A message to publish to a queue before its original may be acknowledged.
+/// A message that has to be published before its original may be acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Copy {
     pub(crate) queue: String,
@@ -26,7 +27,7 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// The message to publish: through the default exchange, the queue's name is the routing key.
+    /// The message to publish. It goes through the default exchange, where the routing key is the name of the queue.
     pub(crate) fn outgoing(&self) -> Outgoing {
         let properties = self.properties.clone().with_headers(self.headers.clone());
         Outgoing {
@@ -41,7 +42,7 @@ impl Copy {
         self.properties.message_id().as_ref().map(ShortString::as_str)
     }
 
-    /// The message as it is, with all its headers but the broker's, and where it first came from.
+    /// The message as it came, without the broker's headers, and with its first exchange and routing key.
     pub(super) fn of(letter: &Letter, original: &BasicProperties, queue: String) -> Self {
         let headers = FieldTable::default();
         let body = letter.body().clone();
@@ -59,18 +60,18 @@ impl Copy {
         copy.text(h::EXCHANGE, letter.exchange()).text(h::ROUTING_KEY, letter.routing_key())
     }
 
-    /// Takes over what outlives every copy.
+    /// Takes over the headers of Warren's that every copy keeps.
     fn take_ours(&mut self, letter: &Letter, from: &FieldTable) {
         let kept = h::LASTING.iter().filter(|_| letter.may_be_copy()).chain(&h::TRACE);
         for name in kept {
-            // Ours as well: anybody can publish a header of that name.
+            // Also a header of Warren's own name, because anybody can publish one.
             if let Some(value) = from.inner().get(*name).filter(|value| h::weight(value) <= ERROR_BYTES) {
                 self.headers.insert((*name).into(), value.clone());
             }
         }
     }
 
-    /// Takes over what is neither ours nor the broker's, the smallest first, as far as there is room.
+    /// Takes over the foreign headers that are not the broker's, the smallest first, as far as they fit.
     fn take_foreign(mut self, from: &FieldTable) -> Self {
         let is_foreign = |name: &str| !h::is_brokers(name) && !h::is_ours(name) && !h::TRACE.contains(&name);
         let mut foreign: Vec<_> = from.into_iter().filter(|(name, _)| is_foreign(name.as_str())).collect();
@@ -91,7 +92,7 @@ impl Copy {
         self.text(h::LEFT_OUT, &names.join(", "))
     }
 
-    /// Writes our user's name, by which we know the copy again.
+    /// Writes the consumer's user name. By this name the consumer recognises the copy.
     pub(super) fn signed(mut self, reader: &Reader) -> Self {
         if let Some(user) = reader.user() {
             self.properties = self.properties.with_user_id(user.clone());
@@ -129,7 +130,8 @@ impl Copy {
     }
 }
 
-// Not `expiration`, or a copy would vanish; not `user_id`, which the broker refuses of anybody else. Both are headers of ours.
+// Without `expiration`, or the copy would vanish. Without `user_id`, which the broker refuses from any other user.
+// Two headers keep their values.
 fn lasting(original: &BasicProperties) -> BasicProperties {
     let mut copy = BasicProperties::default().with_delivery_mode(2);
     if let Some(content_type) = original.content_type() {

@@ -1,58 +1,58 @@
-//! The headers that tell a message's way through delay queues, dead letters and back.
+//! The headers that record a message's way through delay queues, dead queues and back.
 
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-/// The exchange it was first published to.
+/// The exchange to which the message was first published.
 pub(crate) const EXCHANGE: &str = "warren-exchange";
-/// The routing key it was first published with.
+/// The routing key with which the message was first published.
 pub(crate) const ROUTING_KEY: &str = "warren-routing-key";
-/// How many attempts failed.
+/// The number of failed attempts.
 pub(crate) const ATTEMPTS: &str = "warren-attempts";
-/// Why the last one failed, or why it is dead, for people.
+/// Why the last attempt failed, or why the message is dead, for people.
 pub(crate) const ERROR: &str = "warren-error";
-/// Why it is dead, out of a closed set; only on dead letters.
+/// Why the message is dead, from a closed set. Only dead letters have it.
 pub(crate) const REASON: &str = "warren-reason";
 /// When the first attempt failed, as RFC 3339.
 pub(crate) const FIRST_FAILURE: &str = "warren-first-failure";
-/// How often it was moved back from the dead letters.
+/// How often the message was moved back from the dead letters.
 pub(crate) const REDRIVEN: &str = "warren-redriven";
-/// How many returns were held against it before a copy began a new count.
+/// The returns that were held against the message before a copy began a new count.
 pub(crate) const RETURNS: &str = "warren-returns";
-/// When it was last given back as a copy, as RFC 3339.
+/// When the message was last requeued as a copy, as RFC 3339.
 pub(crate) const GIVEN_BACK: &str = "warren-given-back";
 /// The span of the attempt that failed last, as a `traceparent`.
 pub(crate) const FAILED_SPAN: &str = "warren-failed-span";
 /// The W3C trace context.
 pub(crate) use crate::trace::HEADERS as TRACE;
-/// When it would have expired, in milliseconds: as a property it would let a copy vanish.
+/// The message's `expiration` in milliseconds. As a property it would let a copy vanish.
 pub(crate) const EXPIRATION: &str = "warren-expiration";
-/// Who published it first: as a property the broker takes it from nobody else.
+/// The `user_id` of the first publisher. The broker accepts it as a property only from that user.
 pub(crate) const USER_ID: &str = "warren-user-id";
-/// The headers that a copy was too small for, by name.
+/// The names of the headers that did not fit into a copy.
 pub(crate) const LEFT_OUT: &str = "warren-left-out";
-/// What of ours outlives every copy.
+/// The headers of Warren's that every copy keeps.
 pub(crate) const LASTING: [&str; 6] = [FIRST_FAILURE, REDRIVEN, FAILED_SPAN, EXPIRATION, USER_ID, LEFT_OUT];
-/// Set by quorum queues on every delivery but the first.
+/// The broker's count of returns: a quorum queue sets it on every delivery but the first.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
-/// The same, from RabbitMQ 4.3 on, which counts every return here.
+/// The broker's count of returns from RabbitMQ 4.3 on, which counts every return here.
 pub(crate) const ACQUIRED_COUNT: &str = "x-acquired-count";
-/// Why the broker itself dead-lettered it last.
+/// Why the broker itself dead-lettered the message last.
 pub(crate) const LAST_DEATH: &str = "x-last-death-reason";
-/// Every time the broker dead-lettered it, the last first.
+/// The broker's record of each time it dead-lettered the message, the last first.
 pub(crate) const DEATHS: &str = "x-death";
 
-/// Whether a header is the broker's own or steers routing: `CC` on a copy would send it to more queues than the one meant.
+/// Whether a header is the broker's own, or steers routing. `CC` on a copy would send the copy to further queues.
 pub(crate) fn is_brokers(name: &str) -> bool {
     let broker = ["x-death", "x-first-death-", "x-last-death-", DELIVERY_COUNT, ACQUIRED_COUNT];
     broker.iter().any(|prefix| name.starts_with(prefix)) || name == "CC" || name == "BCC"
 }
 
-/// Whether a header is one of ours.
+/// Whether a header is one of Warren's.
 pub(crate) fn is_ours(name: &str) -> bool {
     name.starts_with("warren-")
 }
 
-/// Reads a text; anything else is none.
+/// Reads a text; `None` for any other value.
 pub(crate) fn text<'a>(headers: &'a FieldTable, name: &str) -> Option<&'a str> {
     match headers.inner().get(name)? {
         AMQPValue::LongString(text) => str::from_utf8(text.as_bytes()).ok(),
@@ -61,7 +61,7 @@ pub(crate) fn text<'a>(headers: &'a FieldTable, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Reads a count, whatever the width it was written in; anything else, and a negative number, is none.
+/// Reads a count of any width; `None` for a negative number or any other value.
 pub(crate) fn count(headers: &FieldTable, name: &str) -> Option<u32> {
     match *headers.inner().get(name)? {
         AMQPValue::ShortShortInt(n) => u32::try_from(n).ok(),
@@ -87,7 +87,7 @@ pub(crate) fn set_count(headers: &mut FieldTable, name: &'static str, count: u32
     }
 }
 
-/// About how many bytes a value takes in a frame.
+/// The approximate size of a value in a frame, in bytes.
 pub(crate) fn weight(value: &AMQPValue) -> usize {
     match value {
         AMQPValue::LongString(text) => 5 + text.len(),
@@ -99,12 +99,12 @@ pub(crate) fn weight(value: &AMQPValue) -> usize {
     }
 }
 
-/// About how many bytes a table's entries take in a frame.
+/// The approximate size of a table's entries in a frame, in bytes.
 pub(crate) fn table_weight(table: &FieldTable) -> usize {
     table.into_iter().map(|(name, value)| entry_weight(name, value)).sum()
 }
 
-/// About how many bytes one entry takes in a frame.
+/// The approximate size of one entry in a frame, in bytes.
 pub(crate) fn entry_weight(name: &ShortString, value: &AMQPValue) -> usize {
     1 + name.as_str().len() + weight(value)
 }

@@ -1,4 +1,4 @@
-//! A door to all that is made of a delivered message's headers.
+//! Lets fuzzing reach everything that is made of a delivered message's headers.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,17 +13,18 @@ use opentelemetry::trace::SpanContext;
 use super::headers::table_weight;
 use super::{Copy, DeadReason, Letter, Reader};
 
-/// Class, weight and body size come before the properties.
+/// The bytes of class, weight and body size, in front of the properties.
 const BEFORE_PROPERTIES: usize = 12;
-/// The heaviest headers of a copy, in bytes: together with its other properties they fit a frame.
+/// The largest headers of a copy, in bytes. Together with its other properties they fit a frame.
 const HEAVIEST: usize = 80 * 1024;
-/// Tables nested deeper than this are never read: lapin would by recursion.
+/// Tables that are nested deeper than this are never read, because lapin would read them by recursion.
 const DEEPEST: usize = 33;
 
-/// Reads a message whose header frame has this payload, and makes every copy of it. Whether lapin would have delivered it.
+/// Reads a message whose header frame has this payload, and makes every copy of it. Says whether lapin would have
+/// delivered it.
 ///
 /// # Panics
-/// When a copy is not what it should be.
+/// If a copy is wrong.
 pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bool, body: &[u8]) -> bool {
     let Some(properties) = payload.get(BEFORE_PROPERTIES..) else { return false };
     let Ok(([], properties)) = parse_properties(properties) else { return false };
@@ -46,12 +47,12 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     true
 }
 
-/// Who reads it: a consumer.
+/// The reader: a consumer.
 fn reader() -> Arc<Reader> {
     Arc::new(Reader::consumer("a-user", None))
 }
 
-/// A copy as it arrives: light enough for a frame, and read as its original was.
+/// A copy as it arrives: small enough for a frame, and read as its original was.
 fn delivered<E: Event + PartialEq + Debug>(original: &Letter, copy: &Copy) -> Letter {
     let arrived = Letter::new(copy.outgoing().delivered(), reader());
     assert!(arrived.headers().is_none_or(|headers| table_weight(headers) <= HEAVIEST), "too heavy");

@@ -1,4 +1,4 @@
-//! A delivered message, with what its headers tell of its way here.
+//! A delivered message, and what its headers say of its way here.
 
 mod headers;
 mod reason;
@@ -24,31 +24,31 @@ use opentelemetry::trace::SpanContext;
 use crate::trace;
 use headers as h;
 
-/// A message in hand. Whoever holds it owes its queue an answer.
+/// A delivered message. Its holder owes the queue an answer.
 #[derive(Debug)]
 pub(crate) struct Letter {
-    /// Without its body.
+    /// The message without its body.
     delivery: Delivery,
-    /// What copies share: a second one for each would double what is in hand.
+    /// The body. Copies share it, because a second one for each would double the memory.
     body: Bytes,
     reader: Arc<Reader>,
-    /// Known once it was decoded.
+    /// The event's type, once the message is decoded.
     event_type: OnceLock<&'static str>,
 }
 
-/// What the broker says about earlier deliveries of a message.
+/// The broker's account of earlier deliveries of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Returned {
-    /// Never, as far as the broker counts.
+    /// It was never delivered before, by the broker's count.
     Never,
-    /// So often, on a quorum queue.
+    /// It came back this often, on a quorum queue.
     Times(u32),
-    /// At least once: a classic queue does not count.
+    /// It came back at least once: a classic queue does not count.
     Sometime,
 }
 
 impl Returned {
-    /// How often, as far as it is counted.
+    /// The number of returns, as far as it is counted.
     pub(crate) fn times(self) -> u32 {
         match self {
             Self::Times(times) => times,
@@ -71,7 +71,7 @@ impl Letter {
         &self.body
     }
 
-    /// The message as `contract` decodes it, under the key it was first published with.
+    /// The message as `contract` decodes it, under the routing key with which it was first published.
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw {
             content_type: self.delivery.properties.content_type().as_ref().map(ShortString::as_str),
@@ -95,27 +95,27 @@ impl Letter {
         self.delivery.properties.app_id().as_ref().map(ShortString::as_str)
     }
 
-    /// The exchange it was first published to.
+    /// The exchange to which it was first published.
     pub(crate) fn exchange(&self) -> &str {
         self.copied(h::EXCHANGE).unwrap_or(self.delivery.exchange.as_str())
     }
 
-    /// The routing key it was first published with.
+    /// The routing key with which it was first published.
     pub(crate) fn routing_key(&self) -> &str {
         self.copied(h::ROUTING_KEY).unwrap_or(self.delivery.routing_key.as_str())
     }
 
-    /// Notes what was decoded.
+    /// Notes the type of the decoded event.
     pub(crate) fn decoded_as(&self, event_type: &'static str) {
         self.event_type.get_or_init(|| event_type);
     }
 
-    /// The decoded event's type; of what was not decoded, the routing key it was first published with.
+    /// The type of the decoded event. If it was not decoded, the routing key with which it was first published.
     pub(crate) fn event_type(&self) -> &str {
         self.event_type.get().copied().unwrap_or_else(|| self.routing_key())
     }
 
-    /// How many attempts at it failed.
+    /// The number of failed attempts.
     pub(crate) fn attempts(&self) -> u32 {
         self.our_count(h::ATTEMPTS)
     }
@@ -144,7 +144,7 @@ impl Letter {
         self.delivery.properties.headers().as_ref()
     }
 
-    /// How often it came back to its queue. What a first delivery says of itself is not believed: only the broker counts.
+    /// How often it came back to its queue. The headers of a first delivery are not believed: only the broker counts.
     pub(crate) fn returned(&self) -> Returned {
         let counted = |name| self.headers().and_then(|headers| h::count(headers, name));
         if !self.delivery.redelivered {
@@ -154,17 +154,17 @@ impl Letter {
         returns.map_or(Returned::Sometime, Returned::Times)
     }
 
-    /// How many returns were held against the copies before this one.
+    /// The returns that were held against the copies before this one.
     pub(crate) fn carried_returns(&self) -> u32 {
         self.our_count(h::RETURNS)
     }
 
-    /// When this copy was made, if it was made to give the event back.
+    /// When this copy was made, if the consumer made it to requeue the event.
     pub(crate) fn given_back(&self) -> Option<Timestamp> {
         if self.is_ours() { self.text(h::GIVEN_BACK)?.parse().ok() } else { None }
     }
 
-    /// Why it is dead, if it is: as our consumer says, else as the broker does.
+    /// Why it is dead, if it is: the consumer's reason, or else the broker's.
     pub(crate) fn dead_reason(&self) -> DeadReason {
         if let Some(reason) = self.text(h::REASON).and_then(DeadReason::from_name) {
             return reason;
@@ -177,37 +177,39 @@ impl Letter {
         }
     }
 
-    /// A copy for a delay queue, after a failed attempt.
+    /// Makes a copy for a delay queue, after a failed attempt.
     pub(crate) fn to_retry(&self, queue: String, error: &str, now: Timestamp, span: &SpanContext) -> Copy {
         self.copy(queue).failed(self, error, now).failed_span(span).signed(&self.reader)
     }
 
-    /// A copy for a delay queue, as if it had not been delivered. `returns` are held against it so far: the copy begins a new count.
+    /// Makes a copy for a delay queue, as if it had not been delivered. `returns` are held against it so far, and the
+    /// copy begins a new count.
     pub(crate) fn to_give_back(&self, queue: String, returns: u32, now: Timestamp) -> Copy {
         let copy = self.copy(queue).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns);
         copy.text(h::GIVEN_BACK, &now.to_string()).signed(&self.reader)
     }
 
-    /// A copy for a delay queue of what was handled and came out undecided: no attempt is counted, and nothing is held against it.
+    /// Makes a copy for a delay queue after a handler came to no result. No attempt is counted, and nothing is held
+    /// against it.
     pub(crate) fn to_postpone(&self, queue: String, now: Timestamp, span: &SpanContext) -> Copy {
         self.to_give_back(queue, 0, now).failed_span(span)
     }
 
-    /// A copy for the dead letters, after an attempt that failed for good.
+    /// Makes a copy for the dead queue, after an attempt that failed for good.
     pub(crate) fn to_dead_after_attempt(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
         self.copy(queue).failed(self, error, now).text(h::REASON, reason.name())
     }
 
-    /// A copy for the dead letters of what was never handled.
+    /// Makes a copy for the dead queue of a message that was never handled.
     pub(crate) fn to_dead(&self, queue: String, reason: DeadReason, error: &str, now: Timestamp) -> Copy {
         let copy = self.copy(queue).count(h::ATTEMPTS, self.attempts());
         copy.first_failure(now).text(h::ERROR, error).text(h::REASON, reason.name())
     }
 
-    /// A copy of a dead letter for its queue. Attempts begin anew.
+    /// Makes a copy of a dead letter for its queue. Its attempts begin anew.
     pub(crate) fn to_redrive(&self, queue: String) -> Copy {
         let copy = self.copy(queue).count(h::REDRIVEN, self.redriven().saturating_add(1));
-        // What the broker dead-lettered has its first exchange and key in the broker's account of it alone.
+        // If the broker dead-lettered it, only the broker's record names its first exchange and routing key.
         match (self.text(h::ROUTING_KEY), self.origin_by_broker()) {
             (None, Some((exchange, key))) => copy.text(h::EXCHANGE, exchange).text(h::ROUTING_KEY, key),
             _ => copy,
@@ -218,22 +220,24 @@ impl Letter {
         Copy::of(self, &self.delivery.properties, queue)
     }
 
-    /// Whether a copy of ours may be what it is, and what its headers say of its way here is taken for true. It harms nobody else if it is not.
+    /// Whether this may be a copy of the consumer's own, whose headers are taken for true. A forged one harms nobody
+    /// else.
     fn may_be_copy(&self) -> bool {
         self.reader.may_be_copy(&self.delivery)
     }
 
-    /// Whether it is a copy of ours, so that what it says of itself decides how it is treated among others.
+    /// Whether this is certainly a copy of the consumer's own. Then its headers decide how it is treated among
+    /// others.
     fn is_ours(&self) -> bool {
         self.reader.is_ours(&self.delivery)
     }
 
-    /// What a header tells of its way here.
+    /// The value of a header that records its way here.
     fn copied(&self, name: &str) -> Option<&str> {
         if self.may_be_copy() { self.text(name) } else { None }
     }
 
-    /// What we counted.
+    /// The value of a header in which the consumer counted.
     fn our_count(&self, name: &str) -> u32 {
         if self.is_ours() { self.count(name) } else { 0 }
     }

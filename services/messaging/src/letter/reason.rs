@@ -1,23 +1,23 @@
-//! Why a letter is dead: a closed set, so that it can be counted and filtered by.
+//! Why a message is dead: a closed set, so that metrics and redrive can tell the reasons apart.
 
 use std::fmt;
 
-/// Why a message is in the dead-letter queue.
+/// Why a message is in the dead queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadReason {
-    /// It is not an event that the consumer knows.
+    /// The consumer cannot decode it as an event that it knows.
     Undecodable,
-    /// The handler said that it will never work.
+    /// The handler said that no attempt will work.
     ForGood,
-    /// Each of its attempts failed.
+    /// All its attempts failed.
     Attempts,
-    /// It ended the process `MAX_DELIVERIES` times, the last ones while it was handled alone.
+    /// Its handling ended the process `MAX_DELIVERIES` times. The last times it was handled alone.
     MaxDeliveries,
-    /// The broker's own limit was reached.
+    /// It reached the broker's own delivery limit.
     DeliveryLimit,
     /// Another consumer of the queue refused it.
     Rejected,
-    /// Somebody else put it there.
+    /// Another program put it there.
     Unknown,
 }
 
@@ -33,7 +33,7 @@ impl DeadReason {
         Self::Unknown,
     ];
 
-    /// The reason as headers, logs and `REASON` spell it.
+    /// The reason, as headers, logs and `REASON` spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",

@@ -1,10 +1,10 @@
-//! What a broker says of itself in its first method and in its last, and what came back.
+//! Records what the broker says of itself in its first and its last method, and counts the messages it returns.
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The broker's version, as far as behaviour depends on it.
+/// The broker's version, as far as Warren's behaviour depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
     pub(crate) major: u16,
@@ -17,26 +17,26 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the broker said of itself, overheard because lapin keeps it to itself.
+/// What the broker said of itself. It is read from the socket, because lapin does not pass it on.
 #[derive(Debug)]
 pub(super) struct Heard {
     pub(super) version: OnceLock<Version>,
     pub(super) farewell: OnceLock<String>,
-    /// How many messages came back, by channel: counted before lapin hears of it.
+    /// The number of returned messages, by channel. They are counted before lapin reads them.
     returns: [AtomicU64; COUNTERS],
 }
 
-/// So many channels have a counter of their own. The lowest free number is a channel's, and publishers have fewer; where two share one, each only asks
-/// once too often.
+/// The number of counters. A new channel takes the lowest free number, and a publisher has fewer channels than this.
+/// If two channels share a counter, each of them only looks for returns once too often.
 const COUNTERS: usize = 64;
 
 impl Heard {
-    /// How many messages came back on a channel so far.
+    /// The number of messages that came back on a channel so far.
     pub(super) fn returns(&self, channel: u16) -> u64 {
         self.returns[usize::from(channel) % COUNTERS].load(Ordering::Acquire)
     }
 
-    /// Another message came back on a channel.
+    /// Notes that another message came back on a channel.
     pub(super) fn returned(&self, channel: u16) {
         self.returns[usize::from(channel) % COUNTERS].fetch_add(1, Ordering::Release);
     }
@@ -49,7 +49,8 @@ impl Default for Heard {
     }
 }
 
-/// The version that a `connection.start` tells: the entry `version` of the server's properties, a short string, the type `S`, and a long string.
+/// Reads the version from a `connection.start`: the entry `version` of the server's properties, as a short string,
+/// the type `S`, and a long string.
 pub(super) fn version(start: &[u8]) -> Option<Version> {
     let entry = b"\x07versionS";
     let at = start.windows(entry.len()).position(|window| window == entry)? + entry.len();
@@ -59,7 +60,7 @@ pub(super) fn version(start: &[u8]) -> Option<Version> {
     Some(Version { major: numbers.next()??, minor: numbers.next()?? })
 }
 
-/// The broker's words in a `connection.close`: after class, method and a code, a short string.
+/// Reads the broker's words from a `connection.close`: a short string after class, method and code.
 pub(super) fn farewell(close: &[u8]) -> Option<String> {
     let length = usize::from(*close.get(6)?);
     Some(String::from_utf8_lossy(close.get(7..7 + length)?).into_owned())

@@ -1,4 +1,4 @@
-//! What the broker sends, on its way to lapin: made harmless, a frame at a time.
+//! Makes the frames that the broker sends harmless before lapin reads them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ mod tests;
 const METHOD: u8 = 1;
 /// The kind of the frame that holds a message's properties.
 const HEADER: u8 = 2;
-/// No peer may ask for frames that are smaller.
+/// The smallest maximum of a frame that a peer may ask for.
 const LEAST_FRAME_MAX: u32 = 4096;
 
-/// Bytes that were read, of which those before `ready` may be handed on.
+/// Bytes that were read. lapin may read those in front of `ready`.
 #[derive(Debug)]
 pub(super) struct Inlet {
     bytes: Vec<u8>,
     ready: usize,
-    /// How many bytes of the frame under way are still to come that need no look.
+    /// The bytes of the current frame that are still to come and need no look.
     passing: usize,
-    /// The header frame under way, if it is too large.
+    /// The current header frame, if it is too large.
     oversize: Option<Oversize>,
-    /// The largest frame that lapin takes, in bytes. No frame of the broker is larger but a header frame.
+    /// The largest frame that lapin accepts, in bytes. Only a header frame of the broker can be larger.
     largest: usize,
     heard: Arc<Heard>,
 }
 
-/// What stands before a payload.
+/// What stands in front of a payload.
 struct Head {
     kind: u8,
     channel: u16,
@@ -39,19 +39,19 @@ struct Head {
 }
 
 impl Inlet {
-    /// What is overheard on the way goes to `heard`. No frame may be larger than `frame_max` bytes.
+    /// Notes in `heard` what the broker says of itself. No frame may be larger than `frame_max` bytes.
     pub(super) fn new(heard: Arc<Heard>, frame_max: u32) -> Self {
         let (bytes, ready, passing, oversize) = (Vec::new(), 0, 0, None);
         Self { bytes, ready, passing, oversize, largest: frame_max as usize, heard }
     }
 
-    /// Takes what was read.
+    /// Takes bytes that were read.
     pub(super) fn take(&mut self, read: &[u8]) {
         self.bytes.extend_from_slice(read);
         self.advance();
     }
 
-    /// Hands on what is ready, as far as there is room, and says how much that was.
+    /// Passes on what is ready, as far as there is room, and says how many bytes that was.
     pub(super) fn hand_on(&mut self, room: &mut [u8]) -> usize {
         let length = self.ready.min(room.len());
         room[..length].copy_from_slice(&self.bytes[..length]);
@@ -60,10 +60,10 @@ impl Inlet {
         length
     }
 
-    /// Nothing more will come: what is there is all there is.
+    /// Notes that nothing more will come.
     pub(super) fn end(&mut self) {
         if self.oversize.take().is_some() {
-            // Of a frame without its end nobody can make anything.
+            // A frame without its end cannot be made harmless.
             self.bytes.truncate(self.ready);
         }
         self.ready = self.bytes.len();
@@ -79,7 +79,8 @@ impl Inlet {
         }
     }
 
-    /// Makes the next frame harmless; how large its payload is then. `None` if too little of it is here.
+    /// Makes the next frame harmless, and says how large its payload is then. `None` if too little of the frame is
+    /// here.
     fn clean_next(&mut self) -> Option<usize> {
         self.shrink_next()?;
         let Head { kind, channel, size } = self.head()?;
@@ -100,7 +101,7 @@ impl Inlet {
         Some(self.replace(start..start + size))
     }
 
-    /// Takes from the next frame what makes it too large, if that is what it is. `None` while more of it has to come.
+    /// Removes from the next frame the headers that make it too large, if it is. `None` while more of it has to come.
     fn shrink_next(&mut self) -> Option<()> {
         if self.oversize.is_none() {
             let Head { kind, size, .. } = self.head()?;
@@ -125,12 +126,13 @@ impl Inlet {
         Some(Head { kind, channel: u16::from_be_bytes([high, low]), size: u32::from_be_bytes(*size) as usize })
     }
 
-    /// Whether lapin takes no frame with a payload of this size.
+    /// Whether lapin refuses a frame with a payload of this size.
     fn is_too_large(&self, size: usize) -> bool {
         FRAME_HEAD + size + 1 > self.largest
     }
 
-    /// Notes what lapin keeps to itself. Only a method counts: what looks like one in a body is somebody else's.
+    /// Notes what lapin does not pass on. It looks at methods only: bytes in a body that look like a method are
+    /// somebody else's.
     fn overhear(&mut self, channel: u16, method: Range<usize>) {
         let method = &self.bytes[method];
         match (channel, method.first_chunk()) {
@@ -140,7 +142,7 @@ impl Inlet {
                 greeting::version(method).map(|version| self.heard.version.set(version));
             }
             (0, Some([0, 10, 0, 30])) => {
-                // After the most channels; zero is no limit.
+                // It follows the most channels; zero means no limit.
                 let limit = method.get(6..10).and_then(|limit| limit.try_into().ok()).map_or(0, u32::from_be_bytes);
                 if limit > 0 {
                     self.largest = self.largest.min(limit.max(LEAST_FRAME_MAX) as usize);
@@ -153,7 +155,7 @@ impl Inlet {
         }
     }
 
-    /// Puts a message without properties in the place of what lapin would refuse; how large the payload is then.
+    /// Replaces properties that lapin would refuse by none, and says how large the payload is then.
     fn replace(&mut self, payload: Range<usize>) -> usize {
         let Some(bare) = payload::no_properties(&self.bytes[payload.clone()]) else { return payload.len() };
         let size = bare.len();

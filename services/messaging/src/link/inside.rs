@@ -1,11 +1,12 @@
-//! A door to what happens to bytes between the socket and lapin.
+//! Lets fuzzing reach the code between the socket and lapin.
 
 use lapin::protocol::basic::parse_properties;
 use lapin::protocol::parse_class;
 
 use super::inlet::Inlet;
 
-/// What is left for lapin of what was sent, where it comes in pieces of this length and no more is taken at once.
+/// Says what lapin would read, when the bytes arrive in pieces of this length and lapin reads no more than this at
+/// once.
 pub fn handed_on(sent: &[u8], piece: usize) -> Vec<u8> {
     let mut inlet = Inlet::new(Default::default(), super::FRAME_MAX_BYTES);
     let (mut out, mut room) = (Vec::with_capacity(sent.len()), vec![0; piece]);

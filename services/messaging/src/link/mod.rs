@@ -1,4 +1,4 @@
-//! One connection to the broker, which ends when it fails: whoever uses it dials again.
+//! One connection to the broker. It ends when it fails, and its owner dials again.
 
 use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
@@ -36,15 +36,16 @@ use reach::reach;
 mod wire;
 use wire::{Io, Timers, Wire};
 
-/// How long each answer of the broker may take, once somebody is logged in.
+/// How long each answer of the broker may take, after the login.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// The least that the largest frame may be: a copy for a delay or dead queue has to fit. With lapin's default an idle connection costs 7 MB of memory.
+/// The smallest `frame_max`: a copy for a delay or dead queue has to fit. With lapin's default, an idle connection
+/// costs 7 MB of memory.
 pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
-/// How much of a service's name is told to the broker, in characters.
+/// The most characters of a service's name that the broker is told.
 const LONGEST_NAME: usize = 100;
 
-/// A connection in lapin's plain mode: when it is lost, everything on it fails at once. Dropping it closes its socket, so that no thread
-/// and no socket stays behind, whatever the peer does.
+/// A connection without lapin's own recovery: when it is lost, everything on it fails at once. Dropping it closes its
+/// socket, so that no thread and no socket stays behind, whatever the peer does.
 pub(crate) struct Link {
     connection: Connection,
     broker: String,
@@ -56,19 +57,20 @@ pub(crate) struct Link {
     hangup: Hangup,
 }
 
-/// How a connection is.
+/// The condition of a connection.
 #[derive(Debug, Clone, Default)]
 struct Condition {
     blocked: bool,
     lost: Option<String>,
 }
 
-/// A duplicate of the socket: shutting it down ends lapin's thread, which cannot be told to stop while it waits for a silent peer.
+/// A duplicate of the socket. Shutting it down ends lapin's thread, which nothing else can stop while it waits for a
+/// silent peer.
 struct Hangup(StdTcpStream);
 
 impl Hangup {
     fn hang_up(&self) {
-        // Where the peer was faster, there is nothing left to shut down.
+        // If the peer was faster, nothing is left to shut down.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
@@ -80,7 +82,7 @@ impl Drop for Hangup {
 }
 
 impl Link {
-    /// Connects, encrypts where the endpoint says so, and logs in, both as fast as the endpoint wants it.
+    /// Connects, encrypts if the endpoint says so, and logs in, within the endpoint's times.
     pub(crate) async fn dial(endpoint: &Endpoint, metrics: &LinkMetrics) -> Result<Self, Error> {
         let broker = endpoint.url.authority();
         let within = endpoint.url.connection_timeout();
@@ -104,7 +106,7 @@ impl Link {
         Ok(Self { connection, broker, user, heard, condition, observer, metrics: metrics.clone(), hangup })
     }
 
-    /// Opens a channel, within [`STEP`]. On a blocked connection that never succeeds.
+    /// Opens a channel within [`STEP`]. On a blocked connection this never succeeds.
     pub(crate) async fn channel(&self) -> Result<Channel, Error> {
         self.step(self.connection.create_channel()).await
     }
@@ -114,43 +116,46 @@ impl Link {
         self.within(answer).await?.map_err(Error::lost)
     }
 
-    /// The same, with lapin's own error left to whoever asked.
+    /// The same, and leaves lapin's own error to the caller.
     pub(crate) async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
         self.patiently(STEP, answer).await
     }
 
-    /// The same, for what may take the broker longer.
+    /// The same, for an answer that may take the broker longer.
     pub(crate) async fn patiently<T>(&self, within: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
         let silent = |_| Error::Silent { broker: self.broker.clone(), within };
         timeout(within, answer).await.map_err(silent)
     }
 
-    /// The user's name, as the endpoint says it.
+    /// The user's name in the endpoint.
     pub(crate) fn user(&self) -> &str {
         &self.user
     }
 
-    /// The broker's version; none if it said none.
+    /// The broker's version, if the broker said it.
     pub(crate) fn server_version(&self) -> Option<Version> {
         self.heard.version.get().copied()
     }
 
-    /// How many messages came back on a channel so far. The return of a message counts before its confirm is heard.
+    /// The number of messages that came back on a channel so far. A return counts before the confirm of its message
+    /// is heard.
     pub(crate) fn returns(&self, channel: &Channel) -> u64 {
         self.heard.returns(channel.id())
     }
 
-    /// Whether an alarm holds back whatever is written. The broker tells it only after a publish on this connection.
+    /// Whether an alarm holds back everything that is written. The broker says so only after a publish on this
+    /// connection.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
 
-    /// Whether it is open, as far as anybody knows.
+    /// Whether the connection is open, as far as is known.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.status().connected() && self.condition.borrow().lost.is_none()
     }
 
-    /// Resolves when the connection is blocked, or not, as `blocked` says; never if it is lost before.
+    /// Resolves when the connection becomes blocked, or unblocked, as `blocked` says. It never resolves if the
+    /// connection is lost before.
     pub(crate) async fn until_blocked(&self, blocked: bool) {
         let mut condition = self.condition.clone();
         if condition.wait_for(|condition| condition.blocked == blocked).await.is_err() {
@@ -158,7 +163,7 @@ impl Link {
         }
     }
 
-    /// Resolves once the connection is lost, with why.
+    /// Resolves once the connection is lost, with the reason.
     pub(crate) async fn lost(&self) -> Error {
         let mut condition = self.condition.clone();
         let lost = condition.wait_for(|condition| condition.lost.is_some()).await;
@@ -166,12 +171,12 @@ impl Link {
         Error::Lost { reason: reason.unwrap_or_else(|| "it was closed".to_owned()) }
     }
 
-    /// Ends the connection without a word; everything on it fails at once.
+    /// Cuts the connection without closing it properly. Everything on it fails at once.
     pub(crate) fn hang_up(&self) {
         self.hangup.hang_up();
     }
 
-    /// Takes leave of the broker, for a second at most.
+    /// Closes the connection properly, within a second at most.
     pub(crate) async fn close(&self) {
         let _ = timeout(Duration::from_secs(1), self.connection.close(200, "bye".into())).await;
     }
@@ -189,7 +194,7 @@ async fn connect(endpoint: &Endpoint) -> Result<(Io, Hangup), Error> {
         |error: io::Error| Error::Unreachable { broker: endpoint.url.authority(), reason: error.to_string() };
     let url = &endpoint.url;
     let tcp = reach(&url.host, url.port, url.connection_timeout()).await.map_err(unreachable)?;
-    // Or a small batch would wait for the acknowledgement of the one before.
+    // Otherwise a small batch would wait until the batch before it is acknowledged.
     tcp.set_nodelay(true).map_err(unreachable)?;
     let hangup = Hangup(tcp.as_fd().try_clone_to_owned().map_err(unreachable)?.into());
     match endpoint.url.tls {
@@ -203,7 +208,7 @@ async fn login(endpoint: &Endpoint, role: &str, wire: Wire) -> lapin::Result<Con
     let properties = ConnectionProperties::default().with_connection_name(format!("{name}:{role}").into());
     let tokio = Tokio::current();
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Timers(tokio)));
-    // lapin asks once: in plain mode it dials no second time.
+    // lapin asks once, because it does not dial a second time.
     let wire = Mutex::new(Some(wire));
     let take = async move |_, _| {
         let wire = wire.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -230,7 +235,7 @@ fn uri(endpoint: &Endpoint) -> AMQPUri {
     }
 }
 
-/// Why the broker let nobody in.
+/// The error that a failed login means.
 fn refusal(error: lapin::Error, endpoint: &Endpoint) -> Error {
     let url = &endpoint.url;
     let broker = url.authority();
@@ -242,7 +247,7 @@ fn refusal(error: lapin::Error, endpoint: &Endpoint) -> Error {
     }
 }
 
-/// Keeps the condition true to what happens, until the connection is lost.
+/// Updates the condition until the connection is lost.
 async fn observe(
     events: impl Stream<Item = Event>,
     closed: oneshot::Receiver<()>,
@@ -260,7 +265,7 @@ async fn observe(
         let blocked = match event {
             Some(Event::ConnectionBlocked(_)) => true,
             Some(Event::ConnectionUnblocked) => false,
-            // A channel's error comes the same way: only the socket says that the connection is gone.
+            // The error of a channel comes in the same way. Only the socket says that the connection is gone.
             Some(Event::Error(error)) => {
                 latest = Some((Instant::now(), error));
                 continue;
@@ -276,7 +281,7 @@ async fn observe(
     condition.send_modify(|condition| condition.lost = Some(words));
 }
 
-/// Why a connection was lost: the broker's own words before lapin's, and those before none.
+/// Why a connection was lost: in the broker's own words, or else in lapin's, or else unknown.
 async fn farewell(
     mut events: Pin<&mut impl Stream<Item = Event>>,
     latest: Option<(Instant, lapin::Error)>,
@@ -284,7 +289,7 @@ async fn farewell(
 ) -> String {
     let mut reason = latest.filter(|(at, _)| at.elapsed() < STEP).map(|(_, error)| Error::lost(error));
     if reason.is_none() && heard.farewell.get().is_none() {
-        // The socket goes first; lapin says why a moment later, if it knows.
+        // The socket ends first. lapin gives the reason a moment later, if it knows one.
         let late = timeout(Duration::from_millis(100), events.next()).await;
         reason = late.ok().flatten().and_then(|event| match event {
             Event::Error(error) => Some(Error::lost(error)),

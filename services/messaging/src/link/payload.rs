@@ -1,28 +1,29 @@
-//! The payload of one frame: what lapin would not read is made harmless.
+//! Makes the payload of one frame harmless: it changes what lapin could not read.
 //!
-//! lapin parses headers by recursion, so one message whose headers are nested deep enough would end every process that it is delivered to; and a
-//! name or key that is not UTF-8 would end every connection. Anybody who may publish could do either.
+//! lapin parses headers by recursion, so a message with headers that are nested deep enough would end every process
+//! to which it is delivered. A name or key that is not UTF-8 would end every connection. Anybody who may publish
+//! could do either.
 
 use std::ops::Range;
 
-/// A table in a table in a table is passed on as such so deep, and as bytes from there on.
+/// The depth up to which nested tables are passed on as tables; deeper tables are passed on as bytes.
 pub(super) const DEEPEST: usize = 32;
-/// Class, weight and body size come before a message's properties, and their flags follow.
+/// The bytes of class, weight and body size, in front of a message's properties and their flags.
 const BEFORE_PROPERTIES: usize = 12;
 
-/// What a method that the broker sends is made of, as far as it holds text.
+/// The fields of a method that the broker sends, as far as they matter for its texts.
 enum Part {
     Text,
     Other(usize),
 }
 
-/// The parts of a method whose text may be somebody else's. Of the others the broker writes every byte.
+/// The fields of a method whose text may come from another client. The broker itself writes every byte of the others.
 fn parts(method: [u8; 4]) -> &'static [Part] {
     use Part::{Other, Text};
     match method {
-        // basic.deliver: consumer tag, delivery tag and whether it was delivered before, exchange, routing key.
+        // basic.deliver: consumer tag, delivery tag and redelivered, exchange, routing key.
         [0, 60, 0, 60] => &[Text, Other(9), Text, Text],
-        // basic.get-ok: delivery tag and whether it was delivered before, exchange, routing key.
+        // basic.get-ok: delivery tag and redelivered, exchange, routing key.
         [0, 60, 0, 71] => &[Other(9), Text, Text],
         // basic.return: code, words, exchange, routing key.
         [0, 60, 0, 50] => &[Other(2), Text, Text, Text],
@@ -34,7 +35,7 @@ fn parts(method: [u8; 4]) -> &'static [Part] {
     }
 }
 
-/// Makes a method harmless. What is too short for what it says it is stays as it is: lapin refuses it.
+/// Makes a method harmless. A method that is shorter than it should be stays as it is: lapin refuses it.
 pub(super) fn clean_method(bytes: &mut [u8]) {
     let Some(method) = bytes.first_chunk() else { return };
     let parts = parts(*method);
@@ -50,7 +51,7 @@ pub(super) fn clean_method(bytes: &mut [u8]) {
     }
 }
 
-/// Makes a message's properties harmless. `None` of what lapin would refuse all the same.
+/// Makes the properties of a message harmless. `None` if lapin would refuse them all the same.
 pub(super) fn clean_properties(bytes: &mut [u8]) -> Option<()> {
     let mut payload = Payload::after(bytes, BEFORE_PROPERTIES);
     let flags = payload.flags()?;
@@ -68,7 +69,8 @@ pub(super) fn clean_properties(bytes: &mut [u8]) -> Option<()> {
     payload.is_over()
 }
 
-/// Where the headers of a message lie in the beginning of its header frame's payload. `None` if it has none, or less is here than that takes.
+/// Where the headers of a message lie in the first bytes of its header frame's payload. `None` if it has no headers,
+/// or if too few bytes are here.
 pub(super) fn headers(bytes: &mut [u8]) -> Option<Range<usize>> {
     let mut payload = Payload::after(bytes, BEFORE_PROPERTIES);
     let flags = payload.flags()?;
@@ -84,7 +86,7 @@ pub(super) fn headers(bytes: &mut [u8]) -> Option<Range<usize>> {
     Some(start..start.checked_add(length)?)
 }
 
-/// How long the first entry of a table is; `None` if that cannot be told of what is here.
+/// The length of a table's first entry. `None` if the bytes here do not show it.
 pub(super) fn entry_length(bytes: &mut [u8]) -> Option<usize> {
     let mut payload = Payload::after(bytes, 0);
     payload.short()?;
@@ -98,15 +100,15 @@ pub(super) fn entry_length(bytes: &mut [u8]) -> Option<usize> {
     }
 }
 
-/// What a message without properties has in the place of its own.
+/// What a message without properties has in their place.
 pub(super) fn no_properties(payload: &[u8]) -> Option<Vec<u8>> {
     Some([payload.get(..BEFORE_PROPERTIES)?, &[0, 0]].concat())
 }
 
-/// How many bytes a header's value takes after its kind.
+/// How many bytes follow the kind of a header's value.
 enum Width {
     Of(usize),
-    /// As many as the four bytes before them say.
+    /// As many as the four bytes in front of them say.
     Told,
 }
 
@@ -123,11 +125,11 @@ fn width(kind: u8) -> Option<Width> {
     })
 }
 
-/// Bytes that are read from the front.
+/// Reads bytes from the front.
 struct Payload<'a> {
     bytes: &'a mut [u8],
     at: usize,
-    /// What is read now ends here.
+    /// The end of what is being read now.
     end: usize,
 }
 
@@ -146,7 +148,7 @@ impl<'a> Payload<'a> {
         self.value(depth)
     }
 
-    /// What has a length of four bytes before it, and is to be read to its end.
+    /// A value with a length of four bytes in front of it, to be read to its end.
     fn nested(&mut self, each: fn(&mut Self, usize) -> Option<()>, depth: usize) -> Option<()> {
         let length = u32::from_be_bytes(self.take()?) as usize;
         let outer = self.end;
@@ -167,7 +169,7 @@ impl<'a> Payload<'a> {
             (_, Width::Of(length)) => self.pass(length),
             (_, Width::Told) => {
                 if matches!(kind, b'F' | b'A') {
-                    // Bytes are written as tables are: a length, and so many bytes.
+                    // Bytes are written like tables: a length, and then as many bytes.
                     self.bytes[at] = b'x';
                 }
                 let length = u32::from_be_bytes(self.take()?) as usize;
@@ -176,7 +178,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// A short string: what is not UTF-8 becomes question marks.
+    /// A short string. Bytes that are not UTF-8 become question marks.
     fn short(&mut self) -> Option<()> {
         let [length] = self.take()?;
         let start = self.at;

@@ -1,4 +1,4 @@
-//! Reaches one of the addresses that a name stands for, whichever answers first.
+//! Connects to the first of a name's addresses that answers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,16 +10,16 @@ use rand::seq::SliceRandom;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::sleep;
 
-/// How long an address may keep silent before the next is tried as well: RFC 8305's delay between attempts.
+/// How long an address may be silent before the next is tried as well: the delay of RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to a host within `within`, which is for the caller to keep: each of its addresses has begun by half of it.
+/// Connects to a host. The caller keeps to `within`; each address is tried by half of it.
 ///
 /// # Errors
-/// The name cannot be resolved, or no address takes the connection; the last one's reason.
+/// The name cannot be resolved, or no address accepts the connection; then it is the last one's reason.
 pub(super) async fn reach(host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
     let mut addresses: Vec<_> = lookup_host((host, port)).await?.collect();
-    // Any may be the one that takes a connection and says nothing more: the next time another is the first.
+    // Any address may accept the connection and then be silent, so the next attempt begins with another.
     addresses.shuffle(&mut rand::rng());
     first_of(addresses, within).await
 }

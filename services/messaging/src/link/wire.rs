@@ -1,4 +1,4 @@
-//! The socket beneath a connection, ours from the first byte: lapin reads and writes it, and dials nothing.
+//! The socket of a connection. Warren opens it; lapin only reads and writes it.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -16,11 +16,11 @@ use tokio_rustls::client::TlsStream;
 
 use super::inlet::Inlet;
 
-/// An open socket, and what is made of what comes in on it.
+/// An open socket, and the filter for the bytes that arrive on it.
 pub(super) struct Wire {
     pub(super) io: Io,
     pub(super) inlet: Inlet,
-    /// Dropped with the wire, and so tells that lapin is done with it.
+    /// It is dropped with the socket, which shows that lapin is done with it.
     pub(super) _open: oneshot::Sender<()>,
 }
 
@@ -36,7 +36,7 @@ impl AsyncRead for Wire {
             if handed_on > 0 || buffer.is_empty() {
                 return Poll::Ready(Ok(handed_on));
             }
-            // The caller's own room serves for reading: what was read leaves it before anything is handed on.
+            // Reads into the caller's buffer; the bytes leave it before any are passed on.
             let mut read = ReadBuf::new(buffer);
             ready!(match &mut self.io {
                 Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, &mut read),
@@ -85,7 +85,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// What lapin asks of a runtime besides tasks: time. Sockets it gets from us.
+/// Gives lapin the timers of the runtime. lapin gets its sockets from this crate.
 #[derive(Debug, Clone)]
 pub(super) struct Timers(pub(super) Tokio);
 

@@ -1,4 +1,4 @@
-//! What is counted of consuming.
+//! The metrics of consuming.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, I
 use super::{AGES, ByKey, SECONDS, registered, seconds};
 use crate::Error;
 
-/// What became of a delivery, for the label `outcome`.
+/// What became of a delivery: the label `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consumed {
     /// The handler handled it.
     Handled,
     /// It was handled before.
     Duplicate,
-    /// It failed, and waits in a delay queue.
+    /// It failed and waits in a delay queue.
     Delayed,
-    /// It failed for good, or once too often.
+    /// It failed for good, or too often.
     Dead,
     /// It could not be decoded.
     Undecodable,
-    /// It was set aside because it outlived its consumers again and again.
+    /// It was dead-lettered, because its handling ended the process again and again.
     Suspect,
-    /// It went back to the queue, unhandled.
+    /// It was requeued, unhandled.
     GivenBack,
-    /// It was handled and nothing came of it yet: it waits in the shortest delay queue, and no attempt is counted.
+    /// The handler came to no result. It waits in the shortest delay queue, and no attempt is counted.
     Postponed,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct ConsumeMetrics {
     process_duration: Histogram,
     event_age: Histogram,
     redriven: IntCounter,
-    /// Whether there is a subscription, and no pause.
+    /// Whether the consumer has a subscription and does not pause.
     pub(crate) active: IntGauge,
     /// When the oldest event was accepted that was delivered and not settled, in Unix seconds; 0 if there is none.
     pub(crate) oldest: IntGauge,
@@ -69,7 +69,7 @@ pub(crate) struct ConsumeMetrics {
 
 impl ConsumeMetrics {
     /// # Errors
-    /// The registry has them already.
+    /// The registry already has these metrics.
     pub(crate) fn register(registry: &Registry, queue: &str, routing_keys: &[&str]) -> Result<Self, Error> {
         let histogram = |name, help, buckets| -> Result<Histogram, Error> {
             let options = seconds(name, help, buckets);
@@ -98,7 +98,7 @@ impl ConsumeMetrics {
         })
     }
 
-    /// Counts it under its event's type, which is the key it is published with.
+    /// Counts a delivery under the type of its event, which is also its routing key.
     pub(crate) fn consumed(&self, event_type: &str, outcome: Consumed) {
         self.consumed.of(event_type)[outcome as usize].inc();
     }

@@ -1,4 +1,4 @@
-//! What is counted of connections.
+//! The metrics of connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +8,12 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 use super::registered;
 use crate::Error;
 
-/// What a connection is for; its name is the label `connection`, and part of the connection's name at the broker.
+/// The role of a connection. Its name is the label `connection`, and part of the connection's name at the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Events or copies go out.
+    /// The connection publishes events or copies.
     Publish,
-    /// Deliveries come in.
+    /// The connection consumes.
     Consume,
 }
 
@@ -26,7 +26,7 @@ impl Role {
     }
 }
 
-/// The metrics of one connection, and of all that come after it in the same role.
+/// The metrics of one connection, and of all later connections in the same role.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkMetrics {
     role: Role,
@@ -38,10 +38,10 @@ pub(crate) struct LinkMetrics {
 }
 
 impl LinkMetrics {
-    /// One for each role, in that order.
+    /// Registers the metrics of each role, in that order.
     ///
     /// # Errors
-    /// The registry has them already.
+    /// The registry already has these metrics.
     pub(crate) fn register<const N: usize>(registry: &Registry, roles: [Role; N]) -> Result<[Self; N], Error> {
         let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &["connection"])?);
         let connected = gauge("messaging_connected", "Whether the connection to the broker is open.")?;

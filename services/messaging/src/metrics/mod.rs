@@ -1,7 +1,7 @@
-//! What is counted: every `messaging_*` series, at zero from the start, behind handles that are looked up once.
+//! The metrics `messaging_*`. Every series exists from the start, at zero. Their handles are looked up once.
 //!
-//! The parts are registered by those who use them, since a series that can never move misleads: a publisher has no
-//! `messaging_consumer_active`.
+//! A publisher and a consumer each register only the metrics that they move, because a series that never moves
+//! misleads: a publisher has no `messaging_consumer_active`.
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, Registry};
@@ -15,10 +15,10 @@ pub(crate) use consume::{ConsumeMetrics, Consumed};
 mod standing;
 pub(crate) use standing::StandingMetrics;
 
-/// The label of a routing key that was not named at the start: labels are bounded.
+/// The label of a routing key that was not named at the start, because labels have to be bounded.
 const OTHER: &str = "other";
 
-/// Seconds, from half a millisecond to half an hour: the broker lets nothing be handled for longer.
+/// The bounds of histograms: seconds, from half a millisecond to half a minute.
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
@@ -28,7 +28,7 @@ const AGES: &[f64] = &[
     3600.0, 10_800.0, 43_200.0, 86_400.0,
 ];
 
-/// Registers a metric and gives it back.
+/// Registers a metric and returns it.
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -38,7 +38,8 @@ fn seconds(name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
     HistogramOpts::new(name, help).buckets(buckets.to_vec())
 }
 
-/// A handle for each of a few names, found by comparing: faster than a hash for so few, and without a lock.
+/// A handle for each of a few names. It compares the names, which is faster than a hash for so few, and needs no
+/// lock.
 #[derive(Debug, Clone)]
 struct ByKey<T> {
     known: Vec<(String, T)>,

@@ -1,4 +1,4 @@
-//! What is counted of publishing.
+//! The metrics of publishing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Opts, Regis
 use super::{ByKey, SECONDS, registered, seconds};
 use crate::{Error, PublishError};
 
-/// What became of a message, for the label `outcome`.
+/// What became of a message: the label `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Confirmed,
@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     Rejected,
     Unconfirmed,
     Overloaded,
-    /// Whoever wanted it published no longer waited for the answer.
+    /// The caller no longer waited for the answer.
     Abandoned,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct PublishMetrics {
 
 impl PublishMetrics {
     /// # Errors
-    /// The registry has them already.
+    /// The registry already has these metrics.
     pub(crate) fn register(registry: &Registry, exchange: &str, routing_keys: &[&str]) -> Result<Self, Error> {
         let published = Opts::new("messaging_published_total", "Messages published, by what became of them.");
         let labels = ["exchange", "routing_key", "outcome"];

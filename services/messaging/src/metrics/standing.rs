@@ -1,21 +1,21 @@
-//! What is counted of a publisher or consumer as a whole.
+//! The metrics of a publisher or consumer as a whole.
 
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::registered;
 use crate::{Error, State};
 
-/// In which state it is, and how much it has in hand.
+/// Its state, and the number of events that it holds.
 #[derive(Debug, Clone)]
 pub(crate) struct StandingMetrics {
     states: Vec<IntGauge>,
-    /// Events that wait for their confirm, or deliveries not yet settled.
+    /// Events that wait for their confirm, or deliveries that are not settled.
     pub(crate) in_flight: IntGauge,
 }
 
 impl StandingMetrics {
     /// # Errors
-    /// The registry has them already.
+    /// The registry already has these metrics.
     pub(crate) fn register(registry: &Registry) -> Result<Self, Error> {
         let states = Opts::new("messaging_state", "1 for the state that /readyz shows, 0 for the others.");
         let states = registered(registry, IntGaugeVec::new(states, &["state"])?)?;

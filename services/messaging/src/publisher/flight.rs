@@ -1,9 +1,9 @@
-//! The messages on their way over one channel, between their hand-over and their confirms.
+//! The messages that one channel has sent and that are not confirmed yet.
 //!
-//! lapin says of a returned message only that some message came back: it comes with whichever confirm is heard next. But by the protocol a return
-//! comes before its own confirm, and the link counts each channel's returns before lapin hears of them. So as long as nothing came back, a confirm is the
-//! broker's word for its message, and its publisher is answered at once; else nothing more is launched until all have landed, and they are
-//! judged together.
+//! lapin only says that some message came back: it reports it with the next confirm. But by the protocol, the broker
+//! returns a message before it confirms it, and the link counts the returns of each channel before lapin reads them.
+//! So while nothing came back, a confirm means its own message, and its publisher is answered at once. If something
+//! came back, nothing more is sent until all messages have their confirm, and then they are judged together.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -21,24 +21,25 @@ use super::verdict::{Fate, Verdict};
 use crate::error::reply;
 use crate::link::Link;
 
-/// How long a confirm is waited for at least, though nobody should wait for it any more: a new channel costs more than that. So long others are
-/// made to wait behind it.
+/// The shortest wait for a confirm, even if no publisher waits for it any more, because a new channel costs more than
+/// that. Other messages wait behind it for so long.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
-/// Messages on their way. Dropped, what has no answer goes back in line: nothing is forgotten, however a lane ends.
+/// The unconfirmed messages. When this is dropped, the messages without an answer go back to the queue of waiting
+/// messages, so nothing is forgotten however a channel ends.
 pub(super) struct Flight<'l> {
     link: &'l Link,
     outbox: &'l Outbox,
     channel: &'l Channel,
-    /// In the order of their launch.
+    /// The messages, in the order in which they were sent.
     aloft: VecDeque<Aloft<'l>>,
-    /// Bytes of their bodies.
+    /// The bytes of their bodies.
     bytes: usize,
-    /// How many messages had come back on the channel before any of these was launched.
+    /// The number of returned messages on the channel before any of these was sent.
     returns: u64,
-    /// Whether the first has been on its way for longer than [`LEAST_WAIT`].
+    /// Whether the first was sent more than [`LEAST_WAIT`] ago.
     late: bool,
-    /// When an alarm was last seen to hold back the link.
+    /// When an alarm last held back the link.
     blocked: Option<Instant>,
 }
 
@@ -49,29 +50,30 @@ struct Aloft<'l> {
 }
 
 impl<'l> Flight<'l> {
-    /// This must be the only one that publishes on the channel.
+    /// Nothing else may publish on the channel.
     pub(super) fn new(link: &'l Link, outbox: &'l Outbox, channel: &'l Channel) -> Self {
         let (aloft, returns) = (VecDeque::new(), link.returns(channel));
         Self { link, outbox, channel, aloft, bytes: 0, returns, late: false, blocked: None }
     }
 
-    /// Whether nothing is on its way.
+    /// Whether no message is unconfirmed.
     pub(super) fn is_empty(&self) -> bool {
         self.aloft.is_empty()
     }
 
-    /// How much is on its way.
+    /// The number and the bytes of the unconfirmed messages.
     pub(super) fn load(&self) -> Limits {
         Limits { messages: self.aloft.len(), bytes: self.bytes }
     }
 
-    /// Whether more may be launched now.
+    /// Whether more may be sent now.
     pub(super) fn takes_more(&self) -> bool {
         let Some(last) = self.aloft.back() else { return true };
         !last.ticket.alone && !self.some_came_back()
     }
 
-    /// Whether any of them may have come back. Asked after a confirm was heard: its return is counted by then.
+    /// Whether any of them may have come back. It is asked after a confirm was heard, and by then the return is
+    /// counted.
     fn some_came_back(&self) -> bool {
         self.returns != self.link.returns(self.channel)
     }
@@ -79,7 +81,7 @@ impl<'l> Flight<'l> {
     /// Hands messages to lapin, in order, until one fails.
     ///
     /// # Errors
-    /// What has failed.
+    /// The hand-over of a message failed.
     pub(super) fn launch(&mut self, tickets: Vec<Ticket>) -> lapin::Result<()> {
         if self.aloft.is_empty() {
             self.returns = self.link.returns(self.channel);
@@ -101,10 +103,10 @@ impl<'l> Flight<'l> {
         outcome
     }
 
-    /// Resolves once some have landed and are answered.
+    /// Resolves once some are confirmed and their publishers answered.
     ///
     /// # Errors
-    /// Why one of them never will.
+    /// One of them will never be confirmed; the error says why.
     pub(super) async fn some_landed(&mut self) -> lapin::Result<()> {
         poll_fn(|cx| {
             let late = self.late;
@@ -115,7 +117,7 @@ impl<'l> Flight<'l> {
                         outcome?;
                         landed += 1;
                     }
-                    // Confirms mostly come in order: to ask those behind it would be in vain.
+                    // Confirms mostly come in order, so there is no use in asking those behind.
                     Poll::Pending if !late => break,
                     Poll::Pending => {}
                 }
@@ -132,7 +134,8 @@ impl<'l> Flight<'l> {
         .await
     }
 
-    /// Whether nobody waits for any of them now, nor has an alarm held them back. To be asked now and then: it sees which are late.
+    /// Whether no publisher waits for any of them now, and no alarm has held them back. It is called now and then,
+    /// and notices which are late.
     pub(super) fn is_overdue(&mut self) -> bool {
         let now = Instant::now();
         if self.link.is_blocked() {
@@ -140,17 +143,17 @@ impl<'l> Flight<'l> {
         }
         self.late = self.aloft.front().is_some_and(|first| first.since + LEAST_WAIT < now);
         let patience = |aloft: &Aloft| {
-            // What an alarm held back is confirmed after it.
+            // A message that an alarm held back is confirmed after the alarm.
             let held = self.blocked.map_or(aloft.since, |blocked| blocked.max(aloft.since));
             aloft.ticket.deadline.max(held + LEAST_WAIT)
         };
         self.aloft.iter().map(patience).max().is_some_and(|latest| latest < now)
     }
 
-    /// Asks each what has become of it.
+    /// Asks each message for its confirm.
     ///
     /// # Errors
-    /// Why one of them never will land, in the broker's words if it gave some.
+    /// One of them will never be confirmed; the error says why, in the broker's words if it gave any.
     pub(super) fn poll_all(&mut self) -> lapin::Result<()> {
         let cx = &mut Context::from_waker(Waker::noop());
         let mut outcome = Ok(());
@@ -164,13 +167,13 @@ impl<'l> Flight<'l> {
         outcome
     }
 
-    /// Answers those that have landed, while nothing came back.
+    /// Answers the publishers of confirmed messages while nothing came back.
     fn answer_landed(&mut self) {
         self.aloft.make_contiguous().sort_by_key(|aloft| !aloft.stage.has_landed());
         self.answer_first(self.aloft.partition_point(|aloft| aloft.stage.has_landed()));
     }
 
-    /// The same for so many, of which all have.
+    /// The same for the first `count`, which are all confirmed.
     fn answer_first(&mut self, landed: usize) {
         for Aloft { ticket, stage, .. } in self.aloft.drain(..landed) {
             self.bytes -= ticket.outgoing.body.len();
@@ -182,8 +185,8 @@ impl<'l> Flight<'l> {
         }
     }
 
-    /// Answers whom it can, and gives back the rest: after all have landed, or after the channel has ended, which the broker closed for this
-    /// code if it did.
+    /// Answers the publishers that can be answered, and gives back the other messages. It is called after all have
+    /// their confirm, or after the channel has ended. The broker's `code` says why it closed the channel, if it did.
     pub(super) fn judge(&mut self, closed: Option<u16>) {
         let came_back = self.some_came_back();
         let (mut verdict, mut tickets) = (Verdict::default(), Vec::with_capacity(self.aloft.len()));
@@ -196,8 +199,9 @@ impl<'l> Flight<'l> {
         }
         (self.bytes, self.late) = (0, false);
         let mut answers = verdict.answers(tickets.iter().map(|ticket| &*ticket.outgoing), came_back);
-        // A missing exchange is no message's fault. Else one of them offends the broker, being too large or forbidden: each is sent again on its
-        // own, and the one that offends on its own is rejected.
+        // No message is at fault for a missing exchange. For any other code, one message offends the broker, because
+        // it is too large or forbidden. Each is sent again on its own, and the one that offends on its own is
+        // rejected.
         if let Some(code) = closed.filter(|code| *code != 404) {
             let refusal = if code == 403 { PublishError::AccessRefused } else { PublishError::Rejected };
             match &mut answers[..] {

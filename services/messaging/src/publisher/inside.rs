@@ -1,4 +1,4 @@
-//! A door to what a publish does, without a broker.
+//! Lets tests and counters of instructions run a publish without a broker.
 
 use std::hint::black_box;
 
@@ -16,13 +16,13 @@ use super::verdict::Fate;
 use super::{Outgoing, PublishError, Publisher, PublisherOptions, Watched};
 use crate::Endpoint;
 
-/// How many messages wait at once.
+/// The number of messages that wait at once.
 const IN_FLIGHT: usize = 64;
 
-/// Lets this many messages wait in line, takes its share of them again and again, and answers each as confirmed.
+/// Queues this many messages, takes a channel's share of them again and again, and answers each as confirmed.
 ///
 /// # Panics
-/// When a message is answered otherwise.
+/// If a message is answered otherwise.
 pub async fn confirm_all(messages: usize) {
     let outbox = Outbox::new(Limits { messages: IN_FLIGHT, bytes: usize::MAX }, None);
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub async fn confirm_all(messages: usize) {
     }
 }
 
-/// Makes of this many events the messages that are sent, properties and all, and counts each as confirmed.
+/// Makes the messages of this many events, properties and all, and counts each as confirmed.
 ///
 /// # Panics
 /// Outside a tokio runtime.

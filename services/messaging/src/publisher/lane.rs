@@ -18,25 +18,26 @@ use crate::error::reply;
 use crate::link::Link;
 use crate::topology::Keeper;
 
-/// How often a lane looks after what is late.
+/// How often a lane looks for late confirms.
 const ROUNDS: Duration = Duration::from_millis(100);
 
-/// Takes its share of what waits, publishes it, and answers each publisher as its confirm comes. A message alone waits for no company.
+/// Takes its share of the waiting messages, publishes them, and answers each publisher when the confirm comes. A
+/// single message is sent at once.
 pub(super) struct Lane {
     pub(super) outbox: Arc<Outbox>,
     pub(super) link: Arc<Link>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
-    /// How many lanes share the outbox.
+    /// The number of lanes that share the waiting messages.
     pub(super) lanes: usize,
 }
 
-/// Why a channel is of no more use.
+/// Why a channel cannot be used any more.
 enum Gone {
-    /// The connection is.
+    /// The connection is lost.
     Link(Error),
-    /// The broker closed it, for a reason if it gave one.
+    /// The broker closed the channel, with a reason if it gave one.
     Closed(Option<(u16, String)>),
-    /// Confirms stayed away until nobody waited for them any more.
+    /// No confirm came until no publisher waited any more.
     Overdue,
 }
 
@@ -71,7 +72,7 @@ impl Lane {
     async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
         let mut flight = Flight::new(&self.link, &self.outbox, channel);
         let gone = match self.keep_busy(&mut flight, backoff, told).await {
-            // Whatever failed first may not know why; another of them may.
+            // The first message that failed may not know the reason; another may.
             Gone::Closed(None) => flight.poll_all().map_or_else(|error| self.gone(error), |()| Gone::Closed(None)),
             gone => gone,
         };
@@ -83,13 +84,13 @@ impl Lane {
         gone
     }
 
-    /// Launches what waits, and answers as it lands, until the channel is of no more use.
+    /// Sends the waiting messages, and answers as they are confirmed, until the channel cannot be used any more.
     async fn keep_busy(&self, flight: &mut Flight<'_>, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
         let lost = self.link.lost();
         tokio::pin!(lost);
         let mut rounds = interval(ROUNDS);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Whether this lane has its share of what waits.
+        // Whether this lane has its share of the waiting messages.
         let mut full = false;
         loop {
             let landed = tokio::select! {
@@ -107,7 +108,7 @@ impl Lane {
                     if flight.is_overdue() {
                         return Gone::Overdue;
                     }
-                    // What is its share grows with what waits.
+                    // Its share grows with the number of waiting messages.
                     full = false;
                     continue;
                 }
@@ -121,7 +122,7 @@ impl Lane {
         }
     }
 
-    /// Resolves when it is this lane's turn to hand something over, and the broker takes it.
+    /// Resolves when it is this lane's turn to send, and the broker accepts messages.
     async fn turn(&self) -> Turn<'_> {
         if self.link.is_blocked() {
             self.link.until_blocked(false).await;
@@ -129,9 +130,10 @@ impl Lane {
         self.outbox.turn().await
     }
 
-    /// Launches this lane's share of what waits; whether it had it already.
+    /// Sends this lane's share of the waiting messages. Says whether it had the share already.
     async fn hand_over(&self, turn: Turn<'_>, flight: &mut Flight<'_>) -> lapin::Result<bool> {
-        // Whoever is about to publish is in line when this goes on: they share a write.
+        // Callers that are about to publish have queued their messages when this goes on, so the messages share a
+        // write.
         yield_now().await;
         if self.link.is_blocked() || !flight.takes_more() {
             return Ok(false);
@@ -149,8 +151,8 @@ impl Lane {
         }
     }
 
-    /// Makes good for what closed a channel, as far as that can be done: 404 is a missing exchange. 403 is an exchange that this user may not write to,
-    /// which only a publish shows.
+    /// Mends what closed a channel, if it can be mended. 404 is a missing exchange. 403 is an exchange to which this
+    /// user may not write, which only a publish shows.
     async fn recover(
         &self,
         reason: Option<(u16, String)>,

@@ -1,4 +1,4 @@
-//! Lanes over a connection of their own, which is kept up.
+//! Publishes over several channels of one connection, and keeps the connection up.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,21 +21,21 @@ use crate::standing::Standing;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::{Endpoint, Error, State};
 
-/// What lanes are made of.
+/// What the lanes need.
 pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
-    /// Begins each log line, such as `publisher to order-exchange`.
+    /// The beginning of each log line, such as `publisher to order-exchange`.
     pub(crate) what: String,
-    /// What must exist before anything is published, and as long as something is.
+    /// The objects that must exist before anything is published, and as long as anything is.
     pub(crate) topology: Topology,
     pub(crate) lanes: usize,
     pub(crate) limits: Limits,
     pub(crate) link_metrics: LinkMetrics,
-    /// None for a part of something whose own state counts.
+    /// None if these lanes are a part of something whose own state counts.
     pub(crate) standing_metrics: Option<StandingMetrics>,
 }
 
-/// Publishes messages with confirms. The supervisor that keeps the connection up ends when this is closed or dropped.
+/// Publishes messages with confirms. A supervisor keeps the connection up; it ends when this is closed or dropped.
 pub(crate) struct Lanes {
     outbox: Arc<Outbox>,
     state: watch::Receiver<State>,
@@ -43,19 +43,19 @@ pub(crate) struct Lanes {
     supervisor: JoinHandle<()>,
 }
 
-/// How long lanes have to gather what was confirmed before their connection ended.
+/// How long lanes have to collect the confirms that arrived before their connection ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long leave is taken of the broker, even after the deadline.
+/// How long closing the connection may take, even after the deadline.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The wait after a panic of the supervisor's own.
+/// The wait after a panic in the supervisor itself.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
-/// A connection, its lanes, and what is amiss that they can do without.
+/// A connection, its lanes, and the faults of the topology that they can do without.
 type Connected = (Arc<Link>, JoinSet<Error>, Option<Error>);
 
-/// How far the end has come.
+/// How far closing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Closing {
     No,
@@ -91,15 +91,16 @@ impl Lanes {
     /// Publishes a message and waits for the broker's answer, until the deadline.
     ///
     /// # Errors
-    /// What is known of the message.
+    /// What became of the message.
     ///
     /// # If dropped
-    /// A message that still waits in line is never sent. One that was handed to the broker is: whether it arrived is then unknown.
+    /// A message that still waits is never sent. A message that was handed to the broker is sent, and nobody knows
+    /// whether it arrived.
     pub(crate) async fn send(&self, outgoing: Outgoing, deadline: Instant) -> Answer {
         self.outbox.send(outgoing, deadline, || self.unsent()).await
     }
 
-    /// What to say of a message that was never handed over.
+    /// The error for a message that was never handed over.
     fn unsent(&self) -> PublishError {
         match *self.state.borrow() {
             State::Blocked => PublishError::Blocked,
@@ -109,8 +110,8 @@ impl Lanes {
         }
     }
 
-    /// The same, but whatever `within` says waits while an alarm lasts, and so long again after it: what was handed over as it began arrives when it is
-    /// over, and sent again it would arrive twice.
+    /// The same, but it waits while an alarm lasts, whatever `within` says, and for `within` after it. A message that
+    /// was handed over when the alarm began arrives when it ends; sent again, it would arrive twice.
     pub(crate) async fn send_through_alarms(&self, outgoing: Outgoing, within: Duration) -> Answer {
         let over = async {
             let mut state = self.state.clone();
@@ -125,7 +126,7 @@ impl Lanes {
         self.outbox.send_until(over, outgoing, Instant::now() + within, || self.unsent()).await
     }
 
-    /// Takes in nothing more, finishes what is under way, and ends; at the deadline it ends at once.
+    /// Takes nothing new, finishes the messages under way, and ends. At the deadline it ends at once.
     pub(crate) async fn close(&self, deadline: Instant) {
         self.closing.send_replace(Closing::Draining);
         let _ = timeout_at(deadline, self.outbox.close()).await;
@@ -143,7 +144,7 @@ impl Drop for Lanes {
     }
 }
 
-/// Connects, declares, runs the lanes, and begins again when any of it fails.
+/// Connects, declares and runs the lanes, and begins again when any of this fails.
 struct Supervisor {
     endpoint: Endpoint,
     topology: Arc<Topology>,
@@ -162,7 +163,7 @@ impl Supervisor {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
                 Err(_) => {
-                    // The panic itself is in the log, by its hook. What was on its way is back in line.
+                    // The panic hook has logged the panic. The unconfirmed messages wait again.
                     self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
                     sleep(AFTER_PANIC).await;
                 }
@@ -171,7 +172,7 @@ impl Supervisor {
         self.standing.set(State::Stopped);
     }
 
-    /// One connection, and the wait before the next; breaks off at the end.
+    /// Runs one connection, and waits before the next. It breaks off when this is closed.
     async fn round(&mut self) -> ControlFlow<()> {
         let Err(error) = self.session().await else { return ControlFlow::Break(()) };
         self.standing.trouble(&error);
@@ -181,7 +182,7 @@ impl Supervisor {
         }
     }
 
-    /// One connection from beginning to end; ends well only when it is to end.
+    /// Runs one connection from beginning to end. It ends well only when this is closed.
     async fn session(&mut self) -> Result<(), Error> {
         let closing = self.closing.clone();
         let now = reached(&closing, Closing::Now);
@@ -202,7 +203,7 @@ impl Supervisor {
             }
         };
         self.backoff.lasted(up.elapsed());
-        // The lanes gather what was confirmed before; what was not goes back in line.
+        // The lanes first collect the confirms that have arrived; the other messages wait again.
         link.hang_up();
         let _ = timeout(LAST_WORDS, async { while running.join_next().await.is_some() {} }).await;
         running.shutdown().await;
@@ -222,7 +223,7 @@ impl Supervisor {
         Ok((link, running, amiss))
     }
 
-    /// Events are published; what they can do without may be amiss.
+    /// Publishes events, although something that they can do without may be wrong.
     fn publishes(&self, amiss: Option<Error>) {
         match amiss {
             Some(error) => self.standing.amiss(&error),
@@ -230,8 +231,9 @@ impl Supervisor {
         }
     }
 
-    /// Asserts the topology again and again, except while an alarm would only make that wait. Resolves when what is vital is refused or differs;
-    /// where the broker is only slow, the connection's heartbeat decides.
+    /// Asserts the topology again and again, except while an alarm would only make the assertion wait. It resolves
+    /// when a vital object is refused or differs. If the broker is only slow, the heartbeat of the connection
+    /// decides.
     async fn keep(&self, link: &Link, keeper: &Mutex<Keeper>) -> Error {
         loop {
             sleep(ASSERT_EVERY).await;
@@ -241,9 +243,9 @@ impl Supervisor {
             }
             match keeper.lock().await.assert_again(link).await {
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => return error,
-                // An alarm that has begun since is what counts.
+                // An alarm may have begun since.
                 Ok(amiss) if !link.is_blocked() => match self.outbox.take_refusal() {
-                    // Whether that is still so, only the next event shows.
+                    // Only the next event shows whether that is still so.
                     Some(reason) => self.standing.trouble(&self.topology.refused(reason)),
                     None => self.publishes(amiss),
                 },
@@ -252,7 +254,7 @@ impl Supervisor {
         }
     }
 
-    /// Resolves with why the session has to end.
+    /// Resolves with the reason why the session has to end.
     async fn watch_over(&self, link: &Link, running: &mut JoinSet<Error>, keeper: &Mutex<Keeper>) -> Error {
         let alarms = async {
             loop {
@@ -281,6 +283,6 @@ impl Supervisor {
 }
 
 async fn reached(closing: &watch::Receiver<Closing>, stage: Closing) {
-    // Without a sender nobody is left to publish for.
+    // Without a sender, nobody is left to publish for.
     let _ = closing.clone().wait_for(|closing| *closing >= stage).await;
 }

@@ -39,38 +39,39 @@ pub(crate) use lanes::{Lanes, Plan};
 mod watched;
 use watched::Watched;
 
-/// What is known of a message that somebody wanted published.
+/// What became of a message.
 pub(crate) type Answer = Result<(), PublishError>;
 
-/// How many bytes of bodies may wait, so that memory stays bounded whatever is published.
+/// The most bytes of bodies that may wait, so that memory stays bounded.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// AMQP's delivery mode of a message that survives the broker's restart.
+/// AMQP's delivery mode for a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
 /// Publishes events to one exchange, and says of each what became of it. Clones share one connection.
 ///
-/// An event is accepted when the broker has confirmed that at least one queue holds it, on disk where the queue is durable. Until then it
-/// waits, and its deadline decides:
+/// An event is accepted when the broker has confirmed that at least one queue holds it, on disk if the queue is
+/// durable. Until then it waits, and its deadline decides:
 ///
 /// | what happens | what becomes of the event |
 /// |---|---|
-/// | no broker | it waits, then [`Unavailable`](PublishError::Unavailable) |
-/// | refused credentials, or an exchange that does not exist and may not be made | it waits, then [`AccessRefused`](PublishError::AccessRefused) |
-/// | an exchange with other properties | it waits, then [`TopologyConflict`](PublishError::TopologyConflict) |
-/// | an exchange to which this user may not write | [`AccessRefused`](PublishError::AccessRefused), at once |
-/// | a required queue or binding is refused or differs | it is published; [`State`] says so meanwhile |
-/// | a memory or disk alarm | it waits, then [`Blocked`](PublishError::Blocked); nothing is handed over meanwhile |
-/// | the connection is lost before its confirm | it is sent again on the next one, with the same id; then [`Unconfirmed`](PublishError::Unconfirmed) |
-/// | the exchange was deleted | exchange and required queues are declared again, and it is sent again |
-/// | no queue is bound to its type | [`Unroutable`](PublishError::Unroutable), at once |
-/// | a queue refuses it, or it is larger than the broker allows | [`Rejected`](PublishError::Rejected), at once |
-/// | the confirm stays away | [`Unconfirmed`](PublishError::Unconfirmed) |
-/// | too much waits already | [`Overloaded`](PublishError::Overloaded), at once |
+/// | There is no broker. | It waits, then [`Unavailable`](PublishError::Unavailable). |
+/// | The broker refuses the credentials, or the exchange does not exist and may not be declared. | It waits, then [`AccessRefused`](PublishError::AccessRefused). |
+/// | The exchange has other properties. | It waits, then [`TopologyConflict`](PublishError::TopologyConflict). |
+/// | The user may not write to the exchange. | [`AccessRefused`](PublishError::AccessRefused), at once. |
+/// | A required queue or binding is refused or differs. | It is published. [`State`] says what is wrong. |
+/// | The broker has a memory or disk alarm. | It waits, then [`Blocked`](PublishError::Blocked). Nothing is sent meanwhile. |
+/// | The connection is lost before the confirm. | It is sent again on the next connection, with the same id; then [`Unconfirmed`](PublishError::Unconfirmed). |
+/// | The exchange was deleted. | The exchange and the required queues are declared again, and it is sent again. |
+/// | No queue is bound to its type. | [`Unroutable`](PublishError::Unroutable), at once. |
+/// | A queue refuses it, or it is larger than the broker allows. | [`Rejected`](PublishError::Rejected), at once. |
+/// | No confirm comes. | [`Unconfirmed`](PublishError::Unconfirmed). |
+/// | Too many events wait already. | [`Overloaded`](PublishError::Overloaded), at once. |
 ///
-/// The broker tells of an alarm only after something was published on a connection, so the first events after an alarm began may be sent and
-/// stay unconfirmed until it is over. Nobody is told of a deleted binding: until it is bound again, for up to five seconds, its events are unroutable
-/// where no other queue is bound to them. Where one is, they are confirmed, and the queue whose binding was deleted never hears of them.
+/// The broker announces an alarm only after something was published on a connection. So the first events after the
+/// beginning of an alarm may be sent, and stay unconfirmed until it is over. The broker tells nobody of a deleted
+/// binding. Until it is bound again, for up to five seconds, its events are unroutable if no other queue is bound to
+/// them. If another is, they are confirmed, and the queue whose binding was deleted never receives them.
 #[derive(Clone)]
 pub struct Publisher {
     lanes: Arc<Lanes>,
@@ -82,11 +83,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts to connect, within the current tokio runtime, to publish events of this kind. The exchange, and what the options require,
-    /// are declared before anything is published.
+    /// Starts to connect, within the current tokio runtime, to publish events of this kind. It declares the exchange,
+    /// and what the options require, before it publishes anything.
     ///
     /// # Errors
-    /// The registry has a publisher's metrics already.
+    /// The registry already has a publisher's metrics.
     pub fn start<E: Event>(
         endpoint: Endpoint,
         exchange: &'static str,
@@ -110,14 +111,17 @@ impl Publisher {
         Ok(Self { lanes: Arc::new(lanes), metrics, exchange, app_id, host, port })
     }
 
-    /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it. Connection losses are
-    /// ridden out until the deadline; then the event may arrive more than once, each time with the same id.
+    /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it.
+    /// If the connection is lost, it tries again until the deadline. Then the event may arrive more than once, each
+    /// time with the same id.
     ///
     /// # Errors
-    /// What is known of the event. One whose id is longer than AMQP can carry, 255 bytes, is [`PublishError::Rejected`] without being sent.
+    /// What became of the event. An event whose id is longer than AMQP can carry, 255 bytes, is
+    /// [`PublishError::Rejected`] without being sent.
     ///
     /// # If dropped
-    /// An event that still waits for its turn is never sent. One that was handed to the broker is: whether it arrived is then unknown.
+    /// An event that still waits for its turn is never sent. An event that was handed to the broker is sent, and
+    /// nobody knows whether it arrived.
     pub async fn publish(&self, event: Encoded, deadline: Instant) -> Result<(), PublishError> {
         let (span, trace) = self.span(&event);
         let watched = Watched::new(&self.metrics, event.event_type);
@@ -132,17 +136,18 @@ impl Publisher {
         answer
     }
 
-    /// How it stands, for readiness.
+    /// Follows the publisher's state, for readiness.
     pub fn state(&self) -> watch::Receiver<State> {
         self.lanes.state()
     }
 
-    /// Takes in nothing more ([`PublishError::Unavailable`]), finishes what is under way until the deadline, and disconnects.
+    /// Takes no more events ([`PublishError::Unavailable`]), finishes those under way until the deadline, and
+    /// disconnects.
     pub async fn close(&self, deadline: Instant) {
         self.lanes.close(deadline).await;
     }
 
-    /// None if AMQP cannot carry the id or the type.
+    /// `None` if AMQP cannot carry the id or the type.
     fn outgoing(&self, event: Encoded, trace: SpanContext) -> Option<Outgoing> {
         let (id, event_type) = (short(event.id)?, event.event_type);
         if event_type.len() > SHORT {
@@ -166,7 +171,7 @@ impl Publisher {
         Some(Outgoing { exchange: self.exchange, routing_key: event_type.into(), properties, body: event.body })
     }
 
-    /// The span of a publish, and what others have to know of it.
+    /// The span of a publish, and the headers with which others continue its trace.
     fn span(&self, event: &Encoded) -> (Span, SpanContext) {
         let span = info_span!("send", otel.kind = "producer", "error.type" = Empty);
         let trace = trace::describe(&span, format_args!("send {}", self.exchange), || {
@@ -186,10 +191,10 @@ impl Publisher {
     }
 }
 
-/// The most that AMQP carries as a short string, in bytes.
+/// The longest short string of AMQP, in bytes.
 const SHORT: usize = 255;
 
-/// What AMQP carries as a short string.
+/// A short string, if AMQP can carry it.
 fn short(text: impl Into<String>) -> Option<ShortString> {
     ShortString::try_new(text).ok()
 }

@@ -1,4 +1,4 @@
-//! How a publisher is set.
+//! The settings of a publisher.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const PUBLISH_TIMEOUT: Setting = Setting {
     default: Some("5s"),
     otherwise: None,
     secret: false,
-    meaning: "how long an event may wait for the broker's confirm; gaps shorter than this are ridden out",
+    meaning: "how long an event may wait for the broker's confirm; a broker that is away for less time costs no order",
     accepts: |text| timeout(text).is_some(),
     fault: no_more,
 };
@@ -23,7 +23,7 @@ const PUBLISH_MAX_PENDING: Setting = Setting {
     default: Some("4096"),
     otherwise: None,
     secret: false,
-    meaning: "how many events may wait for their confirm; more are refused at once, and so is what exceeds 8 MiB of bodies",
+    meaning: "the most events that may wait for their confirm, with at most 8 MiB of bodies; further events are refused at once",
     accepts: |text| whole(text, 65_536).is_some(),
     fault: no_more,
 };
@@ -34,7 +34,7 @@ const PUBLISH_LANES: Setting = Setting {
     default: Some("8"),
     otherwise: None,
     secret: false,
-    meaning: "how many channels publish side by side",
+    meaning: "the number of channels that publish side by side",
     accepts: |text| whole(text, 32).is_some(),
     fault: no_more,
 };
@@ -50,24 +50,24 @@ const REQUIRED_QUEUES: Setting = Setting {
     fault: no_more,
 };
 
-/// How a publisher is set.
+/// The settings of a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublisherOptions {
-    /// How long an event may wait for its confirm, where its publisher gives no other deadline.
+    /// How long an event may wait for its confirm, if its publisher gives no other deadline.
     pub timeout: Duration,
-    /// How many events may wait.
+    /// The most events that may wait.
     pub max_pending: usize,
-    /// How many channels publish side by side.
+    /// The number of channels that publish side by side.
     pub lanes: usize,
-    /// What has to hear of events before they may be published.
+    /// The queues that have to be bound before events may be published.
     pub required_queues: Vec<RequiredQueue>,
 }
 
 impl PublisherOptions {
-    /// What can be set.
+    /// All settings of a publisher.
     pub const SETTINGS: &'static [Setting] = &[PUBLISH_TIMEOUT, PUBLISH_MAX_PENDING, PUBLISH_LANES, REQUIRED_QUEUES];
 
-    /// The options that these texts describe, each one accepted by its setting.
+    /// Makes the options that these texts describe. Its setting has accepted each text.
     pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Self {
         let default = Self::default();
         let number = |text: &str| whole(text, usize::MAX);

@@ -1,4 +1,4 @@
-//! Where publishers meet the lanes: who waits, and which lane is called.
+//! Holds the messages that wait to be published, and calls the lanes to take them.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -9,14 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::line::{Limits, Line, MOST_ALOFT, Ticket};
 use super::{Answer, Outgoing, PublishError};
 
-/// Where messages wait for a lane, first come, first served.
+/// The messages that wait for a lane, in the order of their arrival.
 pub(super) struct Outbox {
     line: Mutex<Line>,
     limits: Limits,
     in_flight: Option<IntGauge>,
     calls: Notify,
     emptied: Notify,
-    /// Why the broker refused the last message that it refused to this user.
+    /// Why the broker refused the last message that this user may not publish.
     refusal: Mutex<Option<String>>,
 }
 
@@ -32,7 +32,8 @@ impl Outbox {
         }
     }
 
-    /// Waits in line, and for the broker's answer, until the deadline. `unsent` says what to answer for a message that was never sent.
+    /// Queues the message and waits for the broker's answer, until the deadline. `unsent` is the error for a message
+    /// that was never sent.
     pub(super) async fn send(
         &self,
         outgoing: Outgoing,
@@ -46,7 +47,7 @@ impl Outbox {
         }
     }
 
-    /// The same, but waits until `over` resolves. A lane waits for its confirm until the deadline at least.
+    /// The same, but it waits until `over` resolves. A lane waits for the confirm until the deadline at least.
     pub(super) async fn send_until(
         &self,
         over: impl Future<Output = ()>,
@@ -62,12 +63,12 @@ impl Outbox {
         }
     }
 
-    /// What is known of a message that nobody waits for any longer.
+    /// What became of a message for which nobody waits any longer.
     fn give_up(&self, mut place: Place<'_>, unsent: impl FnOnce() -> PublishError) -> Answer {
         match self.withdraw(place.number) {
             Some(ticket) if !ticket.sent => Err(unsent()),
             Some(_) => Err(PublishError::Unconfirmed),
-            // A lane has it, and may have answered just now.
+            // A lane has the message, and may have answered just now.
             None => place.answer.try_recv().unwrap_or(Err(PublishError::Unconfirmed)),
         }
     }
@@ -99,8 +100,8 @@ impl Outbox {
         self.line().withdraw(number)
     }
 
-    /// Resolves once somebody waits in line: for a lane that is called, and for one that looks by itself. One lane is called at a time: what shares
-    /// a channel and a write costs the broker least.
+    /// Resolves once a message waits: for a lane that is called, and for one that looks by itself. One lane is called
+    /// at a time, because messages that share a channel and a write cost the broker least.
     pub(super) async fn turn(&self) -> Turn<'_> {
         loop {
             if let Some(turn) = self.turn_now() {
@@ -110,16 +111,16 @@ impl Outbox {
         }
     }
 
-    /// A turn, if somebody waits in line. Else no lane is called any longer: whoever was came in vain.
+    /// A turn, if a message waits. If none waits, no lane counts as called any longer.
     fn turn_now(&self) -> Option<Turn<'_>> {
         let mut line = self.line();
         line.called = !line.waiting.is_empty();
-        // Not `then_some`: a turn that ends looks at the line.
+        // Not `then_some`, because a turn that ends looks at the waiting messages.
         line.called.then(|| Turn { outbox: self })
     }
 
-    /// Calls the lane that began to wait last, if somebody waits in line and none is called, and a further one for each [`MOST_ALOFT`] that wait: a
-    /// lane may be slow to come, where its runtime has other work.
+    /// Calls the lane that began to wait last, if a message waits and no lane is called. It calls a further lane for
+    /// each [`MOST_ALOFT`] messages that wait, because a lane comes late if its runtime has other work.
     fn call(&self, mut line: MutexGuard<'_, Line>) {
         let waiting = line.waiting.len();
         let wanted = waiting > 0 && (!line.called || waiting.is_multiple_of(MOST_ALOFT));
@@ -130,14 +131,14 @@ impl Outbox {
         }
     }
 
-    /// Takes back what could not be answered.
+    /// Takes back the messages that could not be answered.
     pub(super) fn give_back(&self, tickets: Vec<Ticket>) {
         if tickets.is_empty() {
             return;
         }
         let mut line = self.line();
         for ticket in tickets {
-            // Under the lock, so that a publisher that leaves now finds its ticket in line, or closed before.
+            // Under the lock, so that a publisher that leaves now finds its ticket waiting, or has closed it before.
             if !ticket.answer.is_closed() {
                 line.admit(ticket);
             }
@@ -145,17 +146,17 @@ impl Outbox {
         self.call(line);
     }
 
-    /// The broker refuses what this user publishes.
+    /// Notes that the broker refuses what this user publishes.
     pub(super) fn refuse(&self, words: String) {
         *self.refusal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(words);
     }
 
-    /// Why it did since this was last asked, if it did.
+    /// Why the broker refused since this was last asked, if it did.
     pub(super) fn take_refusal(&self) -> Option<String> {
         self.refusal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 
-    /// Takes in nothing more; resolves once everybody has an answer.
+    /// Takes no more messages, and resolves once everybody has an answer.
     pub(super) async fn close(&self) {
         self.line().closed = true;
         while self.line().places > 0 {
@@ -164,19 +165,19 @@ impl Outbox {
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
-        // What it guards is whole between any two statements.
+        // The guarded data is consistent between any two statements.
         self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// A lane's turn to take its share. When it ends, used or not, the next lane is called to what is left.
+/// A lane's turn to take its share. When the turn ends, used or not, the next lane is called to the rest.
 pub(super) struct Turn<'o> {
     outbox: &'o Outbox,
 }
 
 impl Turn<'_> {
-    /// One lane's share of what waits, of which it has so much on its way already, and whether something is left. What is taken has to be
-    /// answered or given back.
+    /// Takes one lane's share of the waiting messages, when the lane has this much unconfirmed already. Says whether
+    /// any are left. The lane has to answer or give back what it takes.
     pub(super) fn take(self, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
         let mut line = self.outbox.line();
         (line.share(lanes, aloft), !line.waiting.is_empty())
@@ -191,7 +192,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A publisher's place: given up when it has its answer or waits no more.
+/// A publisher's place. It is given up when the publisher has its answer or waits no more.
 struct Place<'o> {
     outbox: &'o Outbox,
     number: u64,

@@ -1,4 +1,4 @@
-//! A message on its way out, whatever it is.
+//! A message to publish.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,18 @@ use lapin::BasicProperties;
 #[cfg(any(test, feature = "inside"))]
 use lapin::message::Delivery;
 
-/// A message for the lanes: an event, or a copy for a delay or dead queue. It is published mandatory.
+/// A message to publish: an event, or a copy for a delay or dead queue. It is published as mandatory.
 pub(crate) struct Outgoing {
     pub(crate) exchange: &'static str,
     pub(crate) routing_key: Cow<'static, str>,
-    /// With whatever headers. Exchange, routing key and message id tell a returned message from others.
+    /// The properties of the message, with any headers. Exchange, routing key and message id identify a returned
+    /// message.
     pub(crate) properties: Properties,
     pub(crate) body: Bytes,
 }
 
-/// Makes the same properties each time: lapin keeps what it is given, and most messages are sent once.
+/// Makes the properties, the same each time. It makes them anew because lapin keeps what it is given, and most
+/// messages are sent once.
 pub(crate) type Properties = Box<dyn Fn() -> BasicProperties + Send + Sync>;
 
 #[cfg(any(test, feature = "inside"))]

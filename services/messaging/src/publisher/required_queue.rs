@@ -1,6 +1,7 @@
-//! A queue that has to hear of events before they may be published.
+//! A queue that has to be bound before events may be published.
 
-/// A queue and the routing keys it must be bound with; it is declared as its consumer does, durable and without arguments.
+/// A queue, and the routing keys with which it must be bound. It is declared as its consumer declares it: durable and
+/// without arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredQueue {
     /// The queue's name.

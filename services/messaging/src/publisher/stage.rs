@@ -1,4 +1,4 @@
-//! How far one message has come on its way through a channel.
+//! Follows one message on its way through a channel.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -12,15 +12,15 @@ use super::verdict::Fate;
 
 type Publishing<'c> = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send + 'c>>;
 
-/// Where a message is.
+/// How far a message has come.
 pub(super) enum Stage<'c> {
-    /// lapin has it; it may be on the wire.
+    /// lapin has the message, and may have written it to the socket.
     Publishing(Publishing<'c>),
-    /// The broker has it, or will.
+    /// The message is written, and its confirm is awaited.
     Confirming(PublisherConfirm),
-    /// The broker answered, perhaps with some message that it returned.
+    /// The broker has answered, perhaps together with a message that it returned.
     Landed(Fate, Option<Box<BasicReturnMessage>>),
-    /// It was not handed over, or its channel or connection ended before the answer.
+    /// The message was not handed over, or its channel or connection ended before the answer.
     Lost,
 }
 
@@ -28,7 +28,7 @@ impl<'c> Stage<'c> {
     /// Hands a message to lapin.
     ///
     /// # Errors
-    /// The channel takes none.
+    /// The channel takes no messages.
     pub(super) fn launch(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
         let exchange = outgoing.exchange.into();
         let routing_key = outgoing.routing_key.as_ref().into();
@@ -51,7 +51,7 @@ impl<'c> Stage<'c> {
     /// Ready once the broker has answered.
     ///
     /// # Errors
-    /// It never will.
+    /// The broker will never answer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<()>> {
         loop {
             let next = match self {
@@ -62,7 +62,7 @@ impl<'c> Stage<'c> {
             match next {
                 Ok(stage) => *self = stage,
                 Err(error) => {
-                    // What has ended must not be polled again.
+                    // A future that has ended must not be polled again.
                     *self = Self::Lost;
                     return Poll::Ready(Err(error));
                 }
@@ -74,7 +74,7 @@ impl<'c> Stage<'c> {
         match confirmation {
             Confirmation::Ack(message) => Self::Landed(Fate::Acked, message.map(Box::new)),
             Confirmation::Nack(message) => Self::Landed(Fate::Nacked, message.map(Box::new)),
-            // It cannot be: a lane's channel asks for confirms.
+            // This cannot happen, because a lane's channel asks for confirms.
             Confirmation::NotRequested => Self::Landed(Fate::Lost, None),
         }
     }

@@ -1,8 +1,8 @@
-//! What became of the messages of a batch.
+//! Decides what became of the messages of a batch.
 //!
-//! lapin attributes a returned message to whichever confirm comes next, not to its own. By the protocol a return comes before its own confirm,
-//! so once every message of a batch is confirmed all its returns are in, and the message ids say whose they are. A batch that was cut short
-//! cannot be judged like that.
+//! lapin attributes a returned message to the next confirm, not to its own. By the protocol, the broker returns a
+//! message before it confirms it. So once every message of a batch is confirmed, all its returns have arrived, and
+//! their message ids say whose they are. A batch that was cut short cannot be judged like that.
 
 use std::collections::HashMap;
 
@@ -11,23 +11,23 @@ use lapin::types::ShortString;
 
 use super::{Answer, Outgoing, PublishError};
 
-/// What the broker said of one message.
+/// The broker's answer to one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Acked,
     Nacked,
-    /// Nothing: its channel or connection ended before, or nobody waited any longer.
+    /// No answer: the channel or connection ended before, or nobody waited any longer.
     Lost,
 }
 
-/// What the broker said of a batch.
+/// The broker's answers to a batch.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     fates: Vec<Fate>,
     returned: HashMap<Address, usize>,
 }
 
-/// What tells a returned message from others. Two publishers may give the same id at the same time.
+/// What identifies a returned message. Two publishers may use the same id at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Address {
     exchange: ShortString,
@@ -36,7 +36,8 @@ struct Address {
 }
 
 impl Verdict {
-    /// Adds the next message's fate, with the message that lapin returned by the way, perhaps another one.
+    /// Adds the answer to the next message, with the message that lapin reported as returned, which may be another
+    /// one.
     pub(super) fn add(&mut self, fate: Fate, returned: Option<&BasicReturnMessage>) {
         self.fates.push(fate);
         if let Some(message) = returned {
@@ -49,7 +50,8 @@ impl Verdict {
         }
     }
 
-    /// Each publisher's answer, where messages may have come back or certainly none has; none for a message to send again.
+    /// The answer for each publisher, when messages may have come back or when certainly none has. None for a message
+    /// that has to be sent again.
     pub(super) fn answers<'b>(
         self,
         batch: impl Iterator<Item = &'b Outgoing>,
@@ -66,12 +68,13 @@ impl Verdict {
         let routed = |address: &Address| match self.returned.get(address) {
             None => Ok(()),
             Some(returned) if *returned == published[address] => Err(PublishError::Unroutable),
-            // One of several with the same id came back, and none can say which.
+            // One of several messages with the same id came back, and nothing tells which.
             Some(_) => Err(PublishError::Unconfirmed),
         };
         let whole = !self.fates.contains(&Fate::Lost);
         let judged = self.fates.iter().zip(&addresses).map(|(fate, address)| match fate {
-            // The return of a lost one may have come with this ack, and this one's own return not at all.
+            // This ack may have brought the return of a lost message, and this message's own return may never have
+            // come.
             Fate::Acked if !whole => None,
             fate => fate.answer(routed(address)),
         });
@@ -80,7 +83,7 @@ impl Verdict {
 }
 
 impl Fate {
-    /// The answer to one whose routing was this; none for a message to send again.
+    /// The answer for a message with this routing. None if it has to be sent again.
     pub(super) fn answer(self, routed: Answer) -> Option<Answer> {
         match self {
             Self::Acked => Some(routed),

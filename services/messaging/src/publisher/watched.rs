@@ -1,4 +1,4 @@
-//! Counts what becomes of a publish, however it ends.
+//! Counts the outcome of a publish, however it ends.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::Answer;
 pub(super) use crate::metrics::Outcome;
 use crate::metrics::PublishMetrics;
 
-/// Counts its message as abandoned unless told otherwise before it is dropped: no path forgets.
+/// Counts its message as abandoned if it is dropped before it was told another outcome, so no path forgets to count.
 pub(crate) struct Watched<'m> {
     metrics: &'m PublishMetrics,
     routing_key: &'m str,

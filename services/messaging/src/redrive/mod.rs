@@ -28,22 +28,24 @@ use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;
 use crate::{Endpoint, Error, PublishError};
 
-/// How many letters are on their way at once.
+/// The number of letters that are moved at once.
 const UNDER_WAY: usize = 64;
 /// How long one letter waits for the broker's confirm.
 const CONFIRM: Duration = Duration::from_secs(30);
-/// How long the broker may take to give out one letter: headers in headers by the thousand cost it seconds.
+/// How long the broker may take to deliver one letter. Thousands of nested headers cost it seconds.
 const GET: Duration = Duration::from_secs(120);
 
-/// Moves the dead letters that the options name, at most as many as there are now, until all are looked at or `stop` resolves. A letter is
-/// acknowledged only when its queue has it again, with its id, trace, first failure and one more redrive; its attempts begin anew. One that the
-/// broker does not take is named in the log and stepped over. All others are held until the end and then given back.
+/// Moves the dead letters that the options name, at most as many as there are now, until it has looked at all or
+/// `stop` resolves. It acknowledges a letter only when the queue has it again, with its id, its trace, its first
+/// failure and one more redrive. The letter's attempts begin anew. If the broker does not take a letter, the log
+/// names it and the next one follows. All other letters are held until the end and then requeued.
 ///
 /// # Errors
-/// The broker cannot be reached or is lost, refuses access, or has no such queue. What was moved stays moved, what was not is a dead letter still.
+/// The broker cannot be reached, is lost, refuses access, or has no such queue. Letters that were moved stay moved;
+/// the others are still dead.
 ///
 /// # If dropped
-/// The letters under way may be in both queues; none is lost.
+/// The letters under way may be in both queues. None is lost.
 pub async fn run(
     endpoint: Endpoint,
     options: RedriveOptions,
@@ -86,7 +88,7 @@ struct Redrive<'a> {
     lanes: &'a Lanes,
     reader: Arc<Reader>,
     moving: FuturesUnordered<BoxFuture<'a, Moved>>,
-    /// The last letter that stays; all before it that are not acknowledged stay as well.
+    /// The last letter that stays dead. All unacknowledged letters in front of it stay dead as well.
     held: Option<u64>,
     /// Why no letter can be moved now.
     failure: Option<PublishError>,
@@ -107,7 +109,7 @@ impl<'a> Redrive<'a> {
                 break;
             }
             let get = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
-            // Somebody else may have taken what was found.
+            // Another program may have taken the letters that were found.
             let got = self.link.patiently(GET, get).await?.map_err(Error::lost)?;
             let Some(message) = got else { break };
             self.take(Letter::new(message.delivery, Arc::clone(&self.reader)));
@@ -115,7 +117,7 @@ impl<'a> Redrive<'a> {
                 self.settle_one().await?;
             }
         }
-        // After a failure too: what its queue has again must not stay dead as well.
+        // After a failure too, because a letter that its queue has again must not stay dead as well.
         while !self.moving.is_empty() {
             self.settle_one().await?;
         }
@@ -158,7 +160,7 @@ impl<'a> Redrive<'a> {
             && event.is_none_or(|event| letter.message_id() == Some(event))
     }
 
-    /// Ack last: a crash before it leaves the letter in both queues, the other order in none.
+    /// Acknowledges last. A crash before it leaves the letter in both queues; the other order would leave it in none.
     async fn settle_one(&mut self) -> Result<(), Error> {
         let Some((letter, moved)) = self.moving.next().await else { return Ok(()) };
         let tag = letter.tag();
@@ -172,7 +174,8 @@ impl<'a> Redrive<'a> {
         Ok(())
     }
 
-    /// The others do not wait for a letter that is not taken for itself. Where none would be taken, there is an end.
+    /// The other letters do not wait for one that the broker does not take. If the broker would take none, the run
+    /// ends.
     fn step_over(&mut self, letter: &Letter, error: PublishError) {
         match error {
             PublishError::Rejected | PublishError::Unconfirmed => {
@@ -196,12 +199,12 @@ impl<'a> Redrive<'a> {
             let requeue = BasicNackOptions { multiple: true, requeue: true };
             self.link.step(self.channel.basic_nack(last, requeue)).await?;
         }
-        // The broker answers in order: after this nothing is left unread.
+        // The broker answers in order, so after this answer nothing is left unread.
         self.link.step(self.channel.close(200, "done".into())).await
     }
 }
 
-/// How many letters wait in a queue, which is not declared by this.
+/// The number of letters in a queue. It does not declare the queue.
 async fn depth(link: &Link, queue: &str) -> Result<u64, Error> {
     let object = || format!("queue {queue:?}");
     let channel = link.channel().await?;
@@ -211,7 +214,8 @@ async fn depth(link: &Link, queue: &str) -> Result<u64, Error> {
         Ok(found) => Ok(found.message_count().into()),
         Err(error) => Err(match reply(&error) {
             Some((404, _)) => Error::NotFound { object: object() },
-            // RabbitMQ 4.3 asks whoever looks for a queue that is not there for the right to make it; of one that is there it asks for none.
+            // To look for a queue that does not exist, RabbitMQ 4.3 demands the right to declare it. To look for one
+            // that exists, it demands no right.
             Some((403, words)) if words.contains("configure access") => Error::NotFound { object: object() },
             Some((403, words)) => Error::AccessRefused { object: object(), reason: words.to_owned() },
             _ => Error::lost(error),

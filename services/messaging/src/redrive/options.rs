@@ -1,4 +1,4 @@
-//! Which dead letters are moved.
+//! The settings of a redrive.
 
 use crate::setting::{no_more, whole};
 use crate::{DeadReason, Setting};
@@ -8,15 +8,15 @@ use crate::{DeadReason, Setting};
 pub struct RedriveOptions {
     /// The queue; its dead letters are in `<queue>.dead`.
     pub queue: String,
-    /// Only those that are dead for this reason.
+    /// Move only letters that are dead for this reason.
     pub reason: Option<DeadReason>,
-    /// Only those of this event.
+    /// Move only letters of this event.
     pub event_id: Option<String>,
-    /// At most so many.
+    /// Move at most this many letters.
     pub limit: Option<u64>,
-    /// Move none, and say what would have been moved.
+    /// Move none, and say which would have been moved.
     pub dry_run: bool,
-    /// None that was moved so often before.
+    /// Move no letter that was moved this often before.
     pub max_redrives: u32,
 }
 
@@ -26,7 +26,7 @@ const QUEUE: Setting = Setting {
     default: None,
     otherwise: None,
     secret: false,
-    meaning: "the queue to which its dead letters are moved back; it has to be set",
+    meaning: "the queue whose dead letters are moved back to it; required",
     accepts: |text| queue(text).is_some(),
     fault: no_more,
 };
@@ -37,7 +37,7 @@ const REASON: Setting = Setting {
     default: None,
     otherwise: Some("any reason"),
     secret: false,
-    meaning: "only letters that are dead for this reason are moved",
+    meaning: "move only letters that are dead for this reason",
     accepts: |text| DeadReason::from_name(text).is_some(),
     fault: no_more,
 };
@@ -48,7 +48,7 @@ const EVENT_ID: Setting = Setting {
     default: None,
     otherwise: Some("any event"),
     secret: false,
-    meaning: "only the letters of this event are moved",
+    meaning: "move only the letters of this event",
     accepts: |text| event_id(text).is_some(),
     fault: no_more,
 };
@@ -59,7 +59,7 @@ const LIMIT: Setting = Setting {
     default: None,
     otherwise: Some("all"),
     secret: false,
-    meaning: "the most letters that are moved",
+    meaning: "the most letters to move",
     accepts: |text| limit(text).is_some(),
     fault: no_more,
 };
@@ -70,7 +70,7 @@ const DRY_RUN: Setting = Setting {
     default: Some("false"),
     otherwise: None,
     secret: false,
-    meaning: "whether nothing is moved, and only said what would be",
+    meaning: "say what would be moved, and move nothing",
     accepts: |text| text.parse::<bool>().is_ok(),
     fault: no_more,
 };
@@ -81,19 +81,19 @@ const MAX_REDRIVES: Setting = Setting {
     default: Some("3"),
     otherwise: None,
     secret: false,
-    meaning: "letters that were moved so often before stay dead",
+    meaning: "move no letter that was moved this often before",
     accepts: |text| max_redrives(text).is_some(),
     fault: no_more,
 };
 
 impl RedriveOptions {
-    /// What can be set.
+    /// All settings of a redrive.
     pub const SETTINGS: &'static [Setting] = &[QUEUE, REASON, EVENT_ID, LIMIT, DRY_RUN, MAX_REDRIVES];
 
-    /// The options that these texts describe, each one accepted by its setting; none without a queue.
+    /// Makes the options that these texts describe. Its setting has accepted each text. `None` without a queue.
     pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Option<Self> {
         let text = &mut text;
-        // Each is asked for before the queue decides, so that all faults are found at once.
+        // Reads each setting before the queue decides, so that all faults are found at once.
         let queue = QUEUE.value(text, queue);
         let options = Self {
             queue: String::new(),
@@ -107,7 +107,7 @@ impl RedriveOptions {
     }
 }
 
-/// With `.dead` behind it, it still has to be a queue's name.
+/// The name must still be a queue's name with `.dead` behind it.
 fn queue(text: &str) -> Option<String> {
     let valid = (1..=250).contains(&text.len()) && !text.ends_with(".dead");
     valid.then(|| text.to_owned())

@@ -5,20 +5,20 @@ use std::fmt;
 /// What became of the dead letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many there were at the start.
+    /// The number of letters at the start.
     pub found: u64,
-    /// How many are in their queue again, or would be.
+    /// The number that are in their queue again, or would be.
     pub moved: u64,
-    /// How many were moved too often before.
+    /// The number that were moved too often before.
     pub refused: u64,
-    /// How many the broker did not take for what they are, as one that is larger than it allows by now.
+    /// The number that the broker did not take, such as a letter that is larger than it allows by now.
     pub not_taken: u64,
     /// Whether this only says what would be done.
     pub dry_run: bool,
 }
 
 impl Summary {
-    /// How many stay dead, those refused and not taken among them.
+    /// The number that stay dead, including those that were refused or not taken.
     pub fn left(&self) -> u64 {
         self.found.saturating_sub(self.moved)
     }

@@ -1,4 +1,4 @@
-//! Questions to the broker, one after the other, on a channel that a refusal closes.
+//! Asks the broker one question after the other, on a channel that each refusal closes.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -12,7 +12,8 @@ use crate::link::Link;
 /// The broker's code and words.
 pub(super) type Refusal = (u16, String);
 
-/// A channel for a few questions, opened with the first. lapin remembers every binding that was ever made on a channel, so none is kept.
+/// A channel for a few questions. The first question opens it. lapin remembers every binding that was made on a
+/// channel, so the channel is not kept.
 pub(super) struct Asking<'l> {
     link: &'l Link,
     channel: Option<Channel>,
@@ -23,10 +24,10 @@ impl<'l> Asking<'l> {
         Self { link, channel: None }
     }
 
-    /// Declares an object, or binds; what exists as it should stays as it is.
+    /// Declares an object, or binds a queue. An object that exists as expected stays as it is.
     ///
     /// # Errors
-    /// The connection is lost or silent.
+    /// The connection is lost, or the broker is silent.
     pub(super) async fn declare(&mut self, object: &Object) -> Result<Result<(), Refusal>, Error> {
         self.ask(object, false).await
     }
@@ -34,7 +35,7 @@ impl<'l> Asking<'l> {
     /// Asks whether an exchange or a queue exists, whatever its arguments.
     ///
     /// # Errors
-    /// The connection is lost or silent.
+    /// The connection is lost, or the broker is silent.
     pub(super) async fn look(&mut self, object: &Object) -> Result<Result<(), Refusal>, Error> {
         self.ask(object, true).await
     }
@@ -56,7 +57,7 @@ impl<'l> Asking<'l> {
         }
     }
 
-    /// Closes the channel. One that is not closed closes when it is dropped; waiting for it here keeps the number of open ones at one.
+    /// Closes the channel. Dropping it closes it too, but this waits, so that only one is open at a time.
     pub(super) async fn end(self) {
         if let Some(channel) = self.channel {
             let _ = self.link.step(channel.close(200, "asserted".into())).await;

@@ -1,4 +1,4 @@
-//! Makes sure of a topology over one connection, again and again.
+//! Asserts a topology over one connection, again and again.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use super::{Object, Topology};
 use crate::Error;
 use crate::link::Link;
 
-/// What is known of a topology on one connection: what its user may do with each object, and whether all was there.
+/// What is known of a topology on one connection: what the user may do with each object, and whether everything was
+/// there.
 pub(crate) struct Keeper {
     topology: Arc<Topology>,
     rights: Vec<Right>,
-    /// All was there when everything was last asked for.
+    /// Everything was there at the last full look.
     sound: bool,
-    /// Whose turn it is to be looked at.
+    /// The object that is looked at next.
     turn: usize,
 }
 
-/// What a user may do with an object, as far as it was tried.
+/// What the user may do with an object, as far as it was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Right {
     Declare,
@@ -25,14 +26,14 @@ enum Right {
     Nothing,
 }
 
-/// What is wrong with an object, and whether whoever relies on it can go on.
+/// What is wrong with an object, and whether the work can go on without it.
 struct Trouble {
     object: String,
     reason: String,
-    /// Whether it differs, and is not refused.
+    /// Whether the object differs; if not, it is refused.
     differs: bool,
     vital: bool,
-    /// Whether it is there all the same.
+    /// Whether the object exists all the same.
     exists: bool,
 }
 
@@ -43,12 +44,12 @@ impl Keeper {
         Self { topology, rights, sound: false, turn: 0 }
     }
 
-    /// Declares everything, and looks at what this user may not declare; what exists as it should stays as it is. Whoever relies on it can go on
-    /// with what is amiss then, if anything.
+    /// Declares everything, and looks at what this user may not declare. Objects that exist as expected stay as they
+    /// are. It returns what is wrong without which the work can go on, if anything.
     ///
     /// # Errors
-    /// [`Error::AccessRefused`] and [`Error::Conflict`] name the object that is vital, and of no use as it is: an exchange that is missing or
-    /// differs, a queue that is missing. Anything else is [`Error::Lost`] or [`Error::Silent`].
+    /// [`Error::AccessRefused`] and [`Error::Conflict`] name a vital object that cannot be used: an exchange that is
+    /// missing or differs, or a queue that is missing. Any other error is [`Error::Lost`] or [`Error::Silent`].
     pub(crate) async fn assert(&mut self, link: &Link) -> Result<Option<Error>, Error> {
         self.sound = false;
         let topology = Arc::clone(&self.topology);
@@ -76,10 +77,10 @@ impl Keeper {
         Ok(all(amiss))
     }
 
-    /// The same later: only what shows that all is still there, if it was.
+    /// Asserts the topology later: asks only for what shows that everything is still there, if it was.
     ///
     /// # Errors
-    /// As of [`assert`](Self::assert).
+    /// The same as of [`assert`](Self::assert).
     pub(crate) async fn assert_again(&mut self, link: &Link) -> Result<Option<Error>, Error> {
         if self.sound && self.seems_unchanged(link).await? {
             return Ok(None);
@@ -87,7 +88,7 @@ impl Keeper {
         self.assert(link).await
     }
 
-    /// Something seems to be gone: everything is asked for the next time.
+    /// Notes that something seems to be gone: the next call asks for everything.
     pub(crate) fn doubt(&mut self) {
         self.sound = false;
     }
@@ -109,12 +110,12 @@ impl Keeper {
             return Ok(None);
         }
         let Err((code, words)) = asking.look(object).await? else { return Ok(None) };
-        // For the first object a right was never needed to see it: without any, it is of no use.
+        // No right is ever needed to see the first object. A user without any right cannot use it.
         if code == 403 && index > 0 {
             self.rights[index] = Right::Nothing;
             return Ok(None);
         }
-        // The right to make it may have been given since.
+        // Somebody may have given the right to declare it since.
         self.rights[index] = Right::Declare;
         match code {
             403 => Ok(Some(refused(index, object, words))),
@@ -123,7 +124,7 @@ impl Keeper {
         }
     }
 
-    /// Binds again what may be bound, and asks for one of the others.
+    /// Binds again what may be bound, and asks for one of the other objects.
     async fn seems_unchanged(&mut self, link: &Link) -> Result<bool, Error> {
         let known = self.topology.objects.iter().zip(self.rights.iter().copied());
         let (bindings, others): (Vec<_>, Vec<_>) =
@@ -149,15 +150,15 @@ fn refused(index: usize, object: &Object, reason: String) -> Trouble {
     Trouble { object: object.to_string(), reason, differs: false, vital: index == 0, exists: false }
 }
 
-/// 406 is an object with other arguments. A queue of such gives its messages all the same; what an exchange of such would do with them, nobody
-/// knows. 405 is a queue that another connection holds for itself.
+/// 406 is an object with other arguments. Such a queue gives its messages all the same. Nobody knows what such an
+/// exchange would do with messages. 405 is a queue that another connection holds exclusively.
 fn conflict(index: usize, object: &Object, (code, reason): Refusal) -> Trouble {
     let is_usable = code == 406 && matches!(object, Object::Queue { .. });
     let (vital, exists) = (index == 0 && !is_usable, matches!(code, 405 | 406));
     Trouble { object: object.to_string(), reason, differs: true, vital, exists }
 }
 
-/// One error for all of them: the first, which names the others.
+/// Makes one error of all of them: the first, which names the others.
 fn all(mut amiss: Vec<Trouble>) -> Option<Error> {
     let others = amiss.split_off(1.min(amiss.len()));
     let mut first = amiss.pop()?;

@@ -1,10 +1,10 @@
-//! One thing that can be declared.
+//! An object that can be declared.
 
 use std::fmt;
 
 use lapin::types::FieldTable;
 
-/// An exchange, a queue, or a binding; its `Display` names it for errors and logs.
+/// An exchange, a queue, or a binding. Its `Display` names it for errors and logs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Object {
     Exchange { name: String },

@@ -69,7 +69,7 @@ async fn what_is_taken_as_it_is_is_said_once() {
         eventually("it connects again", again, |&times| times >= f64::from(connection)).await;
     }
     email.ready().await;
-    let said = email.logged("this user may not declare these");
+    let said = email.logged("this user may not declare these objects");
     assert_eq!(said.len(), 1, "{}", email.log());
     let line = email.log_lines().into_iter().find(|line| line["objects"].is_string()).unwrap();
     let objects = line["objects"].as_str().unwrap();

@@ -159,5 +159,5 @@ async fn a_service_says_that_its_queue_is_classic_and_what_that_costs() {
     email.ready().await;
     eventually("both are mailed", async || email.logged("Sending email for: "), |mails| mails.len() == 2).await;
     let said = email.logged("classic queue: ");
-    assert_eq!(said, ["it counts no deliveries, so a message that kills this process is never set aside"]);
+    assert_eq!(said, ["it counts no deliveries, so a message that kills this process is never dead-lettered"]);
 }

@@ -1,4 +1,4 @@
-//! What follows the `?` of a broker's address.
+//! Reads the parameters behind the `?` of a broker's URL.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::Error;
 use crate::link::FRAME_MAX_BYTES;
 use crate::setting::whole;
 
-/// A frozen broker is noticed after 2 to 2.5 times the heartbeat. Without one, never.
+/// A frozen broker is noticed after 2 to 2.5 times the heartbeat, and never without a heartbeat.
 const HEARTBEAT_SECONDS: RangeInclusive<u16> = 1..=600;
 const TIMEOUT_MILLIS: RangeInclusive<u64> = 100..=60_000;
 const FRAME_MAX: RangeInclusive<u32> = FRAME_MAX_BYTES..=1_048_576;
 
-/// How a connection is to be, where the address says it.
+/// The properties of a connection that the URL sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) heartbeat_seconds: u16,
@@ -60,7 +60,7 @@ where
     whole(value).filter(|value| range.contains(value)).ok_or_else(fault)
 }
 
-/// What looks like no name may be a piece of a password, and is not repeated.
+/// A text that does not look like a name may be a piece of a password, so it is not repeated.
 fn unknown(name: &str) -> Error {
     let is_name = (1..=40).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));

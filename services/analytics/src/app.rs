@@ -8,7 +8,7 @@ use messaging::{Consumer, State};
 use crate::report::Report;
 use crate::{AnalyticsMetrics, Config, SUBSCRIPTION, Totals};
 
-/// A service that has its port, and is to be run.
+/// A service that is bound to its port and ready to run.
 pub struct App {
     consumer: Consumer<Totals>,
     ops: Server,
@@ -17,7 +17,7 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the ops port; the broker need not be there.
+    /// Binds the ops port. The broker need not be there.
     ///
     /// # Errors
     /// The port is taken.
@@ -31,10 +31,10 @@ impl App {
         Ok(Self { consumer, ops, report, drain_within: process.settings().shutdown_timeout })
     }
 
-    /// Consumes until `shutdown` is requested and what was under way has ended.
+    /// Consumes until `shutdown` is requested and the events under way have ended.
     ///
     /// # Errors
-    /// Something was still under way at the deadline.
+    /// Events were still under way at the deadline.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Exit> {
         let stop = async {
             shutdown.requested().await;
@@ -44,7 +44,7 @@ impl App {
             never = self.report.now_and_then() => match never {},
         };
         self.report.log_news();
-        // Last: probes see `draining` until the end.
+        // Last, so that probes see `draining` until the end.
         shutdown.requested().await.step("ops", self.ops.drain()).await;
         Ok(drained?)
     }

@@ -1,19 +1,19 @@
-//! What analytics is told by the environment.
+//! The settings of analytics.
 
 use chassis::{Env, Variable};
 use messaging::{ConsumerOptions, Endpoint, Setting};
 
-/// The configuration, valid.
+/// The valid configuration.
 #[derive(Debug)]
 pub struct Config {
     /// The broker.
     pub endpoint: Endpoint,
-    /// How the consumer works.
+    /// The settings of the consumer.
     pub consumer: ConsumerOptions,
 }
 
 impl Config {
-    /// Reads it; what is wrong is noted in `env`.
+    /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("analytics");
         let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));

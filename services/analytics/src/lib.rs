@@ -1,4 +1,4 @@
-//! Queue to totals: how many orders were placed and cancelled, and what they amount to in each currency.
+//! Counts orders: how many were placed and cancelled, and their amount in each currency.
 
 mod config;
 pub use config::Config;

@@ -1,4 +1,4 @@
-//! Queue to totals.
+//! Runs the analytics service.
 
 use std::process::ExitCode;
 

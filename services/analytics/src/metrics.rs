@@ -1,4 +1,4 @@
-//! What was counted, as Prometheus sees it.
+//! The metrics of analytics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,13 +10,13 @@ use tracing::warn;
 
 use crate::tally::Tally;
 
-/// The metrics of this service; since it started, like all counters.
+/// The metrics of this service. Like all counters, they begin when the process starts.
 #[derive(Clone, Debug)]
 pub struct AnalyticsMetrics {
     placed: IntCounter,
     cancelled: IntCounter,
     revenue: IntCounterVec,
-    /// Held while revenue grows: a counter alone would wrap, and so fall to nothing.
+    /// Locked while revenue grows, because a counter alone would wrap and so fall to nothing.
     growing: Arc<Mutex<()>>,
 }
 
@@ -24,7 +24,7 @@ impl AnalyticsMetrics {
     /// Registers them, at zero.
     ///
     /// # Errors
-    /// If the registry has them already.
+    /// The registry already has these metrics.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let orders = Opts::new("analytics_orders_total", "Events of orders by type.");
         let orders = IntCounterVec::new(orders, &["event"])?;
@@ -32,15 +32,15 @@ impl AnalyticsMetrics {
         let revenue = IntCounterVec::new(Opts::new("analytics_revenue_minor_units_total", help), &["currency"])?;
         registry.register(Box::new(orders.clone()))?;
         registry.register(Box::new(revenue.clone()))?;
-        // ISO 4217 bounds this label, but all its codes at zero would bury those in use: only the default is there
-        // before its first order.
+        // ISO 4217 bounds this label, but all its codes at zero would bury those in use. So only the default currency
+        // is there before its first order.
         revenue.with_label_values(&[Currency::default().code()]);
         let placed = orders.with_label_values(&[OrderEvent::PLACED]);
         let cancelled = orders.with_label_values(&[OrderEvent::CANCELLED]);
         Ok(Self { placed, cancelled, revenue, growing: Arc::default() })
     }
 
-    /// Counts an order and what it amounts to.
+    /// Counts an order and its amount.
     pub fn placed(&self, total: Money) {
         self.placed.inc();
         let (revenue, amount) = (self.revenue.with_label_values(&[total.currency().code()]), total.minor_units());
@@ -53,12 +53,12 @@ impl AnalyticsMetrics {
         }
     }
 
-    /// Counts an order of which nobody knows what it amounts to.
+    /// Counts an order whose amount is unknown.
     pub fn placed_at_no_price(&self) {
         self.placed.inc();
     }
 
-    /// Counts a cancellation. What the order amounted to, it does not say: revenue stays.
+    /// Counts a cancellation. It does not say the order's amount, so the revenue stays.
     pub fn cancelled(&self) {
         self.cancelled.inc();
     }
@@ -69,7 +69,7 @@ impl AnalyticsMetrics {
         let series = families.iter().flat_map(|family| family.get_metric());
         let amount = |metric: &Metric| {
             let currency = Currency::from_code(metric.get_label().first()?.value())?;
-            // The counter itself: what Prometheus is shown is a double.
+            // The counter itself, because Prometheus is shown a double.
             Some(Money::new(self.revenue.with_label_values(&[currency.code()]).get(), currency))
         };
         let mut revenue: Vec<_> = series.filter_map(amount).collect();

@@ -1,4 +1,4 @@
-//! The totals in the log.
+//! Writes the totals to the log.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use tracing::info;
 
 use crate::{AnalyticsMetrics, Tally};
 
-/// How often they are logged, if they changed.
+/// How often the totals are logged, if they changed.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Knows what was logged last.
+/// The reporter, which knows the totals that it logged last.
 pub(crate) struct Report {
     metrics: AnalyticsMetrics,
     told: Tally,
 }
 
 impl Report {
-    /// Tells what changes from now on.
+    /// Reports the changes from now on.
     pub(crate) fn new(metrics: AnalyticsMetrics) -> Self {
         let told = metrics.tally();
         Self { metrics, told }
@@ -32,7 +32,7 @@ impl Report {
         }
     }
 
-    /// Logs the totals, unless that was done already.
+    /// Logs the totals, unless it has logged the same before.
     pub(crate) fn log_news(&mut self) {
         if let Some(tally) = self.news() {
             info!(placed = tally.placed, cancelled = tally.cancelled, revenue = tally.shown_revenue(), "totals");

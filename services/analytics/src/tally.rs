@@ -2,14 +2,14 @@
 
 use contract::Money;
 
-/// How much was counted.
+/// The totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Orders placed.
     pub placed: u64,
     /// Orders cancelled.
     pub cancelled: u64,
-    /// What the placed orders amount to: one amount for each currency, by its code.
+    /// The amount of the placed orders in each currency, by its code.
     pub revenue: Vec<Money>,
 }
 

@@ -1,4 +1,4 @@
-//! What analytics does with an event: it counts.
+//! The handler of analytics, which counts events.
 
 use contract::OrderEvent;
 use messaging::{Failure, Handler, Received, Subscription};
@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::metrics::AnalyticsMetrics;
 
-/// What analytics hears.
+/// The queue of analytics, and the events that it counts.
 pub const SUBSCRIPTION: Subscription =
     Subscription::queue("analytics-queue").bound_to("order-exchange", &["order.placed", "order.cancelled"]);
 

@@ -1,35 +1,35 @@
-//! What a binary is told by its arguments: nothing, or one command.
+//! Reads the arguments of a binary: none, or one command.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::{Env, Exit, Settings, healthcheck};
 
-/// A command that a service has besides serving, such as order's `check`.
+/// A command of a service in addition to serving, such as order's `check`.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
-    /// What is typed.
+    /// The name that the user types.
     pub name: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
-    /// Does it; given the arguments after the name, gives the exit code.
+    /// Runs the command with the arguments behind its name, and returns the exit code.
     pub run: fn(&[String]) -> ExitCode,
 }
 
-/// How a binary can be called.
+/// The commands of a binary.
 pub(crate) struct Usage<'c> {
     /// The binary's name.
     pub(crate) name: &'static str,
-    /// What it knows besides running, and besides what every binary knows.
+    /// The binary's own commands, in addition to those that every binary has.
     pub(crate) commands: &'c [Command],
-    /// Reads what the chassis is told by the environment.
+    /// Reads the chassis's own settings from the environment.
     pub(crate) settings: fn(&mut Env) -> Settings,
-    /// Whether it ends by itself; else there is a `healthcheck`.
+    /// Whether the binary ends by itself. If not, it has the command `healthcheck`.
     pub(crate) is_task: bool,
 }
 
 impl Usage<'_> {
-    /// Runs the command that the arguments name. `None`: there is none, the service should run.
+    /// Runs the command that the arguments name. `None` if there is none and the service should run.
     pub(crate) fn dispatch(&self, arguments: &[String], variables: impl FnOnce(&mut Env)) -> Option<ExitCode> {
         let (name, rest) = arguments.split_first()?;
         if let Some(command) = self.commands.iter().find(|command| command.name == name) {
@@ -51,7 +51,7 @@ impl Usage<'_> {
         Exit::Misconfigured(reason).code().into()
     }
 
-    /// The commands, each with what it does.
+    /// The list of commands, each with its sentence.
     fn described(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let healthcheck = ("healthcheck", "asks /readyz on OPS_ADDR and exits with 0 if it is ready, else with 1");
         let own = self.commands.iter().map(|command| (command.name, command.about));
@@ -79,7 +79,7 @@ impl Usage<'_> {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no failure, as it would be to `println!`.
+/// Prints without failing when the reader, such as `head`, has closed the pipe; `println!` would panic.
 fn say(text: &str) -> ExitCode {
     let _ = io::stdout().lock().write_all(text.as_bytes());
     ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! The one point in time by which stopping has to be over.
+//! The deadline of a shutdown.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,17 +16,18 @@ impl Deadline {
         Self(Instant::now() + duration)
     }
 
-    /// When it is.
+    /// The point in time.
     pub fn instant(&self) -> Instant {
         self.0
     }
 
-    /// The time that is left, zero once it has passed.
+    /// The time that is left; zero after the deadline.
     pub fn left(&self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Runs one step of a shutdown to its end or to the deadline, and logs which it was. `None` if the deadline cut it.
+    /// Runs one step of a shutdown to its end or to the deadline, and logs which. `None` if the deadline cut the
+    /// step.
     ///
     /// If dropped, the step is dropped with it.
     pub async fn step<T>(&self, step: &'static str, work: impl Future<Output = T>) -> Option<T> {

@@ -2,11 +2,12 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// How many files and sockets may be open at a time, once the soft limit is raised to the hard one.
+/// Raises the soft limit to the hard limit, and returns how many files and sockets may be open at a time.
 ///
-/// Systems keep the soft limit low for programs that use `select`; a server that keeps it turns clients away for nothing.
+/// Systems keep the soft limit low for programs that use `select`. A server that keeps the soft limit turns clients
+/// away needlessly.
 pub fn descriptors() -> usize {
-    // A system that does not tell its limit does not keep to one either.
+    // A system that does not report its limit does not enforce one either.
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return usize::MAX };
     let granted = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,

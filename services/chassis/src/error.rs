@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-/// Everything that can go wrong in the chassis; faults of the environment are [`Fault`](crate::Fault)s.
+/// The errors of the chassis. Faults of the environment are [`Fault`](crate::Fault)s.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Another process listens there.
+    /// Another process listens on the address.
     #[error("{variable}={address} is taken: stop what listens there, or set {variable} to a free address")]
     AddressTaken {
         /// The variable that names the address.
@@ -16,17 +16,17 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
-    /// The address cannot be listened on for another reason.
+    /// The process cannot listen on the address, for another reason.
     #[error("{variable}={address} cannot be listened on: {source}")]
     Listen {
         /// The variable that names the address.
         variable: &'static str,
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system gives no threads, or no signals.
+    /// The system gives the process no threads or no signals.
     #[error("the runtime could not be started: {0}")]
     Runtime(#[source] io::Error),
 }

@@ -1,17 +1,17 @@
-//! How a service ended, as a reason and an exit code.
+//! The end of a service, as a reason and an exit code.
 
 use std::error::Error;
 
-/// Why a service ended other than asked for. Any error becomes [`Exit::Failed`] by `?`.
+/// Why a service ended, if not by a requested stop. Any error becomes [`Exit::Failed`] by `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// A task failed: exit code 1.
     Failed(String),
-    /// It was told something that cannot be: exit code 64.
+    /// The configuration is wrong: exit code 64.
     Misconfigured(String),
-    /// Some of what it was given could not be done: exit code 65.
+    /// Some of the work could not be done: exit code 65.
     Incomplete(String),
-    /// What it needs is not there: exit code 69.
+    /// Something that it needs is missing: exit code 69.
     Unavailable(String),
 }
 

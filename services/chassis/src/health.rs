@@ -5,15 +5,15 @@ use serde::Serialize;
 /// What `/readyz` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether work should be sent to it: 200 or 503.
+    /// Whether work should be sent to the process: 200 or 503.
     pub ready: bool,
-    /// What it does: `connecting`, `consuming`, `paused`, `draining`, ….
+    /// What the process does: `connecting`, `consuming`, `paused`, `draining`, ….
     pub state: &'static str,
-    /// Why it is in that state, where that is known.
+    /// The reason for the state, if there is one.
     pub reason: Option<String>,
 }
 
 impl Health {
-    /// Of a process that is asked to stop, whatever it would say of itself.
+    /// The answer of a process that has been asked to stop, whatever the service says.
     pub const DRAINING: Self = Self { ready: false, state: "draining", reason: None };
 }

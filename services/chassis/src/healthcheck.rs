@@ -1,4 +1,4 @@
-//! Asks the process beside it for `/readyz`: what Compose runs in an image without a shell.
+//! Asks `/readyz` of the service on the same machine. Compose runs this, because the images have no shell.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::settings::ops_address;
 use crate::{Env, run};
 
-/// A process that does not answer its own machine in this time is not ready.
+/// A process that does not answer its own machine within this time is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// More than any `/readyz` answer has, in bytes.
+/// More bytes than any answer of `/readyz` has.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// Asks and prints the answer: 0 for ready, 1 for anything else, 64 for a wrong environment.
+/// Asks and prints the answer. The exit code is 0 for ready, 64 for a wrong environment, and 1 for anything else.
 pub(crate) fn ask() -> ExitCode {
     let mut env = Env::from_process();
     let addresses = reachable(ops_address(&mut env));
@@ -33,8 +33,8 @@ pub(crate) fn ask() -> ExitCode {
     if head.starts_with("HTTP/1.1 200 ") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Where a process that listens on `address` is reached from its own machine. On all addresses means on both loopbacks, or on
-/// the one of IPv4 where there is no IPv6.
+/// Where the own machine reaches a process that listens on `address`. If it listens on all addresses, that is both
+/// loopback addresses, or the one of IPv4 if there is no IPv6.
 fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
     let at = |ip: IpAddr| SocketAddr::new(ip, address.port());
     match address.ip() {
@@ -44,7 +44,7 @@ fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
     }
 }
 
-/// The first answer, or why the last address gave none.
+/// The first answer, or the error of the last address.
 fn fetch_from(addresses: &[SocketAddr]) -> Result<String, (SocketAddr, io::Error)> {
     let mut answers = addresses.iter().map(|&address| fetch(address).map_err(|error| (address, error)));
     let first = answers.next().expect("there is an address");

@@ -1,7 +1,7 @@
-//! What every service needs to live in a cluster: environment, telemetry, ops HTTP, readiness, shutdown.
+//! Everything that a service needs to run in a cluster: environment, telemetry, health pages, readiness, shutdown.
 //!
-//! A service's `main` is one call of [`run()`]: it reads the [`Env`], starts the logs, hands a [`Process`] to the service, and turns
-//! how that ended into an exit code.
+//! A service's `main` is one call of [`run()`]. It reads the [`Env`], starts the logs, gives the service a
+//! [`Process`], and turns the service's end into an exit code.
 
 mod env;
 pub use env::{Env, Fault, Secret, Variable};

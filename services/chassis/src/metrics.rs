@@ -1,11 +1,11 @@
-//! The registry of a process, with what is known of every process.
+//! The metrics registry of a process, with the metrics that every process has.
 
 use std::fs;
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
-/// The revision that was built, where the build says it.
+/// The revision that was built, if the build names it.
 const REVISION: &str = match option_env!("WARREN_REVISION") {
     Some(revision) => revision,
     None => "",

@@ -1,4 +1,4 @@
-//! The pages that the cluster asks for: `/livez`, `/readyz`, `/metrics`.
+//! Serves the pages for the cluster: `/livez`, `/readyz`, `/metrics`.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -8,12 +8,12 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 use crate::{Health, Limits, Shutdown};
 
-/// A probe and a few scrapers at a time; the rest waits its turn.
+/// Enough for a probe and a few scrapers at a time; further clients wait.
 pub(crate) const LIMITS: Limits = Limits { connections: 64, ..Limits::DEFAULT };
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What the pages show.
+/// The sources of the pages.
 pub(crate) struct Pages<H> {
     registry: Registry,
     shutdown: Shutdown,
@@ -25,7 +25,7 @@ impl<H: Fn() -> Health> Pages<H> {
         Self { registry, shutdown, health }
     }
 
-    /// The answer to a request; hyper leaves the body out for HEAD.
+    /// The answer to a request. hyper leaves the body out for HEAD.
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let page: fn(&Self) -> Response<Full<Bytes>> = match request.uri().path() {
             "/livez" => |_| page(StatusCode::OK, TEXT, "alive\n"),

@@ -1,4 +1,4 @@
-//! What a running service is given: its name, registry, settings and the wish to stop.
+//! What a running service gets from the chassis: its name, metrics registry, settings and shutdown.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process of this name; [`run`](crate::run()) makes it, and so can a test that starts an app.
+    /// A process with this name. [`run`](crate::run()) makes it, and so can a test that starts an app.
     pub fn new(name: &'static str, settings: Settings, shutdown: Shutdown) -> Self {
         Self { name, registry: metrics::registry(name), settings, shutdown }
     }
@@ -26,26 +26,26 @@ impl Process {
         self.name
     }
 
-    /// What every service is told by the environment.
+    /// The settings that every service has.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Where metrics are registered; `/metrics` shows them.
+    /// The registry for metrics; `/metrics` shows them.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// A handle that hears when to stop.
+    /// A handle that learns when to stop.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
     }
 
-    /// Serves `/livez`, `/readyz` and `/metrics` on `OPS_ADDR`. `health` is asked at each `/readyz`; once the process should
-    /// stop, the answer is `draining` whatever it says.
+    /// Serves `/livez`, `/readyz` and `/metrics` on `OPS_ADDR`. Each `/readyz` calls `health`. Once the process
+    /// should stop, the answer is `draining`, whatever `health` says.
     ///
     /// # Errors
-    /// [`Error::AddressTaken`] and [`Error::Listen`], naming `OPS_ADDR`.
+    /// [`Error::AddressTaken`] and [`Error::Listen`]. They name `OPS_ADDR`.
     ///
     /// # Panics
     /// In a task, which has no `OPS_ADDR`.

@@ -1,4 +1,4 @@
-//! From `main` to an exit code: arguments, environment, telemetry, runtime, signals, service, flush.
+//! Runs a service from `main` to its exit code: arguments, environment, telemetry, runtime, signals, service, flush.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +13,19 @@ use crate::signals::Signals;
 use crate::telemetry::Telemetry;
 use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, descriptors};
 
-/// More workers cost memory and wake each other; a service that needs more cores has more replicas.
+/// The number of worker threads. More workers cost memory and wake each other; a service that needs more cores has
+/// more replicas.
 const MOST_WORKERS: usize = 4;
 
-/// For look-ups of names and reads of files, which are rare.
+/// The number of blocking threads, for look-ups of names and reads of files, which are rare.
 const BLOCKING_THREADS: usize = 4;
 
-/// Runs a service: `configure` reads its part of the environment, `service` works until [`Process::shutdown`] asks it to stop.
+/// Runs a service. `configure` reads its part of the environment. `service` works until [`Process::shutdown`] asks it
+/// to stop.
 ///
-/// The exit code is 0 for a stop asked for, that of [`Exit`] for a failure, 64 for faults of the environment (all printed to
-/// stderr) or an unknown argument, 130 after a second signal. `healthcheck` as an argument asks the service beside it.
+/// The exit code is 0 for a requested stop, the code of [`Exit`] for a failure, 64 for faults of the environment (all
+/// printed to stderr) or an unknown argument, and 130 after a second signal. With the argument `healthcheck`, it asks
+/// the service on this machine.
 pub fn run<C, E: Into<Exit>>(
     name: &'static str,
     configure: impl FnOnce(&mut Env) -> C,
@@ -31,7 +34,8 @@ pub fn run<C, E: Into<Exit>>(
     run_with(name, &[], configure, service)
 }
 
-/// Like [`run`], for a task: it ends by itself, and serves nothing, so that it has neither `OPS_ADDR` nor `healthcheck`.
+/// Like [`run`], for a task. A task ends by itself and serves nothing, so it has neither `OPS_ADDR` nor
+/// `healthcheck`.
 pub fn run_task<C, E: Into<Exit>>(
     name: &'static str,
     configure: impl FnOnce(&mut Env) -> C,
@@ -86,7 +90,7 @@ pub(crate) fn refuse_faults(name: &str, env: &Env) -> Option<ExitCode> {
 /// The runtime that services run on.
 ///
 /// # Errors
-/// [`Error::Runtime`] where the system gives no threads.
+/// [`Error::Runtime`]: the system gives the process no threads.
 pub fn runtime() -> Result<Runtime, Error> {
     let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS));
     let mut builder = Builder::new_multi_thread();
@@ -115,7 +119,7 @@ fn serve<C, E: Into<Exit>>(
         Ok(()) => info!(service = name, "stopped"),
         Err(exit) => error!(service = name, code = exit.code(), "{}", exit.reason()),
     }
-    // Nothing that still blocks a thread may hold up the end.
+    // A thread that still blocks must not hold up the end.
     runtime.shutdown_background();
     outcome
 }
@@ -135,6 +139,6 @@ fn watch_over<C, E: Into<Exit>>(
         service(config, &process).await.map_err(Into::into)
     };
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
-    // The panic hook has told where and why.
+    // The panic hook has logged where and why.
     ended.unwrap_or_else(|_| Err(Exit::Failed("the service panicked".to_owned())))
 }

@@ -1,14 +1,14 @@
-//! What the chassis itself is told by the environment.
+//! The settings of the chassis itself.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{Env, LogSettings, TraceSettings, Variable};
 
-/// The settings that every service has, and every task.
+/// The settings that every service and every task has.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where `/livez`, `/readyz` and `/metrics` are served (`OPS_ADDR`). `None` for a task: it serves nothing.
+    /// Where `/livez`, `/readyz` and `/metrics` are served (`OPS_ADDR`). `None` for a task, which serves nothing.
     pub ops_address: Option<SocketAddr>,
     /// How long stopping may take in all (`SHUTDOWN_TIMEOUT`).
     pub shutdown_timeout: Duration,
@@ -19,13 +19,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads those of a service. Reading them again is harmless: a variable and its fault are noted once.
+    /// Reads the settings of a service. To read them again is harmless: each variable and each fault is noted once.
     pub fn from_env(env: &mut Env) -> Self {
         let ops_address = Some(ops_address(env));
         Self { ops_address, ..Self::of_task(env) }
     }
 
-    /// Reads those of a task.
+    /// Reads the settings of a task.
     pub(crate) fn of_task(env: &mut Env) -> Self {
         let timeout = Variable::new("SHUTDOWN_TIMEOUT", "how long stopping may take in all").or("25s");
         Self {

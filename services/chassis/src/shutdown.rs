@@ -1,4 +1,4 @@
-//! The wish to stop: asked for once, heard by everybody who holds a handle.
+//! The request to stop. It is made once, and every holder of a handle learns of it.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use tokio::sync::watch;
 
 use crate::Deadline;
 
-/// Asks a process, or in a test an app, to stop. Dropping it asks too.
+/// Asks a process, or an app in a test, to stop. Dropping it asks too.
 #[derive(Debug)]
 pub struct Stop {
     asked: watch::Sender<Option<Deadline>>,
     timeout: Duration,
 }
 
-/// Hears that the process should stop, and by when.
+/// Learns that the process should stop, and by when.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     asked: watch::Receiver<Option<Deadline>>,
@@ -21,29 +21,29 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A pair: who asks, and who hears. `timeout` is the time between the asking and the deadline.
+    /// A pair: one asks to stop, the other learns of it. `timeout` is the time from the request to the deadline.
     pub fn new(timeout: Duration) -> (Stop, Self) {
         let (sender, receiver) = watch::channel(None);
         (Stop { asked: sender, timeout }, Self { asked: receiver, timeout })
     }
 
-    /// Waits until the process should stop; gives the deadline, which counts from the asking.
+    /// Waits until the process should stop, and returns the deadline, which counts from the request.
     ///
-    /// If dropped, nothing is lost: it can be asked again.
+    /// If dropped, nothing is lost: it can be called again.
     pub async fn requested(&self) -> Deadline {
         let mut asked = self.asked.clone();
         let heard = asked.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
         heard.unwrap_or_else(|| Deadline::after(self.timeout))
     }
 
-    /// Whether it has been asked for.
+    /// Whether the process should stop.
     pub fn is_requested(&self) -> bool {
         self.asked.borrow().is_some()
     }
 }
 
 impl Stop {
-    /// Asks. The first call sets the deadline; later ones change nothing.
+    /// Asks to stop. The first call sets the deadline; later calls change nothing.
     pub fn now(&self) {
         self.asked.send_if_modified(|asked| {
             let first = asked.is_none();

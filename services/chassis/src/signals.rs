@@ -7,10 +7,10 @@ use tracing::{info, warn};
 
 use crate::Stop;
 
-/// The exit code after a second signal: what a shell shows for a process ended by SIGINT.
+/// The exit code after a second signal: the one that a shell shows for a process ended by SIGINT.
 const ENDED_BY_SIGNAL: i32 = 130;
 
-/// The two signals, caught from its making on.
+/// The two signals. They are caught from its creation on.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -22,7 +22,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Asks to stop at the first signal; ends the process at the second.
+    /// Asks the process to stop at the first signal, and ends it at the second.
     pub(crate) async fn watch(mut self, stop: Stop) {
         let first = self.next().await;
         info!(signal = first, "stopping");

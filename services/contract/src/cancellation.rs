@@ -1,4 +1,4 @@
-//! The wish that an order be cancelled.
+//! A request to cancel an order.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,7 +22,7 @@ impl Cancellation {
     /// Parses the body of `POST /orders/{id}/cancel`, which may be empty.
     ///
     /// # Errors
-    /// Not UTF-8, not JSON, or all its faults at once, unknown fields included.
+    /// The body is not UTF-8 or not JSON, or the error lists all its faults at once, including unknown fields.
     pub fn parse(id: OrderId, body: &[u8]) -> Result<Self, ParseError> {
         if unicode::text(body)?.is_empty() {
             return Ok(Self { id, reason: None });
@@ -30,7 +30,8 @@ impl Cancellation {
         parse_body(body, |fields| Some(Self { id, reason: fields.optional("reason") }))
     }
 
-    /// The event that the order was cancelled at `now`. Its id follows from the order's alone: repeats are one event.
+    /// The event that the order was cancelled at `now`. Its id follows from the order's id alone, so repeated
+    /// cancellations are one event.
     pub fn event(self, now: Timestamp) -> CloudEvent<OrderEvent> {
         CloudEvent {
             id: self.id.event_id(OrderEvent::CANCELLED).to_string(),
@@ -45,7 +46,7 @@ impl Cancellation {
         self.id
     }
 
-    /// Why, if a reason was given: 1 to 500 characters without control characters.
+    /// The reason, if one was given: 1 to 500 characters without control characters.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_ref().map(Line::as_str)
     }

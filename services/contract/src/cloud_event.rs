@@ -1,4 +1,4 @@
-//! CloudEvents 1.0, on the way out.
+//! Writes CloudEvents 1.0.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,29 +12,29 @@ use crate::Event;
 /// The content type of a CloudEvent in structured JSON mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-/// An event with what is known of it.
+/// An event with its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudEvent<E> {
-    /// Unique together with `source`; the same again is the same event. At most 255 bytes.
+    /// The id. It is unique together with `source`: the same pair is the same event. At most 255 bytes.
     pub id: String,
-    /// Who says so: a URI reference of at most 255 bytes.
+    /// The source, a URI reference of at most 255 bytes.
     pub source: Cow<'static, str>,
-    /// When it happened; its age is measured from here.
+    /// When the event happened. The age of the event is measured from this time.
     pub time: Timestamp,
     /// What happened.
     pub data: E,
 }
 
-/// An event as it is sent, with what its message's properties need.
+/// An event as it is sent, with the values of its message's properties.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     /// The event's id: the property `message_id`.
     pub id: String,
     /// The event's type: the property `type`, and the routing key.
     pub event_type: &'static str,
-    /// When it happened: the property `timestamp`, there in whole seconds.
+    /// When it happened: the property `timestamp`, which holds whole seconds.
     pub time: Timestamp,
-    /// The CloudEvent, in JSON; its content type is [`CONTENT_TYPE`].
+    /// The CloudEvent in JSON; its content type is [`CONTENT_TYPE`].
     pub body: Bytes,
 }
 
@@ -55,7 +55,7 @@ impl<E: Event> CloudEvent<E> {
     /// Serialises the event, once.
     ///
     /// # Panics
-    /// If the event's data cannot be JSON, as a map whose keys are not strings.
+    /// If the event's data cannot be JSON, such as a map whose keys are not strings.
     pub fn encode(self) -> Encoded {
         let event_type = self.data.event_type();
         let envelope = Envelope {
@@ -74,7 +74,7 @@ impl<E: Event> CloudEvent<E> {
     }
 }
 
-/// What is serialised as it is shown.
+/// Serialises a value as its `Display` shows it.
 struct Shown<T>(T);
 
 impl<T: Display> Serialize for Shown<T> {

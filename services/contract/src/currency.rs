@@ -1,4 +1,4 @@
-//! Currencies that an order can be paid in.
+//! The currencies of orders.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use serde::{Serialize, Serializer};
 use crate::fields::Scalar;
 use crate::json::Value;
 
-/// A currency of ISO 4217 that has minor units (so neither gold, `XAU`, nor none, `XXX`).
+/// A currency of ISO 4217 with minor units. Gold (`XAU`) and no currency (`XXX`) have none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// The euro, which an order that names no currency is paid in.
+    /// The euro, the currency of an order that names none.
     pub const EUR: Self = Self(iso_currency::Currency::EUR);
 
     /// The currency with this code of three capital letters, if there is one.
@@ -25,7 +25,7 @@ impl Currency {
         self.0.code()
     }
 
-    /// How many decimal digits its minor units are: 2 for `EUR`, 0 for `JPY`, 3 for `BHD`.
+    /// The number of decimal digits of its minor units: 2 for `EUR`, 0 for `JPY`, 3 for `BHD`.
     pub fn exponent(self) -> usize {
         usize::from(self.0.exponent().expect("only currencies with minor units become a `Currency`"))
     }

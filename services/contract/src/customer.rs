@@ -1,4 +1,4 @@
-//! Who ordered.
+//! The customer of an order.
 
 use serde::Serialize;
 
@@ -15,12 +15,12 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// 1 to 200 characters without control characters.
+    /// The name: 1 to 200 characters without control characters.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// Where the confirmation goes.
+    /// The address for the confirmation.
     pub fn email(&self) -> &Email {
         &self.email
     }

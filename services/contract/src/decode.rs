@@ -1,4 +1,4 @@
-//! From a message to an event.
+//! Decodes a message to an event.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES};
 use crate::unicode;
 use crate::{CONTENT_TYPE, DecodeError, Event};
 
-/// Of a header from outside no more than this is repeated in an error.
+/// The most bytes of a foreign header that an error repeats.
 const SHOWN: usize = 100;
 
 /// A message as it came.
@@ -16,7 +16,7 @@ const SHOWN: usize = 100;
 pub struct Raw<'a> {
     /// The property `content_type`.
     pub content_type: Option<&'a str>,
-    /// The routing key that it was first published with: the type of an event that does not name its own.
+    /// The routing key with which the message was first published: the type of an event that does not name its own.
     pub routing_key: &'a str,
     /// The property `message_id`.
     pub message_id: Option<&'a str>,
@@ -26,27 +26,27 @@ pub struct Raw<'a> {
     pub body: &'a [u8],
 }
 
-/// An event that was read, with what is known of it.
+/// An event that was decoded, with its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded<E> {
-    /// Unique together with `source`; a text may have none.
+    /// The id, unique together with `source`. A text may have none.
     pub id: Option<String>,
-    /// Who says so; a text has none.
+    /// The source. A text has none.
     pub source: Option<String>,
     /// One of [`Event::TYPES`].
     pub event_type: &'static str,
-    /// What it is about; a text has none.
+    /// The subject. A text has none.
     pub subject: Option<String>,
-    /// When it happened: as the event says, else as the message says.
+    /// When it happened, as the event says or else as the message says.
     pub time: Option<Timestamp>,
     /// What happened.
     pub data: E,
 }
 
-/// Reads an event from a CloudEvent in structured JSON mode, or from text where the kind of event allows it.
+/// Decodes a CloudEvent in structured JSON mode, or a text if the kind of event allows it.
 ///
 /// # Errors
-/// The message is none, and never will be; see [`DecodeError`].
+/// The message is not an event, and never will be; see [`DecodeError`].
 pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     if raw.body.is_empty() {
         return Err(DecodeError::Empty);
@@ -94,7 +94,7 @@ fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
 }
 
 fn no_object(error: serde_json::Error) -> DecodeError {
-    // What was found in place of an object, serde would repeat, however long and personal.
+    // serde would repeat whatever it found in place of an object, however long and personal.
     DecodeError::NotJson(if error.is_data() { "it is another value".to_owned() } else { error.to_string() })
 }
 
@@ -121,7 +121,7 @@ fn required<'e>(attribute: &'static str, value: &'e Value<'_>) -> Result<&'e str
     optional(attribute, value)?.ok_or(DecodeError::MissingAttribute(attribute))
 }
 
-// Ids become headers of messages and mails: no control character may come with them.
+// Ids become headers of messages and mails, so they must contain no control character.
 fn optional<'e>(attribute: &'static str, value: &'e Value<'_>) -> Result<Option<&'e str>, DecodeError> {
     match value {
         Value::Null => Ok(None),

@@ -5,7 +5,7 @@ use crate::fault::summary;
 use crate::limits::MAX_EVENT_BYTES;
 use crate::unicode::NotText;
 
-/// Why a message could not be decoded. It never will be: such a message is dead at once.
+/// Why a message could not be decoded. It never can be, so the message is dead-lettered at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// There is no body.
@@ -14,16 +14,16 @@ pub enum DecodeError {
     /// The body is longer than any event.
     #[error("the body has {0} bytes: expected at most {MAX_EVENT_BYTES}")]
     TooLarge(usize),
-    /// A content type that is not read, or none; `text/plain` is read only where the kind of event knows it.
+    /// The content type is missing, or cannot be read. `text/plain` is read only if the kind of event allows it.
     #[error("the content type is {}: expected application/cloudevents+json", .0.as_ref().map_or("missing".to_owned(), |found| format!("{found:?}")))]
     ContentType(Option<String>),
-    /// The byte from which on the body is not text.
+    /// The body is not UTF-8 from this byte on.
     #[error("the body is not UTF-8 from byte {0} on")]
     NotUtf8(usize),
     /// The body is text of this other encoding.
     #[error("the body is {0}: expected UTF-8")]
     Encoded(&'static str),
-    /// The body is not JSON, is cut off, is nested too deep, or is no object; says where.
+    /// The body is not JSON, is cut off, is nested too deep, or is not an object. The text says where.
     #[error("the body is not a JSON object: {0}")]
     NotJson(String),
     /// A `specversion` other than 1.0.
@@ -40,10 +40,10 @@ pub enum DecodeError {
         /// What it should have been.
         expected: &'static str,
     },
-    /// An event type that nobody here knows.
+    /// The event type is unknown to this consumer.
     #[error("the event type {0:?} is not known")]
     UnknownType(String),
-    /// The data does not fit the event type; never empty.
+    /// The data does not fit the event type. The list is never empty.
     #[error("the data is wrong: {}", summary(.0))]
     Data(Vec<Fault>),
 }
@@ -58,7 +58,7 @@ impl From<NotText> for DecodeError {
 }
 
 impl DecodeError {
-    /// A label for metrics and headers, out of a closed set.
+    /// A label for metrics and headers, from a closed set.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Empty => "empty-body",

@@ -10,15 +10,16 @@ use crate::fields::Scalar;
 use crate::json::Value;
 use crate::limits::{MAX_EMAIL, MAX_LOCAL_PART};
 
-/// Bytes of one label of a domain (RFC 1035).
+/// The most bytes of one label of a domain (RFC 1035).
 const MAX_LABEL: usize = 63;
 
-/// An email address that can be written to, and nothing else: neither a display name nor an address literal.
+/// An email address, without a display name, and not an address literal.
 ///
-/// It is what a browser's `<input type=email>` takes (dots wherever they are), within the lengths of RFC 5321; a quoted local
-/// part without spaces; and other scripts on both sides of the `@` (RFC 6531). The local part stays as it was given, since
-/// only its own server knows which ones are the same. A domain in another script becomes its A-labels (`xn--…`, UTS 46).
-/// `Display` and `Debug` mask it, `a***@example.com`: it is safe in a log.
+/// It accepts the addresses that a browser's `<input type=email>` accepts (with dots anywhere), within the lengths of
+/// RFC 5321. It also accepts a quoted local part without spaces, and other scripts on both sides of the `@` (RFC
+/// 6531). The local part stays as it was given, because only its own server knows which local parts are the same. A
+/// domain in another script becomes its A-labels (`xn--…`, UTS 46). `Display` and `Debug` mask the address,
+/// `a***@example.com`, so it is safe in a log.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -28,10 +29,10 @@ pub struct Email(String);
 pub struct EmailFault(Cow<'static, str>);
 
 impl Email {
-    /// The address in `text`, if it is one and nothing else.
+    /// Parses an address that is the whole of `text`.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first thing that is wrong with the address.
     pub fn parse(text: &str) -> Result<Self, EmailFault> {
         let too_long = || fault(format!("longer than {MAX_EMAIL} bytes"));
         if text.len() > MAX_EMAIL {
@@ -45,17 +46,17 @@ impl Email {
         if address.len() > MAX_EMAIL { Err(too_long()) } else { Ok(Self(address)) }
     }
 
-    /// The whole address. It is personal: for the mail itself, not for a log.
+    /// The whole address. It is personal data: use it for the mail itself, and never in a log.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands before the `@`, and the domain in ASCII.
+    /// The local part, and the domain in ASCII.
     pub fn parts(&self) -> (&str, &str) {
         self.0.rsplit_once('@').expect("an address has an @")
     }
 
-    /// Whether any mail server takes it. Another one needs SMTPUTF8 (RFC 6531) on its way.
+    /// Whether it is ASCII, which every mail server takes. Any other address needs SMTPUTF8 (RFC 6531) on its way.
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
@@ -83,7 +84,8 @@ fn check_local(local: &str) -> Result<(), EmailFault> {
     local.chars().find(|&c| !fits(c)).map_or(Ok(()), |c| Err(not_allowed(c, "before")))
 }
 
-/// What follows the first quote: anything that is visible, quotes and backslashes behind a backslash, and the last quote.
+/// The rest of a quoted local part: visible characters, quotes and backslashes behind a backslash, and the last
+/// quote.
 fn check_quoted(text: &str) -> Result<(), EmailFault> {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -101,14 +103,14 @@ fn check_quoted(text: &str) -> Result<(), EmailFault> {
     Err(fault("a quote before the @ that is not closed"))
 }
 
-/// No control character, no space, and nothing that is invisible, or turns the text around it: it would be in the customer's way
-/// and could only deceive who reads the address.
+/// Whether a character is no control character, no space, not invisible, and does not turn the direction of the text.
+/// Such a character would be a mistake of the customer's, or deceive the reader of the address.
 fn is_visible_beyond_ascii(c: char) -> bool {
     let deceives = matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !c.is_ascii() && !c.is_control() && !c.is_whitespace() && !deceives
 }
 
-/// The domain as it is sent. One in ASCII stays as it is: a browser takes it whatever its labels decode to.
+/// The domain as it is sent. A domain in ASCII stays as it is: a browser takes it whatever its labels decode to.
 fn ascii(domain: &str) -> Result<Cow<'_, str>, EmailFault> {
     if domain.is_empty() {
         return Err(fault("nothing after the @"));

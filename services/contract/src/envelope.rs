@@ -1,4 +1,4 @@
-//! CloudEvents 1.0, on the way in: the attributes, before anything is made of them.
+//! Reads the attributes of a CloudEvent 1.0, before they are interpreted.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::json::{Name, Value};
 
-/// The attributes of a CloudEvent that we know, of any type and perhaps missing (null), and its data unread.
+/// The known attributes of a CloudEvent. Each may have any type, or be missing (null). The data is not read yet.
 #[derive(Default)]
 pub(crate) struct Envelope<'a> {
     pub(crate) specversion: Value<'a>,

@@ -1,4 +1,4 @@
-//! What a kind of event has to say of itself to travel.
+//! The trait of a kind of event.
 
 use std::fmt::Display;
 
@@ -9,16 +9,16 @@ use crate::DecodeError;
 
 /// A kind of event that services exchange.
 pub trait Event: Sized + Send + Sync + 'static {
-    /// Every event type that this can be; each is also the routing key it travels under.
+    /// Every event type of this kind. Each is also a routing key.
     const TYPES: &'static [&'static str];
 
-    /// Which of [`Event::TYPES`] this is.
+    /// The type of this event, one of [`Event::TYPES`].
     fn event_type(&self) -> &'static str;
 
-    /// What the event is about, such as an order's id; `None::<&str>` if nobody knows.
+    /// What the event is about, such as an order's id; `None::<&str>` if that is unknown.
     fn subject(&self) -> Option<impl Display + '_>;
 
-    /// What is serialised, once, as the CloudEvent's `data`; it must be possible as JSON.
+    /// The value that is serialised as the CloudEvent's `data`, once. It must be possible as JSON.
     fn data(&self) -> impl Serialize + '_;
 
     /// Reads a CloudEvent's `data`; `event_type` is one of [`Event::TYPES`]. Unknown fields are to be ignored.
@@ -30,7 +30,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// Reads a `text/plain` body; `event_type` is the routing key, one of [`Event::TYPES`].
     ///
     /// # Errors
-    /// Refuses, unless a kind of event knows what to do with text.
+    /// A kind of event that does not read texts refuses every text.
     fn from_text(event_type: &str, text: &str) -> Result<Self, DecodeError> {
         let _ = (event_type, text);
         Err(DecodeError::ContentType(Some("text/plain".to_owned())))

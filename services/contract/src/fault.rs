@@ -11,13 +11,13 @@ use crate::limits::MAX_FAULTS;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{}{detail}", if .pointer.is_empty() { String::new() } else { format!("{pointer}: ") })]
 pub struct Fault {
-    /// Where: a JSON pointer (RFC 6901), empty for the document as a whole.
+    /// Where it is: a JSON pointer (RFC 6901), empty for the document as a whole.
     pub pointer: String,
-    /// What was expected, and what was found; never the text that was found, which may be personal.
+    /// What was expected, and what was found instead. It never repeats the text, which may be personal.
     pub detail: String,
 }
 
-/// The first fault, and how many more there are.
+/// The first fault, and the number of the others.
 pub(crate) fn summary(faults: &[Fault]) -> String {
     match faults {
         [] => String::new(),
@@ -26,7 +26,7 @@ pub(crate) fn summary(faults: &[Fault]) -> String {
     }
 }
 
-/// A place in a document, written out only when something is wrong there.
+/// A place in a document. Its pointer is written only if something is wrong there.
 #[derive(Clone, Copy)]
 pub(crate) enum Pointer<'p> {
     Root,
@@ -44,7 +44,7 @@ impl fmt::Display for Pointer<'_> {
     }
 }
 
-/// Whether a field that nobody asked for is a fault.
+/// Whether an unknown field is a fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Refused,
@@ -72,7 +72,7 @@ impl Faults {
         self.add(at, format!("expected {expected}, found {found}"));
     }
 
-    /// What was read, if nothing was wrong with it.
+    /// The value that was read, if there is no fault.
     pub(crate) fn or<T>(self, read: Option<T>) -> Result<T, Vec<Fault>> {
         match read {
             Some(read) if self.list.is_empty() => Ok(read),

@@ -1,4 +1,4 @@
-//! Reads the fields of an object and tells all that is wrong with them.
+//! Reads the fields of an object, and collects all faults.
 
 use std::borrow::Cow;
 use std::mem;
@@ -7,15 +7,15 @@ use std::ops::RangeInclusive;
 use crate::fault::{Faults, Pointer, Unknown};
 use crate::json::Value;
 
-/// What can stand in one field, as a string or a number.
+/// The value of one field, made from a string or a number.
 pub(crate) trait Scalar: Sized {
-    /// What a fault says was expected.
+    /// The text that a fault gives as expected.
     fn expected() -> String;
 
-    /// None if the value is something else.
+    /// `None` if the value is something else.
     fn read(value: &Value<'_>) -> Option<Self>;
 
-    /// The rule that a refused value breaks, where there are so many that what was expected does not say it.
+    /// The rule that a refused value breaks, if there are too many rules for the text of what was expected.
     fn rule(_refused: &Value<'_>) -> Option<String> {
         None
     }
@@ -23,7 +23,7 @@ pub(crate) trait Scalar: Sized {
 
 /// The fields of one object that were not read yet.
 ///
-/// A reader gets `None` both for what is wrong and for what is missing, and goes on: the faults decide in the end.
+/// A reader gets `None` for a wrong and for a missing field, and goes on. The faults decide in the end.
 pub(crate) struct Fields<'v, 'f> {
     members: Vec<(Cow<'v, str>, Value<'v>)>,
     at: Pointer<'f>,
@@ -31,7 +31,7 @@ pub(crate) struct Fields<'v, 'f> {
 }
 
 impl<'v> Fields<'v, '_> {
-    /// Lets `read` take what it knows of an object; what it leaves is unknown.
+    /// Lets `read` take the fields that it knows; the fields that are left are unknown.
     pub(crate) fn of<T>(
         value: Value<'v>,
         at: Pointer<'_>,
@@ -63,7 +63,7 @@ impl<'v> Fields<'v, '_> {
         Fields::of(value, Pointer::Member(&self.at, name), self.faults, read)
     }
 
-    /// The objects of a list whose length is in `range`; a longer one is not looked at further.
+    /// The objects of a list whose length is in `range`. It does not look at the objects of a longer list.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -88,7 +88,7 @@ impl<'v> Fields<'v, '_> {
         }
     }
 
-    /// Tells what only its reader can see: a field that does not agree with the others.
+    /// Notes a fault that only its reader can see: a field that does not agree with the others.
     pub(crate) fn fault(&mut self, name: &str, detail: String) {
         self.faults.add(Pointer::Member(&self.at, name), detail);
     }
@@ -110,7 +110,7 @@ impl<'v> Fields<'v, '_> {
         value
     }
 
-    // Two readers of one body may disagree on which of two members counts: neither does.
+    // Two readers of one body may disagree on which of two equal members counts, so neither counts.
     fn take(&mut self, name: &str) -> Option<Value<'v>> {
         let mut found = None;
         let mut repeated = false;

@@ -1,4 +1,5 @@
-//! The client's name for a request, so that its repetition has the same ids: the same order, and the same event.
+//! The client's name for a request. It gives a repetition the same ids, and so makes it the same order and the same
+//! event.
 
 use std::str::FromStr;
 
@@ -7,7 +8,7 @@ use uuid::{Uuid, uuid};
 use crate::limits::MAX_IDEMPOTENCY_KEY;
 use crate::{Fault, NewOrder, OrderId};
 
-/// Ids that follow from a key live in a namespace of their own (RFC 9562, section 5.5). It can never change.
+/// The namespace of ids that follow from a key (RFC 9562, section 5.5). It can never change.
 const NAMESPACE: Uuid = uuid!("6f1a0f5e-6c1b-4a52-9d0f-2f6f0a3c7e41");
 
 /// The value of an `Idempotency-Key` header: 1 to 255 visible ASCII characters.
@@ -15,9 +16,9 @@ const NAMESPACE: Uuid = uuid!("6f1a0f5e-6c1b-4a52-9d0f-2f6f0a3c7e41");
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The order that this key and this content are, every time.
+    /// The id of the order with this key and this content, the same every time.
     ///
-    /// It follows from what was parsed, so that white space or the order of the fields make no other order of it.
+    /// It follows from the parsed order, so white space and the sequence of the fields make no difference.
     pub(crate) fn order_id(&self, order: &NewOrder) -> OrderId {
         let mut name = self.0.clone().into_bytes();
         name.push(0); // No key contains it, so no two pairs of key and order run together.

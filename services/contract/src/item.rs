@@ -1,4 +1,4 @@
-//! What was ordered.
+//! An item of an order.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::limits::{MAX_NAME, MAX_QUANTITY, MAX_SKU, MAX_UNIT_PRICE, MIN_QUANTIT
 use crate::line::Line;
 use crate::whole::Whole;
 
-/// One line of an order; prices are in the order's currency.
+/// One item of an order. Prices are in the order's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     sku: Line<MAX_SKU>,
@@ -22,12 +22,12 @@ impl Item {
         self.sku.as_str()
     }
 
-    /// 1 to 200 characters without control characters.
+    /// The name: 1 to 200 characters without control characters.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// How many pieces: 1 to 10,000.
+    /// The number of pieces: 1 to 10,000.
     pub fn quantity(&self) -> u64 {
         self.quantity.value()
     }

@@ -1,21 +1,21 @@
-//! JSON of any shape, borrowed from its text, so that each wrong type can be named where it stands.
+//! JSON of any shape, borrowed from its text, so that a fault can name each wrong type in its place.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Whole numbers beyond this are not exact as doubles.
+/// Doubles do not hold whole numbers beyond this exactly.
 const MAX_EXACT: f64 = (1_u64 << 53) as f64;
 
-/// A JSON value. Members keep their order and their repetitions.
+/// A JSON value. Members keep their sequence and their repetitions.
 #[derive(Debug, Default)]
 pub(crate) enum Value<'a> {
     #[default]
     Null,
     Bool(bool),
     Whole(i64),
-    /// Fractions, and what is too large to be exact.
+    /// A fraction, or a number that is too large to be exact.
     Number(f64),
     Text(Cow<'a, str>),
     List(Vec<Value<'a>>),
@@ -31,7 +31,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// What was found, as a fault tells it.
+/// The kind of value that was found, as a fault names it.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,7 +52,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
     }
 }
 
-/// A member's name; serde borrows a `Cow` only inside a struct that says so.
+/// The name of a member. serde borrows a `Cow` only inside a struct that says so.
 #[derive(serde::Deserialize)]
 pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 

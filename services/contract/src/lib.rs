@@ -1,8 +1,10 @@
-//! What travels on the wire: orders, events, CloudEvents 1.0 in structured JSON mode, money and ids. No I/O.
+//! The shop's own data, as it travels between services: orders, events, CloudEvents 1.0 in structured JSON mode,
+//! money and ids. No I/O.
 //!
 //! The way of an order: a body is parsed ([`NewOrder::parse`]), placed ([`NewOrder::place`]), encoded
-//! ([`CloudEvent::encode`]), and decoded by each consumer ([`decode()`]). What has one of these types is valid; what is
-//! not is refused with a [`Fault`] for each field. `asyncapi.yaml` beside this crate describes the same to others.
+//! ([`CloudEvent::encode`]), and decoded by each consumer ([`decode()`]). A value of one of these types is valid.
+//! Invalid input is refused with a [`Fault`] for each field. `asyncapi.yaml` beside this crate describes the same for
+//! other programs.
 
 pub mod limits;
 

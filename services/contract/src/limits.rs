@@ -1,10 +1,10 @@
-//! The limits of what is accepted; documents and messages name them from here.
+//! The limits of what is accepted. Documents and messages take them from here.
 
 use std::ops::RangeInclusive;
 
-/// Bytes of an HTTP body.
+/// The most bytes of an HTTP body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Bytes of an event; the `max_message_size` that our brokers are given is the same.
+/// The most bytes of an event. Warren's brokers have the same `max_message_size`.
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// Items of an order.
 pub const ITEMS: RangeInclusive<usize> = 1..=100;
@@ -22,13 +22,14 @@ pub const MAX_SKU: usize = 64;
 pub const MAX_REASON: usize = 500;
 /// Bytes of an email address (RFC 5321).
 pub const MAX_EMAIL: usize = 254;
-/// Bytes of what stands before its `@` (RFC 5321).
+/// Bytes of its local part (RFC 5321).
 pub const MAX_LOCAL_PART: usize = 64;
 /// Visible characters of an `Idempotency-Key`.
 pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 /// Bytes of an event's `id` and of its `source`: what an AMQP property can hold.
 pub const MAX_ATTRIBUTE: usize = 255;
-/// Faults told about one document; those beyond are left out, so that a refusal is not far longer than what it refuses.
+/// The most faults that are reported for one document. Further ones are left out, so that a refusal is not far longer
+/// than the document.
 pub const MAX_FAULTS: usize = 1_000;
 
 // The total of the largest order is exact even for a reader that keeps numbers as doubles.

@@ -23,7 +23,7 @@ impl<const MAX: usize> Scalar for Line<MAX> {
 
     fn read(value: &Value<'_>) -> Option<Self> {
         let text = value.as_text()?;
-        // Counts no further than it must: a text of a megabyte is refused as fast as one of a line.
+        // Counts only as far as needed: a text of a megabyte is refused as fast as a text of one line.
         let fits = !text.is_empty() && text.chars().take(MAX + 1).count() <= MAX;
         (fits && !text.contains(char::is_control)).then(|| Self(text.to_owned()))
     }

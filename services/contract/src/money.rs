@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Currency;
 
-/// An amount in whole minor units of its currency; cents, for the euro. Displayed as `9.00 EUR`.
+/// An amount in whole minor units of its currency, such as cents for the euro. Displayed as `9.00 EUR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Money {
     minor_units: u64,
@@ -22,7 +22,7 @@ impl Money {
         self.minor_units
     }
 
-    /// What it is an amount of.
+    /// The currency.
     pub fn currency(self) -> Currency {
         self.currency
     }

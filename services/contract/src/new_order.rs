@@ -1,4 +1,4 @@
-//! An order as it is asked for, before it has an id.
+//! An order before it has an id.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::order_id::uuid_v7;
 use crate::parse_error::parse_body;
 use crate::{CloudEvent, Currency, Customer, IdempotencyKey, Item, Money, Order, OrderEvent, OrderId, ParseError};
 
-/// A valid order that was not placed yet.
+/// A valid order that is not placed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewOrder {
     customer: Customer,
@@ -21,7 +21,8 @@ impl NewOrder {
     /// Parses the body of `POST /orders`.
     ///
     /// # Errors
-    /// Not UTF-8, not JSON, or all the faults of the order at once, unknown fields included.
+    /// The body is not UTF-8 or not JSON, or the error lists all the faults of the order at once, including unknown
+    /// fields.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         parse_body(body, |fields| {
             let currency = fields.optional("currency").unwrap_or_default();
@@ -29,11 +30,11 @@ impl NewOrder {
         })
     }
 
-    /// Gives the order its id, and makes of it the event that it was placed at `now`.
+    /// Gives the order its id, and makes the event that it was placed at `now`.
     ///
-    /// With a key, the ids of the order and of the event follow from the key and the order's content: the same request
-    /// again is the same event, which each consumer's process handles once while it remembers it. Without, each call is
-    /// another order.
+    /// With a key, the ids of the order and of the event follow from the key and the order's content. So the same
+    /// request is the same event, and each consumer process handles it once while it remembers it. Without a key,
+    /// each call is another order.
     pub fn place(self, key: Option<&IdempotencyKey>, now: Timestamp) -> CloudEvent<OrderEvent> {
         let (order_id, event_id) = match key {
             Some(key) => {
@@ -70,7 +71,7 @@ impl NewOrder {
         Money::new(self.items.iter().map(Item::price).sum(), self.currency)
     }
 
-    /// Reads the rest of an order; only a body may leave it to us which currency is meant.
+    /// Reads the rest of an order. Only an HTTP body may leave out the currency.
     pub(crate) fn read(fields: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Self> {
         let customer = fields.object("customer", Customer::read);
         let items = fields.list("items", ITEMS, Item::read);

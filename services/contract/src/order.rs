@@ -19,12 +19,12 @@ impl Order {
         Self { id, content }
     }
 
-    /// What the order is known by everywhere.
+    /// The order's id, the same everywhere.
     pub fn id(&self) -> OrderId {
         self.id
     }
 
-    /// Who ordered.
+    /// The customer.
     pub fn customer(&self) -> &Customer {
         self.content.customer()
     }
@@ -51,7 +51,7 @@ impl Order {
         let content = NewOrder::read(fields, currency);
         let total: Option<Total> = fields.required("total");
         let order = Self { id: id?, content: content? };
-        // A consumer that adds up and one that trusts the total must not see two orders.
+        // A consumer that adds up the items and one that trusts the total must see the same order.
         let (told, sum) = (total?.value(), order.total().minor_units());
         if told != sum {
             fields.fault("total", format!("expected {sum}, the sum of the items, found {told}"));

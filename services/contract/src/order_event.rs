@@ -1,4 +1,4 @@
-//! What happens to orders.
+//! The events of orders.
 
 use std::fmt::Display;
 
@@ -14,12 +14,12 @@ use crate::{Cancellation, DecodeError, Event, Order};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum OrderEvent {
-    /// It was accepted.
+    /// The order was accepted.
     Placed(Order),
-    /// It is to be cancelled; nobody checked that it exists.
+    /// The order is to be cancelled. Nothing has checked that it exists.
     Cancelled(Cancellation),
-    /// An order of which nothing is known but this text: a `text/plain` message, as the guide's programs publish it.
-    /// It is only ever read; nobody would decode it as a CloudEvent.
+    /// An order of which only this text is known: a `text/plain` message, as programs written after RabbitMQ's guides
+    /// publish it. It is only ever read, and never as a CloudEvent.
     Text(String),
 }
 
@@ -28,7 +28,7 @@ impl OrderEvent {
     pub const PLACED: &'static str = "order.placed";
     /// The type, and routing key, of [`OrderEvent::Cancelled`].
     pub const CANCELLED: &'static str = "order.cancelled";
-    /// Where our own events come from.
+    /// The source of Warren's own events.
     pub const SOURCE: &'static str = "urn:warren:order";
 }
 
@@ -65,7 +65,7 @@ impl Event for OrderEvent {
     fn from_text(event_type: &str, text: &str) -> Result<Self, DecodeError> {
         match event_type {
             Self::PLACED => Ok(Self::Text(text.to_owned())),
-            // Which order is to be cancelled, no text says.
+            // A text does not say which order is to be cancelled.
             _ => Err(DecodeError::ContentType(Some("text/plain".to_owned()))),
         }
     }

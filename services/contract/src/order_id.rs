@@ -21,13 +21,13 @@ impl OrderId {
         Self(uuid_v7(now))
     }
 
-    /// The id of the one event of this type that the order can have.
+    /// The id of the only event of this type that the order can have.
     pub(crate) fn event_id(self, event_type: &str) -> Uuid {
         Uuid::new_v5(&self.0, event_type.as_bytes())
     }
 }
 
-/// A new UUID of version 7, at this time; one before 1970 counts as 1970.
+/// A new UUID of version 7 for this time. A time before 1970 counts as 1970.
 pub(crate) fn uuid_v7(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
@@ -44,7 +44,7 @@ impl FromStr for OrderId {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
-        // The other forms of a UUID (braces, `urn:`, no hyphens) would be other names for the same order.
+        // Other forms of a UUID (braces, `urn:`, no hyphens) would be other names for the same order.
         let uuid = if text.len() == 36 { Uuid::try_parse(text).ok() } else { None };
         uuid.map(Self).ok_or_else(|| Fault { pointer: String::new(), detail: format!("expected {}", Self::expected()) })
     }

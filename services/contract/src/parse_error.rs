@@ -1,4 +1,4 @@
-//! Why an HTTP body is not what it should be.
+//! Why an HTTP body was refused.
 
 use crate::Fault;
 use crate::fault::{Faults, Pointer, Unknown, summary};
@@ -15,10 +15,10 @@ pub enum ParseError {
     /// The body is text of this other encoding.
     #[error("the body is {0}: expected UTF-8")]
     Encoded(&'static str),
-    /// The body is not JSON, is cut off, or is nested too deep; says where.
+    /// The body is not JSON, is cut off, or is nested too deep. The text says where.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
-    /// The body is JSON, but not what was asked for; never empty.
+    /// The body is JSON, but does not have the expected fields. The list is never empty.
     #[error("the body is wrong: {}", summary(.0))]
     Invalid(Vec<Fault>),
 }
@@ -32,7 +32,7 @@ impl From<NotText> for ParseError {
     }
 }
 
-/// Reads one JSON object of which nothing may be unknown.
+/// Reads one JSON object. An unknown field is a fault.
 pub(crate) fn parse_body<'b, T>(
     body: &'b [u8],
     read: impl FnOnce(&mut Fields<'b, '_>) -> Option<T>,
@@ -41,7 +41,7 @@ pub(crate) fn parse_body<'b, T>(
     let mut faults = Faults::new(Unknown::Refused);
     let value: Value<'b> = match serde_json::from_str(text) {
         Ok(value) => value,
-        // `1e999` is JSON all the same, and only too large.
+        // `1e999` is JSON, and only too large.
         Err(error) if error.to_string().starts_with("number out of range") => {
             faults.add(Pointer::Root, format!("expected numbers below 1e308, found one beyond: {error}"));
             return faults.or(None).map_err(ParseError::Invalid);

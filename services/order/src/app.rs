@@ -1,4 +1,4 @@
-//! The service: a publisher, the HTTP interface before it, the ops pages, and the order in which they stop.
+//! The service: a publisher, the HTTP interface, the ops pages, and the sequence in which they stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,18 @@ use crate::Config;
 use crate::http::{Api, HttpMetrics};
 use crate::readiness::Readiness;
 
-/// Where orders are published.
+/// The exchange for orders.
 const EXCHANGE: &str = "order-exchange";
 
-/// Clients beyond those whose orders wait for their confirm (`PUBLISH_MAX_PENDING`): they idle, send, or are told that
-/// theirs was one too many.
+/// The clients beyond those whose orders wait for their confirm (`PUBLISH_MAX_PENDING`). They are idle, send, or
+/// learn that theirs was one order too many.
 const OTHER_CLIENTS: usize = 256;
 
-/// Files and sockets that are no client's: the broker's, the ops pages', the runtime's.
+/// The files and sockets that do not belong to clients: the broker's, the ops pages', the runtime's.
 const OTHER_DESCRIPTORS: usize = 128;
 
-/// A client costs about 17 KiB of memory while it idles, and as much again as its headers may have.
+/// The most bytes of a request's headers. An idle client costs about 17 KiB of memory, and its headers cost as much
+/// again as they may have.
 const HEADER_BYTES: usize = 8 * 1024;
 
 /// A service that is bound to its ports and connects to its broker.
@@ -35,7 +36,7 @@ pub struct App {
 }
 
 impl App {
-    /// Binds what the configuration names and begins to connect; the broker need not be there.
+    /// Binds the addresses of the configuration and begins to connect. The broker need not be there.
     ///
     /// # Errors
     /// A port is taken.
@@ -63,25 +64,25 @@ impl App {
         Ok(Self { publisher, http, ops, drain_delay: config.drain_delay })
     }
 
-    /// Takes orders until `shutdown` asks for the end, and answers what it took.
+    /// Takes orders until `shutdown` is requested, and answers every order that it took.
     ///
     /// # Errors
-    /// Some answers were cut by `SHUTDOWN_TIMEOUT`.
+    /// `SHUTDOWN_TIMEOUT` cut some answers.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Exit> {
-        // From here on `/readyz` says `draining`.
+        // From now on `/readyz` says `draining`.
         let deadline = shutdown.requested().await;
         self.http.close_after_answers();
-        // Whoever routes to us needs time to see that: until then a closed port would refuse clients.
+        // Load balancers need time to see that; until then, a closed port would refuse clients.
         deadline.step("drain delay", sleep(self.drain_delay)).await;
         let answered = deadline.step("http answers", self.http.drain()).await;
-        // Only then, because each answer waits for its confirm.
+        // The publisher closes after the server, because each answer waits for its confirm.
         deadline.step("publisher", self.publisher.close(deadline.instant())).await;
         deadline.step("ops", self.ops.drain()).await;
         answered.ok_or_else(|| Exit::Failed("some answers were cut by SHUTDOWN_TIMEOUT".to_owned()))
     }
 }
 
-/// As many clients as can be of use, and no more than the system lets in.
+/// The limit of clients: as many as are of use, and no more than the system allows.
 fn limits(max_pending: usize) -> Limits {
     let wanted = max_pending + OTHER_CLIENTS;
     let connections = wanted.min(descriptors().saturating_sub(OTHER_DESCRIPTORS).max(1));

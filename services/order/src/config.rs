@@ -1,4 +1,4 @@
-//! What the order service is told by the environment.
+//! The settings of the order service.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,23 +8,24 @@ use messaging::{Endpoint, PublisherOptions, Setting};
 
 use crate::http::BODY_TIME;
 
-/// The configuration, valid.
+/// The valid configuration.
 #[derive(Debug)]
 pub struct Config {
     /// Where orders are taken (`HTTP_ADDR`).
     pub http_address: SocketAddr,
     /// The broker.
     pub endpoint: Endpoint,
-    /// How the publisher works.
+    /// The settings of the publisher.
     pub publisher: PublisherOptions,
-    /// How long a stopping service still accepts, so that clients and load balancers see it go (`DRAIN_DELAY`).
+    /// How long a stopping service goes on accepting, so that clients and load balancers see that it stops
+    /// (`DRAIN_DELAY`).
     pub drain_delay: Duration,
     /// How long the broker may be away before the service is unready (`READINESS_GRACE`).
     pub readiness_grace: Duration,
 }
 
 impl Config {
-    /// Reads it; what is wrong is noted in `env`.
+    /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let config = Self {
             http_address: env.address(HTTP_ADDR),
@@ -38,7 +39,8 @@ impl Config {
     }
 
     fn compare_with(&self, chassis: &Settings, env: &mut Env) {
-        // An order that begins to come in at the end of the delay has as much time as any other, and so has its confirm.
+        // An order that begins to arrive at the end of the delay has as much time as any other, and so has its
+        // confirm.
         let request = Limits::DEFAULT.leave_time + BODY_TIME;
         if self.drain_delay + request + self.publisher.timeout >= chassis.shutdown_timeout {
             let seconds = request.as_secs();

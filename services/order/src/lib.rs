@@ -1,6 +1,7 @@
-//! HTTP request to order to confirmed event: what is answered `202` is held by a queue.
+//! Takes orders over HTTP and publishes them as confirmed events. An order that is answered `202` is held by a queue.
 //!
-//! The service keeps no state. Its answers, and what each says of the order, are in `openapi.json` beside this crate.
+//! The service keeps no state. `openapi.json` beside this crate describes its answers, and what each says of the
+//! order. `README.md` beside it shows them in a table.
 
 mod config;
 pub use config::Config;

@@ -1,4 +1,4 @@
-//! HTTP request to confirmed event.
+//! Runs the order service.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Whether orders should be sent to this process.
+//! Decides whether orders should be sent to this process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use messaging::State;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Follows the publisher, and forgives it short troubles.
+/// Follows the publisher's state, and overlooks short troubles.
 ///
-/// If every process left its Service the moment the broker is away, clients would be refused connections in place of
-/// answers that say what became of their orders; most gaps are ridden out within the answer's time besides.
+/// If every process left its Service as soon as the broker is away, clients would be refused connections, in place of
+/// answers that say what became of their orders. And most gaps end within the time of an answer.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     grace: Duration,
@@ -26,14 +26,14 @@ struct Standing {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Connection {
-    /// Never had one.
+    /// There was never a connection.
     Awaited,
     Usable,
     LostAt(Instant),
 }
 
 impl Readiness {
-    /// Of a publisher that has no connection yet.
+    /// The readiness of a publisher without a connection.
     pub(crate) fn new(grace: Duration) -> Self {
         let standing = Standing { state: State::Connecting { reason: None }, connection: Connection::Awaited };
         Self { grace, standing: Mutex::new(standing) }
@@ -50,7 +50,7 @@ impl Readiness {
         }
     }
 
-    /// What `/readyz` answers: the state at once, unready only after the grace.
+    /// The answer of `/readyz`. It shows the state at once, and is unready only after the grace.
     pub(crate) fn health(&self) -> Health {
         let standing = self.lock();
         let ready = match standing.connection {
@@ -64,7 +64,7 @@ impl Readiness {
     fn see(&self, state: State) {
         let mut standing = self.lock();
         standing.connection = match (&state, standing.connection) {
-            // What orders can do without may be amiss: they are taken, and the state says so.
+            // Something may be wrong without which orders can go on. They are taken, and the state says so.
             (state, _) if state.is_serving() => Connection::Usable,
             (_, Connection::Usable) => Connection::LostAt(Instant::now()),
             (_, connection) => connection,

@@ -1,20 +1,20 @@
-//! What redrive is told by the environment.
+//! The settings of redrive.
 
 use chassis::{Env, Variable};
 use messaging::redrive::RedriveOptions;
 use messaging::{Endpoint, Setting};
 
-/// The configuration, valid.
+/// The valid configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// The broker.
     pub(crate) endpoint: Endpoint,
-    /// Which letters are moved.
+    /// Which dead letters to move.
     pub(crate) options: RedriveOptions,
 }
 
 impl Config {
-    /// Reads it; what is wrong is noted in `env`. `None` without a queue, which is a fault.
+    /// Reads it, and notes every fault in `env`. `None` without a queue, which is a fault.
     pub(crate) fn from_env(env: &mut Env) -> Option<Self> {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("redrive");
         let options = RedriveOptions::from_settings(|setting| read(env, setting));

@@ -1,4 +1,4 @@
-//! Dead letters back to their queue: runs, says what it did, and ends.
+//! Moves dead letters back to their queue, says what it did, and ends.
 
 mod config;
 mod exit;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     chassis::run_task("redrive", Config::from_env, redrive)
 }
 
-/// Moves the letters that are asked for, until none is left or it should stop.
+/// Moves the letters that the settings name, until none is left or a stop is requested.
 async fn redrive(config: Option<Config>, process: &Process) -> Result<(), Exit> {
     let Config { endpoint, options } = config.expect("a start without a queue is refused");
     let shutdown = process.shutdown();

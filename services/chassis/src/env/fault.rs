@@ -1,14 +1,14 @@
-//! What is wrong with one variable, without ever showing a secret.
+//! What is wrong with one variable. It never shows a secret.
 
 use std::ffi::OsString;
 use std::fmt;
 
 use super::Variable;
 
-/// How much of a wrong value is shown.
+/// The most characters of a wrong value that are shown.
 const SHOWN: usize = 200;
 
-/// What an environment holds under a name.
+/// The value of a variable in an environment.
 #[derive(PartialEq)]
 pub(super) enum Found {
     Nothing,
@@ -20,10 +20,10 @@ pub(super) enum Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     name: &'static str,
-    /// The value as it may be shown; a secret's is already gone.
+    /// The value as it may be shown; the value of a secret is removed already.
     shown: Option<String>,
     expected: String,
-    /// What is wrong with it, where more can be said than what is expected.
+    /// What is wrong with the value, if more can be said than what is expected.
     reason: Option<String>,
     default: Option<&'static str>,
 }

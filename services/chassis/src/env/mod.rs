@@ -1,8 +1,9 @@
-//! The environment: every variable is read once, all faults are collected, secrets are never printed.
+//! Reads the environment: each variable once. It collects all faults and never prints a secret.
 //!
-//! White space at the ends of a value is no part of it: a file or a Secret often ends with a line break. A variable of ours that is
-//! wrong, or set and empty, is a fault, and the service does not start. Those of OpenTelemetry (`OTEL_…`) are set by platforms for
-//! all that runs on them: one that cannot be used is a warning, and one that is empty counts as not set, as its specification says.
+//! White space at the ends of a value is ignored, because a file or a Secret often ends with a line break. A variable
+//! of Warren's that is wrong, or set and empty, is a fault, and the service does not start. Platforms set the
+//! variables of OpenTelemetry (`OTEL_…`) for everything that they run. One of these that cannot be used is a warning,
+//! and an empty one counts as not set, as its specification says.
 
 mod fault;
 pub use fault::Fault;
@@ -20,9 +21,9 @@ use std::ffi::OsString;
 
 use fault::Found;
 
-/// The environment a service was started in, and what was found wrong with it so far.
+/// The environment in which a service was started, and the faults that were found in it so far.
 ///
-/// Reading goes on after a fault, with the default in its place, so that one start shows every fault.
+/// Reading goes on after a fault with the default, so that one start shows every fault.
 pub struct Env {
     texts: HashMap<String, String>,
     not_utf8: HashMap<String, OsString>,
@@ -54,14 +55,14 @@ impl Env {
         Self { texts, not_utf8, variables: Vec::new(), faults: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The text of a variable, or its default, where `accepts` says yes to it.
+    /// The text of a variable, or its default, if `accepts` accepts it.
     ///
-    /// A default that is not accepted is a description ("twice CONCURRENCY"); it reads as `None`, like no default.
+    /// A default that is not accepted is a description ("twice CONCURRENCY"). It reads as `None`, like no default.
     pub fn setting(&mut self, variable: Variable, accepts: impl Fn(&str) -> bool) -> Option<String> {
         self.read(variable, |text| accepts(text).then(|| text.to_owned()))
     }
 
-    /// The same, where `why` may say what is wrong with a text that is not accepted. It must never repeat what is secret.
+    /// The same, but `why` may say what is wrong with a text that is not accepted. It must never repeat a secret.
     pub fn setting_or_why(
         &mut self,
         variable: Variable,
@@ -77,10 +78,10 @@ impl Env {
         text
     }
 
-    /// What `parse` makes of a variable, or of its default if it is not set.
+    /// The value that `parse` makes of a variable, or of its default if the variable is not set.
     ///
-    /// A variable that is set and empty, not UTF-8, or that `parse` refuses is a fault (a warning, if its name begins with
-    /// `OTEL_`); the default stands in.
+    /// It is a fault if the variable is set and empty, is not UTF-8, or is refused by `parse`. It is a warning if the
+    /// name begins with `OTEL_`. The default takes its place.
     pub fn read<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let found = self.find(variable.name);
         let parsed = match &found {
@@ -104,7 +105,7 @@ impl Env {
         self.read(variable, parse)
     }
 
-    /// Notes a fault that only several variables together show: `expected` says what `name` should have been.
+    /// Notes a fault that only several variables together show. `expected` says what `name` should have been.
     pub fn fault(&mut self, name: &'static str, expected: impl Into<String>) {
         let known = self.variables.iter().find(|variable| variable.name == name);
         let variable = known.cloned().unwrap_or_else(|| Variable::new(name, "")).expecting(expected.into());
@@ -155,12 +156,12 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Whether OpenTelemetry says what it means, and platforms set it.
+/// Whether OpenTelemetry defines the variable, so that platforms set it.
 fn is_standard(name: &str) -> bool {
     name.starts_with("OTEL_")
 }
 
-/// envy folds names to lower case: only those in capitals stay apart from each other.
+/// envy turns names to lower case, so only names in capitals remain distinct.
 fn is_ours(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }

@@ -1,8 +1,8 @@
-//! A value that is used and never shown.
+//! A value that is never printed.
 
 use std::fmt;
 
-/// Holds what must not be printed: its `Debug` is `[redacted]`, and it has no `Display`.
+/// Holds a value that must not be printed. Its `Debug` is `[redacted]`, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T>(T);
 
@@ -12,7 +12,7 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// The value itself, for the one who uses it.
+    /// The value itself, to be used and not printed.
     pub const fn expose(&self) -> &T {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Readers of the kinds of value that several services share: each says itself what it expects.
+//! Reads the kinds of value that several services share. Each reader itself says what it expects.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{Env, Variable};
 
-/// The typed readers take variables with a default: it stands in for a faulty value until the start is refused.
+/// The typed readers take variables with a default. The default takes the place of a faulty value until the start is
+/// refused.
 impl Env {
     /// A duration written like `500ms`, `5s`, `2m` or `1h`, within `range`.
     pub fn duration(&mut self, variable: Variable, range: RangeInclusive<Duration>) -> Duration {
@@ -43,8 +44,8 @@ impl Env {
     }
 }
 
-/// humantime knows many more forms; one way to write a duration keeps every table and chart readable. `messaging` reads the
-/// same one.
+/// humantime accepts many more forms. With one way to write a duration, every table and chart stays readable.
+/// `messaging` accepts the same forms.
 fn parse_duration(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
     if !matches!(unit, "ms" | "s" | "m" | "h") {
@@ -53,7 +54,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
 
-/// `str::parse` alone would take `+5`.
+/// `str::parse` alone would accept `+5`.
 fn parse_number<T: FromStr>(text: &str) -> Option<T> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

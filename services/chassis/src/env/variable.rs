@@ -1,4 +1,4 @@
-//! One environment variable: its name, what it is for, what it may hold.
+//! Describes one environment variable: its name, its purpose, the values it may have.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,14 @@ use std::borrow::Cow;
 pub struct Variable {
     /// Its name, in capitals.
     pub name: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub meaning: &'static str,
-    /// What it may hold, as it reads after "expected".
+    /// The values that it may have, as the text reads after "expected".
     pub expected: Cow<'static, str>,
-    /// The value that stands in when it is not set. One that its parser refuses is a description, like `otherwise`.
+    /// The value that counts if it is not set. If its parser refuses the value, it is a description, like
+    /// `otherwise`.
     pub default: Option<&'static str>,
-    /// What happens when it is not set, where no value says it.
+    /// What happens if it is not set and no value says it.
     pub otherwise: Option<&'static str>,
     /// Whether its value must never be printed.
     pub secret: bool,
@@ -26,25 +27,25 @@ impl Variable {
         Self { name, meaning, expected, default: None, otherwise: None, secret: false }
     }
 
-    /// What it may hold, as it reads after "expected". The typed readers say it themselves.
+    /// The values that it may have, as the text reads after "expected". The typed readers say it themselves.
     pub fn expecting(mut self, expected: impl Into<Cow<'static, str>>) -> Self {
         self.expected = expected.into();
         self
     }
 
-    /// The value that stands in when it is not set.
+    /// The value that counts if it is not set.
     pub const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
-    /// What happens when it is not set, where no value says it: `none, mail goes to the log`.
+    /// What happens if it is not set and no value says it: `none, mail goes to the log`.
     pub const fn otherwise(mut self, description: &'static str) -> Self {
         self.otherwise = Some(description);
         self
     }
 
-    /// Its default as tables and faults show it. `None` if it has to be set.
+    /// Its default, as tables and faults show it. `None` if it has to be set.
     pub fn shown_default(&self) -> Option<&'static str> {
         self.default.or(self.otherwise)
     }

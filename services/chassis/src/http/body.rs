@@ -1,4 +1,4 @@
-//! A request's body that tells when it is waited for.
+//! The body of a request. It notes when its reader waits for the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::pace::Pace;
 
-/// A request's body. While its reader waits for bytes, the connection counts as one that waits for its client.
+/// The body of a request. While its reader waits for bytes, the connection counts as one that waits for its client.
 #[derive(Debug)]
 pub struct Arriving {
     body: Incoming,
@@ -40,7 +40,7 @@ impl Body for Arriving {
     }
 }
 
-/// A reader that goes waits no more.
+/// A reader that is dropped no longer waits.
 impl Drop for Arriving {
     fn drop(&mut self) {
         self.pace.body_is_awaited(false);

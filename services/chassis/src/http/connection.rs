@@ -23,7 +23,7 @@ use super::body::Arriving;
 use super::pace::{Pace, Paced, Stage};
 use super::server::{Phase, draining};
 
-/// What a client is told whose request took too long. hyper itself would only close.
+/// The answer to a client whose request took too long. hyper itself would only close the connection.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// hyper's side of a connection.
@@ -35,7 +35,7 @@ enum End {
     Late,
 }
 
-/// Answers requests until the client goes, waits too long, is asked to go, or the server has drained.
+/// Answers requests until the client goes, is too slow, or is asked to go, or until the server has drained.
 ///
 /// If dropped, the connection is cut.
 pub(super) async fn drive<S, F>(socket: Paced, limits: Limits, service: S, mut phase: watch::Receiver<Phase>)
@@ -71,14 +71,14 @@ where
         && matches!(pace.stage(), Stage::Headers | Stage::Body)
     {
         let socket = connection.into_parts().io.into_inner();
-        // Best effort: the client may be gone, and nobody waits for it.
+        // Best effort: the client may be gone, and nothing waits for this.
         let _ = socket.stream.try_write(TOO_SLOW);
     }
 }
 
-/// Drives a connection until it closes, its client is late, or somebody else needs its place.
+/// Drives a connection until it closes, its client is too slow, or another client needs its place.
 ///
-/// `has_bytes` tells whether the kernel has more from the client, which the runtime may not have heard of yet.
+/// `has_bytes` says whether the kernel has more bytes from the client that the runtime may not have seen yet.
 async fn end<S>(
     connection: &mut Connection<S>,
     pace: &Pace,
@@ -97,15 +97,15 @@ where
         if Pin::new(&mut *connection).poll(cx).is_ready() {
             return Poll::Ready(End::Closed);
         }
-        // After the poll, so that nobody goes whose request is here by now. Between requests nothing may be read before the
-        // answer is, so that bytes excuse nobody.
+        // After the poll, so that no client goes whose request has arrived by now. Between requests nothing may be
+        // read before the answer is read, so bytes are no excuse there.
         while asked_to_go.as_mut().poll(cx).is_ready() {
             if pace.waiting().is_some_and(|(_, stage)| stage == Stage::Idle || !has_bytes()) {
                 return Poll::Ready(End::Late);
             }
             asked_to_go.set(pace.asked_to_go());
         }
-        // After the poll, so that a request whose bytes are here already is answered and not cut.
+        // After the poll, so that a request whose bytes have arrived is answered and not cut.
         if !told && draining.as_mut().poll(cx).is_ready() {
             told = true;
             Pin::new(&mut *connection).graceful_shutdown();
@@ -114,7 +114,7 @@ where
             }
         }
         while let Some(deadline) = pace.deadline(limits, told) {
-            // Each request puts the deadline off; the timer follows once it has elapsed, not every time.
+            // Each request postpones the deadline. The timer follows only once it has elapsed, not for every request.
             if timer.is_elapsed() || timer.deadline() > deadline {
                 timer.as_mut().reset(deadline);
             }
@@ -128,5 +128,5 @@ where
     .await
 }
 
-/// hyper's least buffer for a connection, in bytes.
+/// hyper's smallest buffer for a connection, in bytes.
 const MINIMUM_BUFFER: usize = 8 * 1024;

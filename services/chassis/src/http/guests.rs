@@ -1,4 +1,4 @@
-//! The connections that a server has let in, and which of them go when others wait at the door.
+//! The connections of a server. It decides which of them close when new clients wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -9,11 +9,12 @@ use tokio::time::Instant;
 
 use super::pace::{Pace, Stage};
 
-/// Looking for those who have waited the longest is dear: so many of a full server's places are found at a time, one in so many.
+/// To search for the connections that have waited longest is expensive. One search finds one in this many of a full
+/// server's places.
 const SHARE: usize = 16;
 
-/// Until a full server looks again whom it can send away: where all its clients are being served, and where the one that it asked
-/// to go has not gone, because the rest of its request came or the machine is slow.
+/// How soon a full server looks again for a connection to close, when all its clients were being served, or when the
+/// one that it asked has not closed because the rest of its request came or the machine is slow.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Connections under way. Dropping them cuts them all.
@@ -21,9 +22,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Guests {
     connections: JoinSet<()>,
     paces: HashMap<Id, Pace>,
-    /// Who has waited the longest when it was looked last, since when and for what.
+    /// The connections that had waited longest at the last search, each with since when and for what.
     next_to_go: VecDeque<(Id, Wait)>,
-    /// Who was asked to go last, and when.
+    /// The connection that was last asked to close, and when.
     asked: Option<(Id, Wait, Instant)>,
 }
 
@@ -31,26 +32,26 @@ pub(super) struct Guests {
 type Wait = (Instant, Stage);
 
 impl Guests {
-    /// How many there are.
+    /// The number of connections.
     pub(super) fn count(&self) -> usize {
         self.connections.len()
     }
 
-    /// Lets one more in, whose pace is `pace`.
+    /// Adds a connection with this pace.
     pub(super) fn admit(&mut self, pace: Pace, connection: impl Future<Output = ()> + Send + 'static) {
         let id = self.connections.spawn(connection).id();
         self.paces.insert(id, pace);
     }
 
-    /// Waits until one has gone, and for ever if nobody is there.
+    /// Waits until a connection has closed; for ever if there is none.
     pub(super) async fn gone(&mut self) {
         let Some(ended) = self.connections.join_next_with_id().await else { return pending().await };
         let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
         self.paces.remove(&id);
     }
 
-    /// Asks the one to go that has waited the longest for its client, if that is longer than `patience`. Gives the time to look
-    /// again, unless somebody has gone before.
+    /// Asks the connection to close that has waited longest for its client, if it waited longer than `patience`.
+    /// Returns when to look again, unless a connection closes before.
     pub(super) fn make_room(&mut self, patience: Duration) -> Instant {
         let now = Instant::now();
         if let Some((id, wait, since)) = self.asked
@@ -88,8 +89,9 @@ impl Guests {
         None
     }
 
-    /// Who has said nothing yet is spared while the others are the more: a crowd that begins requests and never ends them cannot
-    /// drive out those who have just come. So each half of the places is safe from what fills the other.
+    /// A connection without a first byte is spared while the other connections are in the majority, so a crowd that
+    /// begins requests and never ends them cannot drive out new clients. So each half of the places is safe from the
+    /// clients that fill the other half.
     fn look(&mut self) {
         let waits = self.paces.iter().filter_map(|(id, pace)| Some((*id, pace.waiting()?)));
         let (fresh, begun): (Vec<_>, Vec<_>) = waits.partition(|(_, (_, stage))| *stage == Stage::Fresh);
@@ -100,7 +102,7 @@ impl Guests {
         self.next_to_go = found.into();
     }
 
-    /// Waits until all have gone.
+    /// Waits until all connections have closed.
     pub(super) async fn all_gone(mut self) {
         while self.connections.join_next().await.is_some() {}
     }

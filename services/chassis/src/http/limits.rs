@@ -1,25 +1,28 @@
-//! What one HTTP server grants its clients.
+//! The limits of one HTTP server.
 
 use std::time::Duration;
 
-/// Bounds on connections, sizes and waits. A body's size and time are the service's to bound: only it knows them.
+/// The limits on connections, sizes and waits. Only the service knows the right size and time of a body, so it limits
+/// these itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; more wait in the kernel's queue until one closes, or has to.
+    /// The most connections at a time. Further clients wait in the kernel's queue until one closes or has to close.
     pub connections: usize,
-    /// Bytes of a request's line and headers; more is answered 431.
+    /// The most bytes of a request's line and headers; more is answered 431.
     pub header_bytes: usize,
-    /// From the connection, or from a later request's first byte, to the end of its headers; then 408 and close.
+    /// The longest time from the connection, or from the first byte of a later request, to the end of the headers.
+    /// Then the server answers 408 and closes.
     pub header_time: Duration,
-    /// Between an answer and the next request's first byte; then close. Longer than a usual proxy's own, so that the
-    /// proxy closes first and never sends into a closing connection.
+    /// The longest time between an answer and the first byte of the next request. Then the server closes. It is
+    /// longer than a usual proxy's own time, so that the proxy closes first and never sends into a closing
+    /// connection.
     pub idle_time: Duration,
-    /// What is left of both times once the server drains: nobody holds up its end by sending half a request, or by not
-    /// reading an answer.
+    /// What is left of both times once the server drains. So no client holds up the end by sending half a request or
+    /// by not reading an answer.
     pub leave_time: Duration,
-    /// How long a client may keep a full server waiting for its first request, the rest of one (its body too), or the next one,
-    /// while others wait for its place; then close, the longest waiting first. Silent clients would keep everybody else out
-    /// for as long as the times above.
+    /// How long a client of a full server may be waited for, while others wait for its place: for its first request,
+    /// the rest of a request with its body, or the next request. Then the server closes the connection, the longest
+    /// wait first. Otherwise silent clients would keep everybody else out for as long as the times above.
     pub crowded_time: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! A listening socket, or one clear line why not.
+//! Opens a listening socket, or says in one line why it cannot.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,12 +11,12 @@ use tracing::info;
 
 use crate::Error;
 
-/// Clients that the kernel takes in before we do.
+/// The clients that the kernel accepts before the server does.
 const BACKLOG: i32 = 1024;
 
-/// Listens on `address`, which the environment names in `variable`. Port 0 takes a free one.
+/// Listens on `address`, which comes from the environment variable `variable`. Port 0 takes a free port.
 ///
-/// `[::]` stands for every address of IPv6 and of IPv4, and for those of IPv4 alone where there is no IPv6.
+/// `[::]` stands for every address of IPv6 and of IPv4. Without IPv6 it stands for every address of IPv4.
 ///
 /// # Errors
 /// [`Error::AddressTaken`] or [`Error::Listen`].
@@ -27,7 +27,7 @@ pub async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpLi
     })
 }
 
-/// tokio's own `bind` leaves it to the system's settings whether `[::]` takes IPv4 too.
+/// tokio's own `bind` lets the system's settings decide whether `[::]` includes IPv4.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {

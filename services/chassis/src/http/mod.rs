@@ -1,4 +1,4 @@
-//! The one HTTP server, for the ops pages and the order API: bounded in connections, header size and every wait.
+//! The HTTP server of the ops pages and of the order API. It limits connections, the size of headers, and every wait.
 
 mod body;
 pub use body::Arriving;

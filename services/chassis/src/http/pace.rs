@@ -1,4 +1,4 @@
-//! How long a connection has been waiting, and for what.
+//! How long a connection has waited, and for what.
 
 use std::io;
 use std::pin::Pin;
@@ -22,14 +22,14 @@ pub(super) enum Stage {
     Headers,
     /// The service.
     Service,
-    /// The next bytes of a body, which the service asks for.
+    /// The next bytes of a body for which the service asks.
     Body,
-    /// The next request's first byte, or the client's reading of the answer.
+    /// The first byte of the next request, or the client's reading of the answer.
     Idle,
 }
 
-/// The stage of one connection and since when it is in it: written by its socket and its service, read by its driver and by who
-/// needs its place.
+/// The stage of one connection, and since when it is in it. Its socket and its service write it. Its driver reads it,
+/// and so does the server when another client needs a place.
 #[derive(Clone, Debug)]
 pub(super) struct Pace(Arc<Shared>);
 
@@ -49,31 +49,32 @@ impl Pace {
         self.lock().0
     }
 
-    /// When this connection has waited too long; never while the service works. One that is `leaving` has little time.
+    /// When this connection has waited too long; never while the service works. A connection that is `leaving` has
+    /// little time.
     pub(super) fn deadline(&self, limits: &Limits, leaving: bool) -> Option<Instant> {
         let (stage, since) = *self.lock();
         let time = match stage {
             Stage::Fresh | Stage::Headers => limits.header_time,
-            // How long a body may take only the service knows.
+            // Only the service knows how long a body may take.
             Stage::Service | Stage::Body => return None,
             Stage::Idle => limits.idle_time,
         };
         Some(since + if leaving { time.min(limits.leave_time) } else { time })
     }
 
-    /// Since when it waits for its client, if it does, and for what. A request is waited for from its first byte to its last: the
-    /// bytes between gain no time.
+    /// Since when it waits for its client, if it does, and for what. It waits for a request from its first byte to
+    /// its last: the bytes between gain no time.
     pub(super) fn waiting(&self) -> Option<(Instant, Stage)> {
         let (stage, since) = *self.lock();
         (stage != Stage::Service).then_some((since, stage))
     }
 
-    /// Asks the connection to go, unless it waits for its client no more when it hears of it.
+    /// Asks the connection to close. It does not close if it no longer waits for its client when it sees this.
     pub(super) fn ask_to_go(&self) {
         self.0.place_is_needed.notify_one();
     }
 
-    /// Waits until it is asked to go.
+    /// Waits until the connection is asked to close.
     pub(super) fn asked_to_go(&self) -> Notified<'_> {
         self.0.place_is_needed.notified()
     }
@@ -86,7 +87,7 @@ impl Pace {
         *self.lock() = (Stage::Idle, Instant::now());
     }
 
-    /// Whether the service asks in vain for more of the body.
+    /// Whether the service waits for more of the body.
     pub(super) fn body_is_awaited(&self, awaited: bool) {
         let mut state = self.lock();
         match state.0 {
@@ -99,7 +100,7 @@ impl Pace {
     fn bytes_came(&self) {
         let mut state = self.lock();
         match state.0 {
-            // The time to the first request counts from the connection, not from its first byte.
+            // The time of the first request counts from the connection, not from its first byte.
             Stage::Fresh => state.0 = Stage::Headers,
             Stage::Idle => *state = (Stage::Headers, Instant::now()),
             Stage::Headers | Stage::Service | Stage::Body => {}
@@ -111,7 +112,7 @@ impl Pace {
     }
 }
 
-/// A socket that tells the pace when bytes came.
+/// A socket that notes in the pace when bytes arrive.
 #[derive(Debug)]
 pub(super) struct Paced {
     pub(super) stream: TcpStream,

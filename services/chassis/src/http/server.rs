@@ -1,4 +1,4 @@
-//! Accepts connections within limits, and drains them when asked to.
+//! Accepts connections within limits, and drains them on request.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -19,24 +19,25 @@ use super::guests::Guests;
 use super::pace::{Pace, Paced};
 use super::{Arriving, Limits, connection};
 
-/// The pause after a refused accept: descriptors come back as connections end, and a busy loop would not help.
+/// The pause after a failed accept. Descriptors become free as connections end, and a busy loop would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between two lines about refused accepts: at the limit of descriptors, accepting fails and succeeds by turns.
+/// The time between two log lines about failed accepts. At the limit of descriptors, accepting fails and succeeds by
+/// turns.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 
-/// Where a server is on its way out.
+/// The stages of a server that stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Serves.
+    /// The server serves.
     Open,
-    /// Serves, and asks each client to close its connection.
+    /// The server serves, and asks each client to close its connection.
     Closing,
-    /// Accepts nothing, answers what it took in.
+    /// The server accepts nothing, and answers the requests that it took in.
     Draining,
 }
 
-/// Waits until a server should drain; one that is gone has drained.
+/// Waits until a server should drain. A server that is gone has drained.
 pub(super) async fn draining(phase: &mut watch::Receiver<Phase>) {
     let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
 }
@@ -63,20 +64,22 @@ impl Server {
         Self { address, phase, task: tokio::spawn(doorman.serve(listener)) }
     }
 
-    /// Where it listens; with port 0 asked for, the port it got.
+    /// The address on which it listens, with the port that it got if port 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on each answer asks its client to close the connection, so that few are left when it drains.
+    /// From now on, each answer asks its client to close the connection, so that few connections are left when the
+    /// server drains.
     pub fn close_after_answers(&self) {
         self.phase
             .send_if_modified(|phase| *phase == Phase::Open && std::mem::replace(phase, Phase::Closing) == Phase::Open);
     }
 
-    /// Stops accepting, answers what was taken in, and closes; give it a deadline by [`Deadline::step`](crate::Deadline::step).
+    /// Stops accepting, answers the requests that were taken in, and closes.
+    /// [`Deadline::step`](crate::Deadline::step) gives it a deadline.
     ///
-    /// If dropped, what is left is cut.
+    /// If dropped, the remaining connections are cut.
     pub async fn drain(mut self) {
         self.phase.send_replace(Phase::Draining);
         // An aborted or panicked loop has nothing left to drain.
@@ -90,7 +93,7 @@ impl Drop for Server {
     }
 }
 
-/// The accept loop and the connections it let in.
+/// The accept loop and its connections.
 struct Doorman<S> {
     name: &'static str,
     limits: Limits,
@@ -133,7 +136,7 @@ where
     }
 
     fn admit(&mut self, stream: TcpStream) {
-        // An answer is one write: waiting for more bytes would only delay it.
+        // An answer is one write, so waiting for more bytes would only delay it.
         let _ = stream.set_nodelay(true);
         let pace = Pace::new();
         let socket = Paced { stream, pace: pace.clone() };
@@ -144,7 +147,7 @@ where
         self.guests.count() < self.limits.connections
     }
 
-    /// Clients that the kernel took in already: closing the listener would reset them.
+    /// Accepts the clients that the kernel has already accepted, because closing the listener would reset them.
     fn admit_waiting(&mut self, listener: &TcpListener) {
         let mut context = Context::from_waker(Waker::noop());
         while self.has_room() {
@@ -165,7 +168,7 @@ where
     }
 }
 
-/// A connection that broke before it was accepted says nothing about the next.
+/// Whether only this connection broke, before it was accepted. That says nothing about the next one.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
 }

@@ -1,7 +1,8 @@
-//! The HTTP client of the trace exporter: one connection a batch, on our runtime, with or without TLS.
+//! The HTTP client of the trace exporter: one connection for each batch, on the service's runtime, with or without
+//! TLS.
 //!
-//! Every few seconds a batch is sent, from a thread outside the runtime. A pool of connections, HTTP/2, redirects and proxies,
-//! which the ready-made clients bring along, would be most of the binary and none of the use.
+//! A thread outside the runtime sends a batch every few seconds. Ready-made clients bring a pool of connections,
+//! HTTP/2, redirects and proxies, which would be most of the binary and of no use here.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -28,10 +29,10 @@ use tracing::{info, warn};
 use super::otel::Export;
 use super::tls;
 
-/// More than a collector has to say, in bytes.
+/// More bytes than any answer of a collector has.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// The way to the collector.
+/// How to reach the collector.
 #[derive(Debug)]
 pub(super) struct Collector {
     runtime: Handle,
@@ -47,7 +48,7 @@ impl Collector {
         Ok(Self { runtime: runtime.clone(), tls, timeout: export.timeout, troubled: AtomicBool::new(false) })
     }
 
-    /// One line for each trouble, not for each batch.
+    /// Logs one line for each trouble, not for each batch.
     fn note(&self, outcome: &Result<Response<Bytes>, HttpError>) {
         let trouble = match outcome {
             Ok(response) if response.status().is_success() => None,

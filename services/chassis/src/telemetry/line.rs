@@ -10,7 +10,7 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// Names that a JSON line gives to every event; a field of that name gets a prefix.
+/// The names that every JSON line uses. A field with one of these names gets a prefix.
 const TAKEN: [&str; 7] = ["time", "level", "service", "target", "message", "trace_id", "span_id"];
 
 /// An event, ready to be written in either format.
@@ -38,7 +38,7 @@ impl<'a> Line<'a> {
         line
     }
 
-    /// For a person: time, level, the crate that speaks, message, fields.
+    /// Writes it for a person: time, level, crate, message, fields.
     pub(super) fn text(&self, colour: bool) -> String {
         let (dim, strong, plain) = if colour { ("\x1b[2m", paint(self.level), "\x1b[0m") } else { ("", "", "") };
         let time = humantime::format_rfc3339_millis(self.time);
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
         text
     }
 
-    /// For a collector: one JSON object.
+    /// Writes it for a collector: one JSON object.
     pub(super) fn json(&self, service: &str) -> String {
         let mut json = Vec::new();
         self.write_json(service, &mut serde_json::Serializer::new(&mut json))
@@ -126,7 +126,8 @@ impl Visit for Line<'_> {
     }
 }
 
-/// The trace of the span that runs on this thread: the layer of traces attaches it on entering, whatever the log's level.
+/// The trace of the span that runs on this thread. The layer of traces attaches it when the span is entered, whatever
+/// the log's level.
 fn current_trace() -> Option<(TraceId, SpanId)> {
     Context::map_current(|context| {
         let span = context.span();
@@ -144,12 +145,12 @@ fn paint(level: Level) -> &'static str {
     }
 }
 
-/// A message as it is, but for what would break the line, or fake another one.
+/// The message, without characters that would break the line or fake another one.
 fn on_one_line(text: &str) -> String {
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.to_owned() }
 }
 
-/// A value that reads as one.
+/// A value, quoted if it would not read as one value.
 fn quoted(text: &str) -> String {
     let splits = |letter: char| letter.is_whitespace() || letter.is_control();
     if text.is_empty() || text.contains(splits) { format!("{text:?}") } else { text.to_owned() }

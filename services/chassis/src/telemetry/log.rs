@@ -9,7 +9,7 @@ use super::filter;
 use super::line::Line;
 use crate::{Env, Variable};
 
-/// What is logged and how.
+/// The settings of the log.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// A level, or `tracing_subscriber` directives such as `info,messaging=debug` (`LOG_LEVEL`).
@@ -59,13 +59,13 @@ pub(super) struct Log<W> {
 }
 
 impl Log<fn(&str)> {
-    /// The log of this process; coloured on a terminal.
+    /// The log of this process. It is coloured on a terminal.
     pub(super) fn to_stdout(service: &'static str, format: LogFormat) -> Self {
         Self { service, format, colour: io::stdout().is_terminal(), write: print }
     }
 }
 
-/// A reader that is gone must not end the process, as `println!` would.
+/// A closed reader must not end the process, as it would with `println!`.
 fn print(line: &str) {
     let _ = io::stdout().lock().write_all(line.as_bytes());
 }

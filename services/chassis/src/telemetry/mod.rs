@@ -32,7 +32,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::Settings;
 use log::Log;
 
-/// How long the last spans may take: after the deadline of the shutdown, and within the 5 s that a pod's grace period has left.
+/// How long sending the last spans may take, after the deadline of the shutdown and within the 5 s that a pod's grace
+/// period leaves.
 const FLUSH_TIME: Duration = Duration::from_secs(3);
 
 /// The logs and traces of this process.
@@ -41,7 +42,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts them for the whole process; what was started before by somebody else stays.
+    /// Starts them for the whole process. If something was started before, it stays.
     pub(crate) fn start(service: &'static str, settings: &Settings, runtime: &Handle) -> Self {
         let (provider, trouble) =
             settings.trace.enabled.then(|| tracer::provider(service, &settings.trace, runtime)).unzip();
@@ -65,7 +66,7 @@ impl Telemetry {
         Self { provider }
     }
 
-    /// Sends the last spans, within [`FLUSH_TIME`]. Blocks; the runtime has to live.
+    /// Sends the last spans, within [`FLUSH_TIME`]. It blocks, and needs the runtime.
     pub(crate) fn flush(self) {
         let Some(provider) = self.provider else { return };
         if let Err(error) = provider.shutdown_with_timeout(FLUSH_TIME) {

@@ -1,5 +1,5 @@
-//! The standard `OTEL_*` variables, as far as Warren uses them. Whatever they hold, the service runs: what cannot be used is left
-//! out, with a warning.
+//! Reads the standard `OTEL_*` variables that Warren uses. A value that cannot be used is left out with a warning,
+//! and the service runs.
 
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use crate::{Env, Variable};
 /// Whether traces exist, and where they go.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// Without it there are no trace ids, neither in the log nor in messages (`OTEL_SDK_DISABLED`).
+    /// Whether there are traces. Without them there are no trace ids, neither in the log nor in messages
+    /// (`OTEL_SDK_DISABLED`).
     pub enabled: bool,
-    /// The name traces are found under, where it is not the service's own.
+    /// The name under which traces are found, if it is not the service's own.
     pub service_name: Option<String>,
     /// Which traces are recorded.
     pub sampler: Sampler,
-    /// Where spans are sent; `None` where no endpoint is set.
+    /// Where spans are sent; `None` if no endpoint is set.
     pub export: Option<Export>,
 }
 
@@ -30,7 +31,7 @@ pub struct Export {
     pub endpoint: Uri,
     /// How long one request may take.
     pub timeout: Duration,
-    /// Whom an `https` endpoint may be vouched for by; `None` for the system's roots.
+    /// The certificate authorities for an `https` endpoint; `None` for the system's.
     pub roots: Option<Roots>,
     /// The most spans that wait to be sent.
     pub queue: usize,
@@ -65,7 +66,7 @@ impl Export {
                 .or("http/protobuf");
             env.setting(protocol, |text| is_one_of(text, &["http/protobuf"]));
         }
-        // The exporter reads them itself; here they are only held to their form.
+        // The exporter reads these itself; here only their form is checked.
         for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
             let headers = Variable::new(name, "headers of each request to the collector")
                 .expecting("NAME=VALUE, more after commas")
@@ -83,17 +84,17 @@ impl Export {
     }
 }
 
-/// Names of choices are read in any case, as the specification has it.
+/// The names of choices are read in upper or lower case, as the specification says.
 fn is_one_of(text: &str, choices: &[&str]) -> bool {
     choices.iter().any(|choice| choice.eq_ignore_ascii_case(text))
 }
 
-/// The SDK would read any number, and take the memory for it at once.
+/// The SDK would accept any number and allocate its memory at once.
 fn queue(env: &mut Env) -> usize {
     env.number(Variable::new("OTEL_BSP_MAX_QUEUE_SIZE", "how many spans may wait to be sent").or("2048"), 1..=65_536)
 }
 
-/// The one of traces goes before the one of all signals, here and below.
+/// The variable for traces precedes the variable for all signals, here and below.
 fn timeout(env: &mut Env) -> Duration {
     let variable = |name| {
         Variable::new(name, "how long one request may take, in milliseconds")
@@ -120,7 +121,7 @@ fn roots(env: &mut Env) -> Option<Roots> {
     env.read(traces, tls::read_roots).or(all)
 }
 
-/// It may hold a password by mistake, and then is refused: it is never printed.
+/// It may contain a password by mistake. Then it is refused, and it is never printed.
 fn endpoint(name: &'static str, meaning: &'static str) -> Variable {
     let variable =
         Variable::new(name, meaning).expecting("http://HOST:PORT or https://HOST:PORT, without user and password");
@@ -142,7 +143,7 @@ fn service_name(env: &mut Env) -> Option<String> {
         .otherwise("none");
     let variable = attributes.name;
     let attributes = env.setting(attributes, |_| true);
-    // The SDK reads them itself, and leaves out what is no pair; so is it here.
+    // The SDK reads these itself, and leaves out what is not a pair; this reader does the same.
     if attributes.as_ref().is_some_and(|text| !pairs(text, |name, _| !name.is_empty())) {
         env.fault(variable, "NAME=VALUE, more after commas");
     }
@@ -152,7 +153,7 @@ fn service_name(env: &mut Env) -> Option<String> {
     })
 }
 
-/// Without an exporter nothing is recorded, but every trace has an id, for the log and for those downstream.
+/// Without an exporter nothing is recorded, but every trace has an id, for the log and for later services.
 fn sampler(env: &mut Env, exported: bool) -> Sampler {
     let share = Variable::new("OTEL_TRACES_SAMPLER_ARG", "the share of traces that the ratio samplers record")
         .expecting("a number from 0 to 1")
@@ -182,7 +183,7 @@ fn sampler(env: &mut Env, exported: bool) -> Sampler {
     .unwrap_or_else(|| Sampler::ParentBased(Box::new(root)))
 }
 
-/// Whether a text is `NAME=VALUE`, more after commas, and each pair is accepted.
+/// Whether a text is `NAME=VALUE`, with more pairs after commas, and each pair is accepted.
 fn pairs(text: &str, accepts: impl Fn(&str, &str) -> bool) -> bool {
     text.split(',').all(|pair| pair.split_once('=').is_some_and(|(name, value)| accepts(name.trim(), value.trim())))
 }

@@ -1,10 +1,10 @@
-//! Panics, as log lines.
+//! Logs panics.
 
 use std::panic::{self, PanicHookInfo};
 
 use tracing::error;
 
-/// From now on a panic is one line of the log, in its format, and not several on stderr.
+/// From now on, a panic is one line of the log, in the log's format, and not several lines on stderr.
 pub(super) fn log_them() {
     panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();

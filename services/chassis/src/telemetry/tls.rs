@@ -1,4 +1,4 @@
-//! Whom the exporter of traces believes.
+//! The certificate authorities of the trace exporter.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// Certificates that may vouch for a collector.
+/// Certificates of authorities for a collector.
 #[derive(Clone, Debug)]
 pub struct Roots(Vec<CertificateDer<'static>>);
 
@@ -16,10 +16,10 @@ pub(super) fn read_roots(path: &str) -> Option<Roots> {
     Some(certificates).filter(|certificates| !certificates.is_empty()).map(Roots)
 }
 
-/// A client's side of TLS that believes `roots`, or the system's.
+/// The client side of TLS, with `roots` or the system's as authorities.
 ///
 /// # Errors
-/// There is nobody to believe.
+/// There are no certificate authorities.
 pub(super) fn client(roots: Option<&Roots>) -> Result<Arc<ClientConfig>, String> {
     let certificates = match roots {
         Some(Roots(certificates)) => certificates.clone(),

@@ -1,4 +1,4 @@
-//! From spans to the collector: sampler, resource, batches, exporter.
+//! Carries spans to the collector: sampler, resource, batches, exporter.
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -10,7 +10,8 @@ use super::TraceSettings;
 use super::collector::Collector;
 use super::otel::Export;
 
-/// Makes the spans of this process; sends them where an endpoint is set. Beside it, why they cannot be sent.
+/// Makes the spans of this process, and sends them if an endpoint is set. If they cannot be sent, the second value
+/// says why.
 pub(super) fn provider(
     service: &'static str,
     settings: &TraceSettings,

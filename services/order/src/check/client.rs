@@ -1,4 +1,4 @@
-//! The HTTP client of the check: one connection a request, in plain text.
+//! The HTTP client of the check: one connection for each request, unencrypted.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// More than any metrics page has, in bytes.
+/// More bytes than any metrics page has.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Posts an order; the key makes repetitions of it one.
+/// Posts an order. The key makes a repetition the same order.
 pub(super) async fn post(url: &Uri, key: &HeaderValue, body: Bytes) -> Result<Response<Bytes>, String> {
     let authority = url.authority().expect("a plan's URL names a host").as_str();
     let host = url.host().expect("a plan's URL names a host").trim_matches(['[', ']']);
@@ -29,7 +29,7 @@ pub(super) async fn post(url: &Uri, key: &HeaderValue, body: Bytes) -> Result<Re
     answer.await.map_err(|error| format!("{authority}: {error}"))
 }
 
-/// The page of metrics of one process.
+/// Gets the metrics page of one process.
 pub(super) async fn metrics(address: SocketAddr) -> Result<String, String> {
     let request = Request::get("/metrics").header(HOST, address.to_string()).body(Full::default());
     let request = request.expect("the parts are valid");

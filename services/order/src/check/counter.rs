@@ -1,6 +1,6 @@
-//! A counter on a metrics page.
+//! Reads a counter from a metrics page.
 
-/// A metric and the labels its series must have.
+/// A metric, and the labels that its series must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
     name: &'static str,
@@ -13,12 +13,12 @@ impl Counter {
         name: "messaging_published_total",
         labels: &[("routing_key", "order.placed"), ("outcome", "confirmed")],
     };
-    /// Mails that the SMTP server, or the log, has taken.
+    /// Mails that the SMTP server or the log has taken.
     pub(super) const EMAILED: Self = Self { name: "email_sent_total", labels: &[("outcome", "sent")] };
-    /// Orders that analytics has heard of.
+    /// Orders that analytics has counted.
     pub(super) const COUNTED: Self = Self { name: "analytics_orders_total", labels: &[("event", "order.placed")] };
 
-    /// The sum of its series on a page in Prometheus' text format. `None` if there is none.
+    /// The sum of its series on a page in Prometheus' text format. `None` if there is no series.
     pub(super) fn read(&self, page: &str) -> Option<f64> {
         let values: Vec<f64> = page.lines().filter_map(|line| self.value(line)).collect();
         (!values.is_empty()).then(|| values.iter().sum())

@@ -1,4 +1,4 @@
-//! A counter that has to grow.
+//! Waits until a counter has grown.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use super::client;
 use super::counter::Counter;
 use super::plan::Promise;
 
-/// A counter, summed over the processes that have it, and what it showed at first.
+/// A counter, summed over its processes, and its first value.
 pub(super) struct Expectation<'p> {
     deed: &'static str,
     counter: Counter,
@@ -19,7 +19,7 @@ pub(super) struct Expectation<'p> {
 }
 
 impl<'p> Expectation<'p> {
-    /// Looks at the counter for the first time.
+    /// Reads the counter for the first time.
     pub(super) async fn begin(promise: &Promise, addresses: &'p [String], deadline: Instant) -> Result<Self, String> {
         let mut expectation = Self { deed: promise.deed, counter: promise.counter, addresses, before: Vec::new() };
         let mut last = String::new();
@@ -56,7 +56,7 @@ impl<'p> Expectation<'p> {
         Ok(())
     }
 
-    /// A process that was not there before counts from zero, and so does one that has started again.
+    /// A process that is new, or that has started again, counts from zero.
     fn has_grown(&self, now: &[(SocketAddr, f64)]) -> bool {
         now.iter().any(|(address, count)| {
             let before = self.before.iter().find(|(known, _)| known == address).map_or(0.0, |(_, count)| *count);
@@ -64,7 +64,7 @@ impl<'p> Expectation<'p> {
         })
     }
 
-    /// What each process shows. Names are looked up anew each time: pods come and go.
+    /// The value that each process shows. Names are looked up each time, because pods come and go.
     async fn look(&self) -> Result<Vec<(SocketAddr, f64)>, String> {
         let mut shown = Vec::new();
         for name in self.addresses {

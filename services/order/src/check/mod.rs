@@ -1,4 +1,4 @@
-//! `order check`: places an order and waits until everybody who has to do with it says so. What `helm test` runs.
+//! `order check` places an order and waits until every service shows that it did its part. `helm test` runs it.
 
 mod client;
 mod counter;
@@ -23,10 +23,11 @@ pub const CHECK: Command = Command {
     run,
 };
 
-/// Between two looks at the metrics, and between two tries to place the order.
+/// The time between two looks at the metrics, and between two attempts to place the order.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// 0: all was shown. 1: something was not in time. 64: the environment or an argument is wrong.
+/// The exit code is 0 if everything was shown, 1 if something was not in time, 64 if the environment or an argument
+/// is wrong.
 fn run(arguments: &[String]) -> ExitCode {
     if let [argument, ..] = arguments {
         let asked = ["-h", "--help", "help"].contains(&argument.as_str());
@@ -69,7 +70,7 @@ fn refuse(reason: &str) -> ExitCode {
 
 async fn carry_out(plan: &Plan) -> Result<(), String> {
     let deadline = Instant::now() + plan.timeout;
-    // Counters grow on: what they showed before the order was placed does not speak of it.
+    // Counters only grow, so their values before the order was placed say nothing about it.
     let mut expectations = Vec::new();
     for promise in &plan.promises {
         match &promise.metrics {
@@ -85,7 +86,7 @@ async fn carry_out(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Places one order, however often it takes: the key makes the repetitions the same order.
+/// Places one order, with as many attempts as needed. The key makes them the same order.
 async fn place(plan: &Plan, deadline: Instant) -> Result<(), String> {
     let key = HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is visible ASCII");
     let mut last = "no answer".to_owned();

@@ -1,4 +1,4 @@
-//! What is to be checked, as the environment says.
+//! Reads from the environment what to check.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use serde_json::json;
 
 use super::counter::Counter;
 
-/// An order to place, and what others promise to do with it.
+/// An order to place, and what the services have to do with it.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Where it is placed.
+    /// The URL to place it at.
     pub(super) order: Uri,
-    /// Whom it is for.
+    /// The customer's address.
     customer: Email,
     pub(super) promises: [Promise; 3],
-    /// For all of it.
+    /// The time for the whole check.
     pub(super) timeout: Duration,
 }
 
-/// Something that is done with every order, and the counter that shows it.
+/// Something that a service does with every order, and the counter that shows it.
 #[derive(Debug)]
 pub(super) struct Promise {
-    /// As in "the order was …".
+    /// What is done, as in "the order was …".
     pub(super) deed: &'static str,
     pub(super) counter: Counter,
-    /// Hosts and ports whose `/metrics` show it; a name stands for all its addresses.
+    /// The hosts and ports whose `/metrics` show it. A name stands for all its addresses.
     pub(super) metrics: Option<Vec<String>>,
-    /// The variable that they are from.
+    /// The variable that names them.
     pub(super) variable: &'static str,
 }
 
@@ -47,7 +47,7 @@ const fn metrics(name: &'static str, meaning: &'static str) -> Variable {
 }
 
 impl Plan {
-    /// Reads it; what is wrong is noted in `env`.
+    /// Reads it, and notes every fault in `env`.
     pub(super) fn from_env(env: &mut Env) -> Self {
         let order = env.read(URL.expecting("http://HOST[:PORT]/orders"), url);
         let customer = env.read(CUSTOMER.expecting("an email address"), |text| Email::parse(text).ok());
@@ -69,7 +69,7 @@ impl Plan {
         }
     }
 
-    /// An order that costs nothing: a check is no revenue.
+    /// An order that costs nothing, because a check is no revenue.
     pub(super) fn body(&self) -> Bytes {
         let item = json!({"sku": "CHECK", "name": "order check", "quantity": 1, "unit_price": 0});
         let customer = json!({"name": "order check", "email": self.customer.as_str()});

@@ -1,4 +1,4 @@
-//! The answer to what was accepted: the broker has confirmed that a queue holds it.
+//! The answer `202`: the broker has confirmed that a queue holds the event.
 
 use bytes::Bytes;
 use contract::{Money, OrderId};
@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-/// An order, or a cancellation, that was accepted.
+/// An order or a cancellation that was accepted.
 #[derive(Debug, Serialize)]
 pub(super) struct Accepted {
     id: OrderId,
@@ -19,18 +19,19 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// An order of this id and total.
+    /// An accepted order with this id and total.
     pub(super) fn order(id: OrderId, total: Money) -> Self {
         let (total, currency) = (Some(total.minor_units()), Some(total.currency().code()));
         Self { id, status: "accepted", total, currency }
     }
 
-    /// The cancellation of the order of this id.
+    /// The accepted cancellation of the order with this id.
     pub(super) fn cancellation(id: OrderId) -> Self {
         Self { id, status: "accepted", total: None, currency: None }
     }
 
-    /// `202`, with this as JSON. No `Location`: the service keeps no orders, so that nothing could be read there.
+    /// `202` with this as JSON. It has no `Location`, because the service keeps no orders and nothing could be read
+    /// there.
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
         let body = serde_json::to_vec(self).expect("texts and numbers are JSON");
         let mut response = Response::new(Full::from(body));

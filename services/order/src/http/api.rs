@@ -26,7 +26,7 @@ use super::route::Route;
 use super::upload::Upload;
 use super::{document, idempotency, media, span};
 
-/// An answer, on its way to hyper.
+/// An answer, as hyper sends it.
 type Answer = Response<Full<Bytes>>;
 
 /// The HTTP interface of the order service.
@@ -39,8 +39,8 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// An interface that publishes what it accepts, and waits `publish_timeout` for the broker's confirm. `health` tells whether
-    /// orders are taken.
+    /// An interface that publishes the orders it accepts, and waits `publish_timeout` for the broker's confirm.
+    /// `health` says whether it takes orders.
     pub(crate) fn new(
         publisher: Publisher,
         publish_timeout: Duration,
@@ -131,7 +131,7 @@ impl Api {
         let id: OrderId = id.parse().map_err(|fault: contract::Fault| {
             Problem::new(Kind::MalformedOrderId, format!("{}, not percent-encoded", fault.detail))
         })?;
-        // Without a body there is nothing whose type could be wrong.
+        // Without a body, no type can be wrong.
         if !upload.is_at_end() {
             media::expect_json(headers)?;
         }
@@ -149,7 +149,7 @@ impl Api {
     }
 }
 
-/// HTTP/1.1 demands exactly one `Host` (RFC 9112, section 3.2); proxies that saw another one would be deceived.
+/// HTTP/1.1 demands exactly one `Host` (RFC 9112, section 3.2). With several, a proxy might act on another one.
 fn expect_one_host(request: &Parts) -> Result<(), Problem> {
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts == 1 || (hosts == 0 && request.version < Version::HTTP_11) {

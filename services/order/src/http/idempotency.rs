@@ -1,4 +1,4 @@
-//! The `Idempotency-Key` of a request.
+//! Reads the `Idempotency-Key` of a request.
 
 use contract::IdempotencyKey;
 use hyper::HeaderMap;
@@ -6,10 +6,10 @@ use hyper::HeaderMap;
 use super::kind::Kind;
 use super::problem::Problem;
 
-/// The name, as it has to be written for a look-up.
+/// The name of the header, in lower case for look-ups.
 const HEADER: &str = "idempotency-key";
 
-/// The key, if the client sent one; never one of several, for nobody could say which counts.
+/// The key, if the client sent one. Several are refused, because nobody could say which counts.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };

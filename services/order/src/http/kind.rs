@@ -1,8 +1,8 @@
-//! The kinds of problem there are, and what all problems of a kind have in common.
+//! The kinds of problem, and what all problems of a kind have in common.
 
 use hyper::StatusCode;
 
-/// The kinds of problem there are; a client tells them apart by their type.
+/// The kinds of problem. A client tells them apart by their type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     MalformedRequest,
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// What every problem of this kind has in common.
+    /// The title that every problem of this kind has.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::MalformedRequest => "The request is not well-formed HTTP.",
@@ -101,7 +101,7 @@ impl Kind {
         }
     }
 
-    /// Seconds after which a repetition may succeed; a text, as a header holds it.
+    /// The seconds after which a repetition may succeed, as the text of a header.
     pub(super) fn retry_after(self) -> Option<&'static str> {
         match self {
             Self::BrokerUnavailable
@@ -109,7 +109,8 @@ impl Kind {
             | Self::Unconfirmed
             | Self::Overloaded
             | Self::NotReady => Some("1"),
-            // An alarm lasts until consumers have made room, a refusal or a conflict until somebody mends it; a missing binding until it is asserted again.
+            // An alarm lasts until consumers have made room. A refusal or a conflict lasts until somebody mends it. A
+            // missing binding lasts until a service binds it again.
             Self::BrokerBlocked | Self::AccessRefused | Self::TopologyConflict | Self::Unroutable => Some("5"),
             Self::MalformedRequest
             | Self::MalformedOrderId

@@ -1,4 +1,4 @@
-//! The media type of a body: JSON in UTF-8, as it is.
+//! Checks the media type of a body: uncompressed JSON in UTF-8.
 
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use super::kind::Kind;
 use super::problem::Problem;
 
-/// Refuses a body that does not say it is JSON, or that is compressed.
+/// Refuses a body that is not declared as JSON, or that is compressed.
 pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     if !only(headers, CONTENT_TYPE).is_some_and(is_json) {
         return Err(Problem::new(Kind::UnsupportedMediaType, "expected one Content-Type: application/json, in UTF-8"));
@@ -19,7 +19,7 @@ pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The value of a header that may be there once.
+/// The value of a header that may occur only once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -32,7 +32,7 @@ fn is_json(text: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") && parts.all(is_harmless)
 }
 
-/// JSON is always UTF-8 (RFC 8259); a client that names another charset means other bytes.
+/// JSON is always UTF-8 (RFC 8259). A client that names another charset sends other bytes.
 fn is_harmless(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else { return parameter.is_empty() };
     !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")

@@ -1,4 +1,4 @@
-//! How long requests take, by method, route and status.
+//! Measures how long requests take, by method, route and status.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -13,16 +13,17 @@ use super::route::Route;
 /// Upper bounds of the histogram in seconds: from a confirm on a quiet broker to `PUBLISH_TIMEOUT` and beyond.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Methods that have a label of their own; any other is the last.
+/// The methods that have a label of their own. The last label stands for any other method.
 const METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", "other"];
 
-/// The statuses that we answer, and the one of a client that did not wait for its answer.
+/// The statuses that this service answers, and the status for a client that did not wait for its answer.
 const STATUSES: [u16; 13] = [200, 202, 204, 400, 404, 405, 408, 413, 415, 422, 503, UNHEARD, OTHER];
 
-/// The client closed the connection before it had an answer. No status says that; nginx counts it under this number.
+/// The client closed the connection before it had an answer. HTTP has no status for that; nginx counts it under this
+/// number.
 const UNHEARD: u16 = 499;
 
-/// Stands for what nobody answers here.
+/// The label for paths that do not exist.
 const OTHER: u16 = 0;
 
 /// `http_server_request_duration_seconds`.
@@ -32,7 +33,7 @@ pub(crate) struct HttpMetrics {
     series: [[[OnceLock<Histogram>; STATUSES.len()]; METHODS.len()]; Route::COUNT],
 }
 
-/// Measures one request; one that is dropped without an answer was not waited for.
+/// Measures one request. A request that is dropped without an answer counts as one that was not waited for.
 pub(super) struct Timer<'m> {
     metrics: &'m HttpMetrics,
     method: usize,
@@ -42,10 +43,10 @@ pub(super) struct Timer<'m> {
 }
 
 impl HttpMetrics {
-    /// Registers them, with every series that an operation can come to, and those of requests for what there is not.
+    /// Registers them, with every series that an operation can have, and with those of unknown paths.
     ///
     /// # Errors
-    /// If the registry has them already.
+    /// The registry already has these metrics.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let help = "Seconds from a request's headers to its answer. Status 499: the client did not wait for it.";
         let options = HistogramOpts::new("http_server_request_duration_seconds", help).buckets(BUCKETS.to_vec());
@@ -95,7 +96,7 @@ impl HttpMetrics {
 }
 
 impl Timer<'_> {
-    /// Ends the measurement: this was answered.
+    /// Ends the measurement with this answer.
     pub(super) fn answered(mut self, status: StatusCode) {
         self.status = status.as_u16();
     }

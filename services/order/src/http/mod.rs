@@ -1,4 +1,5 @@
-//! The HTTP interface: from a request to a confirmed event, or to a problem that says what became of it.
+//! The HTTP interface: it turns a request into a confirmed event, or into a problem that says what became of the
+//! order.
 
 mod accepted;
 mod api;

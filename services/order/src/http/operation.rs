@@ -1,4 +1,5 @@
-//! Every method of every resource with all the answers it can give: what the metrics start with and the document is held to.
+//! Lists every method of every resource with its possible answers. The metrics begin with these, and a test compares
+//! the document with them.
 
 use hyper::{Method, StatusCode};
 
@@ -9,9 +10,9 @@ use super::route::Route;
 pub(super) struct Operation {
     pub(super) route: Route<'static>,
     pub(super) method: Method,
-    /// The status when all is well.
+    /// The status of success.
     pub(super) success: StatusCode,
-    /// Everything else that it can answer.
+    /// Its other possible answers.
     pub(super) problems: &'static [Kind],
 }
 
@@ -61,7 +62,7 @@ const CANCEL: Operation = Operation {
     ],
 };
 
-/// All of them.
+/// All operations.
 pub(super) const OPERATIONS: [Operation; 10] = [
     PLACE,
     asked(Route::Orders, Method::OPTIONS, StatusCode::NO_CONTENT),
@@ -80,7 +81,7 @@ const fn state(method: Method) -> Operation {
     Operation { route: Route::Root, method, success: StatusCode::OK, problems }
 }
 
-/// A question about the interface itself: only the request as such can be wrong.
+/// A request about the interface itself. Only the request as such can be wrong.
 const fn asked(route: Route<'static>, method: Method, success: StatusCode) -> Operation {
     Operation { route, method, success, problems: &[Kind::MalformedRequest] }
 }

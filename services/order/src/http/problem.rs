@@ -1,4 +1,4 @@
-//! Problem details (RFC 9457): why a request was not accepted, and what is known of its order.
+//! Problem details (RFC 9457): why a request was not accepted, and what became of its order.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::kind::Kind;
 
-/// One problem, as its client is told it.
+/// One problem, as the client sees it.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) kind: Kind,
@@ -31,12 +31,12 @@ struct Details<'a> {
 }
 
 impl Problem {
-    /// A problem; `detail` says what this client can do about it, and repeats nothing personal.
+    /// A problem. `detail` says what this client can do about it, and repeats nothing personal.
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, detail: detail.into(), errors: Vec::new() }
     }
 
-    /// The answer that tells it.
+    /// The answer with this problem.
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
         let status = self.kind.status();
         let details = Details {
@@ -93,6 +93,6 @@ impl From<PublishError> for Problem {
     }
 }
 
-/// A cancellation's id follows from its order's alone: it needs no key.
+/// The id of a cancellation follows from the order's id alone, so it needs no key.
 const REPEAT: &str = "repeat it with the same Idempotency-Key: it has the same id then, and is the same event; \
                       a cancellation can be repeated as it is";

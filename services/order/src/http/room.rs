@@ -1,20 +1,20 @@
-//! The memory that bodies may take while they are received, all together.
+//! Limits the memory of all bodies together while they arrive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Enough for 64 of the largest bodies at a time. One that comes in a single piece is parsed where it was received and
-/// takes none. When it is used up, the body that has been coming in for the longest has to go: those that never end keep out
-/// nobody.
+/// Enough for 64 of the largest bodies at a time. A body that arrives in a single piece is parsed where it was
+/// received, and takes none of this memory. When the memory is used up, the body that has been arriving for longest
+/// has to go. So bodies that never end keep out nobody.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// All of it.
+/// The whole memory.
 #[derive(Debug)]
 pub(super) struct Room(Mutex<Parts>);
 
-/// What each body has of it, by when they began.
+/// The share of each body, by when the body began.
 #[derive(Debug)]
 struct Parts {
     left: usize,
@@ -28,7 +28,7 @@ struct Part {
     taken_back: Arc<Notify>,
 }
 
-/// The part of one body, given back when dropped.
+/// The share of one body. Dropping it returns the share.
 #[derive(Debug)]
 pub(super) struct Share<'r> {
     room: &'r Room,
@@ -37,12 +37,12 @@ pub(super) struct Share<'r> {
 }
 
 impl Room {
-    /// With all of it left.
+    /// The whole memory, unused.
     pub(super) fn new() -> Self {
         Self(Mutex::new(Parts { left: MOST_BYTES, next: 0, held: BTreeMap::new() }))
     }
 
-    /// Nothing of it yet.
+    /// A share without any bytes.
     pub(super) fn share(&self) -> Share<'_> {
         let mut parts = self.lock();
         parts.next += 1;
@@ -55,7 +55,7 @@ impl Room {
 }
 
 impl Share<'_> {
-    /// Takes so many bytes more; far less than there is for all.
+    /// Takes this many more bytes, which is far less than the whole memory.
     pub(super) fn grow(&mut self, bytes: usize) {
         let mut parts = self.room.lock();
         while parts.left < bytes
@@ -69,7 +69,7 @@ impl Share<'_> {
         parts.held.entry(self.number).or_insert_with(mine).bytes += bytes;
     }
 
-    /// Waits until another body needs the room: what this one has received has to be dropped.
+    /// Waits until another body needs the memory. Then this body has to be dropped.
     pub(super) async fn taken_back(&self) {
         self.taken_back.notified().await;
     }

@@ -1,25 +1,25 @@
-//! Which resource a path names, and what can be asked of it.
+//! Finds the resource of a path, and its methods.
 
 /// A resource, borrowed from a request's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
-    /// Whether orders are taken: where load balancers look that were told nothing.
+    /// Whether orders are taken. Load balancers without other settings look here.
     Root,
-    /// All orders.
+    /// The collection of all orders.
     Orders,
     /// The cancellation of the order with this id, as it was written.
     Cancel(&'p str),
     /// The description of this interface.
     Document,
-    /// Nothing of ours.
+    /// An unknown path.
     Unknown,
 }
 
 impl<'p> Route<'p> {
-    /// How many there are, for tables by [`Route::index`].
+    /// The number of resources, for tables by [`Route::index`].
     pub(super) const COUNT: usize = 5;
 
-    /// The resource of a path as it was sent: nothing is decoded, so that each resource has one name.
+    /// The resource of a path as it was sent. Nothing is decoded, so each resource has one name.
     pub(super) fn of(path: &'p str) -> Self {
         match path {
             "/" => Self::Root,
@@ -45,7 +45,7 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// The methods that it knows, as `Allow` lists them.
+    /// The methods of the resource, as `Allow` lists them.
     pub(super) fn allow(self) -> &'static str {
         match self {
             Self::Orders | Self::Cancel(_) => "OPTIONS, POST",

@@ -1,4 +1,4 @@
-//! The span of a request, a child of the caller's.
+//! The span of a request, a child of the caller's span.
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
@@ -29,7 +29,8 @@ pub(super) fn of(request: &Parts, route: Route<'_>) -> Span {
     span
 }
 
-/// Gives a span its name and attributes, if it is recorded: nobody reads those of the others, and each costs an allocation.
+/// Gives a span its name and attributes, if it is recorded: each costs an allocation, and nobody reads those of other
+/// spans.
 fn describe(span: &Span, method: &str, route: Route<'_>) {
     let context = span.context();
     let span = context.span();
@@ -42,7 +43,7 @@ fn describe(span: &Span, method: &str, route: Route<'_>) {
     }
 }
 
-/// Notes what was answered.
+/// Notes the answer.
 pub(super) fn answered(span: &Span, status: StatusCode) {
     span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
@@ -50,7 +51,7 @@ pub(super) fn answered(span: &Span, status: StatusCode) {
     }
 }
 
-/// Bounded, as the names of spans have to be.
+/// The name of the span, from a bounded set.
 fn name(method: &str, route: Route<'_>) -> &'static str {
     match (method, route) {
         ("POST", Route::Orders) => "POST /orders",

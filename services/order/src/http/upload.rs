@@ -1,4 +1,4 @@
-//! A request's body on its way in: bounded in size and time, and never left standing in the way of an answer.
+//! Receives a request's body. Its size and time are limited, and the rest of it never holds up an answer.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -16,44 +16,44 @@ use super::kind::Kind;
 use super::problem::Problem;
 use super::room::Room;
 
-/// From a request's headers to the last byte of its body.
+/// The longest time from a request's headers to the last byte of its body.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// How long the rest of a body may take that there is no room for any more.
+/// How long the rest of a body may take when there is no more memory for it.
 const UNWANTED_TIME: Duration = Duration::from_secs(1);
 
-/// Bytes of a body that nobody wants which are read all the same: a client that is still sending when its connection
-/// closes often never sees the answer.
+/// The bytes of a refused body that are read all the same. A client that is still sending when its connection closes
+/// often never sees the answer.
 const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
 
-/// A body, by when it has to be there, and what its headers said about it.
+/// A body, its deadline, and what its headers say about it.
 pub(super) struct Upload<'b, B> {
     body: Pin<&'b mut B>,
     room: &'b Room,
     deadline: Instant,
-    /// Bytes, where the client said.
+    /// The length in bytes, if the client said it.
     declared: Option<u64>,
-    /// The client sends nothing before it is told to go on; the first read tells it.
+    /// Whether the client waits to be told to go on; the first read tells it.
     held_back: bool,
     /// Whether another request can follow on the connection.
     reusable: bool,
 }
 
 impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
-    /// The body of a request that came just now, which shares `room` with all others.
+    /// The body of a request that has just arrived. It shares `room` with all other bodies.
     pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>, room: &'b Room) -> Self {
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let held_back = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        // A request with `Content-Length` beside `Transfer-Encoding` is the last on its connection: hyper sees to that.
+        // hyper makes a request with both `Content-Length` and `Transfer-Encoding` the last one on its connection.
         Self { body, room, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable: true }
     }
 
-    /// Whether it is known that there is none, or no more.
+    /// Whether it is known that no bytes are left.
     pub(super) fn is_at_end(&self) -> bool {
         self.body.is_end_stream()
     }
 
-    /// The whole body.
+    /// Reads the whole body.
     pub(super) async fn read(&mut self) -> Result<Bytes, Problem> {
         if self.declared.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
             return Err(too_large());
@@ -65,7 +65,7 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
         })
     }
 
-    /// Lets the rest of the body pass. Whether the connection can take another request afterwards.
+    /// Reads and drops the rest of the body. Says whether the connection can take another request afterwards.
     pub(super) async fn discard(&mut self) -> bool {
         if self.is_at_end() {
             return self.reusable;
@@ -79,7 +79,7 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
 
     async fn gather(&mut self) -> Result<Bytes, Problem> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        // A body of usual size comes in one piece: it is parsed where it was received.
+        // A body of usual size arrives in one piece, and is parsed where it was received.
         if self.is_at_end() && first.len() <= MAX_BODY_BYTES {
             return Ok(first);
         }
@@ -114,7 +114,7 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
         }
     }
 
-    /// The next bytes; trailers say nothing to us.
+    /// The next bytes; trailers are ignored.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         self.held_back = false;
         while let Some(frame) = self.body.frame().await {

@@ -1,4 +1,4 @@
-//! The service: a consumer, its ops pages, and the mailer they share.
+//! The service: a consumer, its ops pages, and the mailer that both use.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use messaging::{Consumer, State};
 
 use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSCRIPTION, Smtp, SmtpOptions};
 
-/// A service that is bound to its ports, and not running yet.
+/// A service that is bound to its ports and ready to run.
 pub struct App {
     consumer: Consumer<Confirmations>,
     ops: Server,
@@ -16,15 +16,15 @@ pub struct App {
 }
 
 impl App {
-    /// Binds what the configuration names; neither broker nor SMTP server need be there.
+    /// Binds the addresses of the configuration. Neither the broker nor the SMTP server need be there.
     ///
     /// # Errors
     /// A port is taken.
     pub async fn build(config: Config, process: &Process) -> Result<Self, Exit> {
         let Config { endpoint, mut consumer, post, fallback_to } = config;
         if let Some(post) = &post {
-            // Each mail that is being sent has a connection of its own. What waits for one must not be begun, or its time
-            // would run out.
+            // Each mail that is being sent has a connection of its own. A mail that waits for a connection must not
+            // be begun, or its time would run out.
             consumer.concurrency = consumer.concurrency.min(post.smtp.connections);
             consumer.prefetch = consumer.prefetch.min(held(&post.smtp));
         }
@@ -37,10 +37,10 @@ impl App {
         Ok(Self { consumer, ops, mailer, shutdown_timeout: process.settings().shutdown_timeout })
     }
 
-    /// Sends mails until `shutdown` asks for the end and those under way have been sent.
+    /// Sends mails until `shutdown` is requested and the mails under way are sent.
     ///
     /// # Errors
-    /// What was under way did not end in time.
+    /// Mails were still under way at the deadline.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Exit> {
         let mailer = self.mailer.clone();
         let stop = async {
@@ -58,8 +58,8 @@ impl App {
     }
 }
 
-/// How many events may be held. RabbitMQ takes back what it gave out half an hour ago: with a server that needs ten minutes for each, or
-/// at a low rate, none is to wait that long here.
+/// The most events that may be held. RabbitMQ takes back an event that it delivered half an hour ago. No event is to
+/// wait that long here, even if the server needs ten minutes for each mail, or at a low rate.
 fn held(smtp: &SmtpOptions) -> u16 {
     let soon = Duration::from_secs(600).as_millis() / smtp.apart.as_millis().max(1);
     let twice = 2 * smtp.connections as u128;

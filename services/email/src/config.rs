@@ -1,4 +1,4 @@
-//! What the email service is told by the environment.
+//! The settings of the email service.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -13,30 +13,30 @@ use crate::{
     smtp::{Security, SmtpLimits, SmtpOptions, SmtpUrl, reads_authorities},
 };
 
-/// The configuration, valid.
+/// The valid configuration.
 #[derive(Debug)]
 pub struct Config {
     /// The broker.
     pub endpoint: Endpoint,
-    /// How the consumer works.
+    /// The settings of the consumer.
     pub consumer: ConsumerOptions,
-    /// `None`: mail goes to the log.
+    /// How to send mails; `None` writes them to the log.
     pub post: Option<PostConfig>,
-    /// Who reads texts that are no orders; `None`: the log.
+    /// The address for messages that are text and not an order; `None` writes them to the log.
     pub fallback_to: Option<Email>,
 }
 
-/// How mail is sent.
+/// The settings of sending mail.
 #[derive(Debug)]
 pub struct PostConfig {
-    /// How the server is spoken to.
+    /// The settings of the SMTP client.
     pub smtp: SmtpOptions,
-    /// Who writes.
+    /// The sender of the mails.
     pub sender: Sender,
 }
 
 impl Config {
-    /// Reads it; what is wrong is noted in `env`.
+    /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
         let consumer = consumer(env);
@@ -73,10 +73,10 @@ impl Config {
     }
 }
 
-/// RabbitMQ's own default: what is not answered by then it takes back.
+/// RabbitMQ's own default: it takes back an event that is not answered by then.
 const BROKERS_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// A consumer's, with time enough for a mail server that takes all of RFC 5321's.
+/// A consumer's `HANDLE_TIMEOUT`, long enough for a mail server that uses all the times of RFC 5321.
 #[expect(non_snake_case, reason = "it is a variable as the others are")]
 fn HANDLE_TIMEOUT(usual: &Setting) -> Setting {
     Setting {
@@ -118,7 +118,7 @@ fn read(env: &mut Env, setting: &Setting) -> Option<String> {
     env.setting_or_why(variable, accepts, fault)
 }
 
-/// Whoever sets one of these means mail to be sent, or its server to be verified.
+/// A deployment that sets one of these wants mail to be sent, or its server to be verified.
 fn refuse_halves(env: &mut Env, url: Option<&SmtpUrl>, set: impl Iterator<Item = &'static str>) {
     let url_is_wrong = env.faults().iter().any(|fault| fault.name() == URL.name);
     let in_the_clear = url.is_some_and(|url| url.security == Security::Clear);
@@ -132,42 +132,46 @@ fn refuse_halves(env: &mut Env, url: Option<&SmtpUrl>, set: impl Iterator<Item =
     }
 }
 
-/// Who writes where nobody else is named.
+/// The sender if no other is set.
 const WARREN: &str = "Warren <warren@localhost>";
 
 const URL: Variable =
     Variable::new("SMTP_URL", "the SMTP server, and how to log in").otherwise("none, mail goes to the log").secret();
 const CA_FILE: Variable =
     Variable::new("SMTP_CA_FILE", "certificates to verify the SMTP server with").otherwise("the system's roots");
-const FROM: Variable = Variable::new("EMAIL_FROM", "who writes").otherwise(WARREN);
-const REPLY_TO: Variable = Variable::new("EMAIL_REPLY_TO", "who reads answers to mails").otherwise("EMAIL_FROM");
+const FROM: Variable = Variable::new("EMAIL_FROM", "the sender of the mails").otherwise(WARREN);
+const REPLY_TO: Variable = Variable::new("EMAIL_REPLY_TO", "the address for replies to mails").otherwise("EMAIL_FROM");
 const FALLBACK_TO: Variable =
-    Variable::new("EMAIL_FALLBACK_TO", "who is sent texts that are no orders").otherwise("none, they go to the log");
+    Variable::new("EMAIL_FALLBACK_TO", "the address for messages that are text and not an order")
+        .otherwise("none, they go to the log");
 const CONNECTIONS: Variable =
     Variable::new("SMTP_CONNECTIONS", "the most connections to the SMTP server, and so mails sent at once").or("16");
 
-const HELO: Variable =
-    Variable::new("SMTP_HELO", "what the client calls itself").otherwise("the address it dials from, as a literal");
-const RATE: Variable = Variable::new("SMTP_RATE", "the most mails that one process hands over in a time")
+const HELO: Variable = Variable::new("SMTP_HELO", "the name with which the client greets the server")
+    .otherwise("the address it dials from, as a literal");
+const RATE: Variable = Variable::new("SMTP_RATE", "the most mails that one process sends in a time")
     .otherwise("as fast as the server takes them");
 const CONNECT_TIMEOUT: Variable = Variable::new(
     "SMTP_CONNECT_TIMEOUT",
-    "how long each address of the server may take to be connected to, and then to be encrypted with",
+    "the longest time to connect to each address of the server, and then to encrypt the connection",
 )
 .or("30s");
-const COMMAND_TIMEOUT: Variable =
-    Variable::new("SMTP_COMMAND_TIMEOUT", "how long the server may take to greet, and to answer a command").or("5m");
+const COMMAND_TIMEOUT: Variable = Variable::new(
+    "SMTP_COMMAND_TIMEOUT",
+    "the longest time for the server's greeting, and for its answer to a command",
+)
+.or("5m");
 const DATA_TIMEOUT: Variable = Variable::new(
     "SMTP_DATA_TIMEOUT",
-    "how long the server may take to ask for the message, and to take each 64 KiB of it",
+    "the longest time until the server asks for the message, and takes each 64 KiB of it",
 )
 .or("3m");
 const FINAL_TIMEOUT: Variable =
-    Variable::new("SMTP_FINAL_TIMEOUT", "how long the server may take to say that it has the message").or("10m");
+    Variable::new("SMTP_FINAL_TIMEOUT", "the longest time until the server says that it has the message").or("10m");
 
 const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
 
-/// Two steps, so that the fault can say which part is wrong without showing any.
+/// Two steps, so that the fault can say which part is wrong without showing any part.
 fn smtp_url(env: &mut Env) -> Option<SmtpUrl> {
     let text = env.setting(URL.expecting(URL_FORM), |text| text.contains("://"))?;
     text.parse().map_err(|error| env.fault(URL.name, format!("{URL_FORM}; {error}"))).ok()
@@ -185,7 +189,7 @@ fn address(env: &mut Env, variable: Variable) -> Option<Email> {
     Email::parse(&text).map_err(|fault| env.fault(name, format!("{form}: {fault}"))).ok()
 }
 
-/// A sender with an address that every server takes: ASCII, and no literal IP address.
+/// A sender whose address every server takes: ASCII, and no literal IP address.
 fn mailbox(text: &str) -> Option<Mailbox> {
     let mailbox: Mailbox = text.parse().ok()?;
     let tame = !text.contains(char::is_control) && text.trim_end_matches('>').ends_with(mailbox.email.domain());
@@ -193,7 +197,7 @@ fn mailbox(text: &str) -> Option<Mailbox> {
     Some(Mailbox::new(mailbox.name, letter::address(&email)))
 }
 
-/// A name or an address literal, as servers take it (RFC 5321, 4.1.1.1).
+/// A host name or an address literal, as servers take it (RFC 5321, 4.1.1.1).
 fn helo(text: &str) -> Option<String> {
     let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     let valid = match literal {
@@ -215,7 +219,7 @@ fn helo(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// The time between two mails at a rate.
+/// The time between two mails at this rate.
 fn apart(text: &str) -> Option<Duration> {
     let (count, unit) = text.split_once('/')?;
     let period = match unit {
@@ -226,7 +230,7 @@ fn apart(text: &str) -> Option<Duration> {
     };
     let count: u32 = count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))?;
     let apart = Duration::from_secs(period).checked_div(count)?;
-    // What is slower keeps mails waiting for longer than one may take.
+    // At a lower rate a mail would wait for longer than one mail may take.
     (apart <= Duration::from_secs(60)).then_some(apart)
 }
 

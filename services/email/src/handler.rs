@@ -1,4 +1,4 @@
-//! One mail for each order that was placed.
+//! Sends one mail for each order that was placed.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use tracing::debug;
 
 use crate::{mail::Mail, mailer::Mailer};
 
-/// What the email service hears.
+/// The queue of the email service, and the events that it mails.
 pub const SUBSCRIPTION: Subscription =
     Subscription::queue("email-queue").bound_to("order-exchange", &[OrderEvent::PLACED]);
 
 /// Sends the mail about each order.
 pub struct Confirmations {
-    /// Shared with the app, which closes it.
+    /// The mailer, shared with the app, which closes it.
     pub mailer: Arc<Mailer>,
-    /// Who reads texts that are no orders; `None`: the log.
+    /// The address for messages that are text and not an order; `None` writes them to the log.
     pub fallback_to: Option<Email>,
 }
 
@@ -27,7 +27,7 @@ impl Handler for Confirmations {
         let mail = match &event.data {
             OrderEvent::Placed(order) => Mail::Order(order),
             OrderEvent::Text(text) => Mail::Text { text, to: self.fallback_to.as_ref() },
-            // Only a binding of somebody else's brings one here, and it does not say whom to write to.
+            // A cancellation arrives only through somebody else's binding, and it does not say whom to write to.
             OrderEvent::Cancelled(cancellation) => {
                 debug!(event_id = event.id, order_id = %cancellation.id(), "no mail is sent about a cancellation");
                 return Ok(());

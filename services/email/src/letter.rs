@@ -1,4 +1,4 @@
-//! A mail in the form that SMTP carries: envelope, headers, and both bodies.
+//! Makes a mail in the form that SMTP carries: envelope, headers, and both bodies.
 
 use contract::{Email, OrderEvent};
 use lettre::{
@@ -13,32 +13,33 @@ use uuid::Uuid;
 
 use crate::{mail::Mail, smtp::Parcel};
 
-/// Who writes.
+/// The sender of the mails.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// Whose mail it is.
+    /// The sender.
     pub from: Mailbox,
-    /// Who reads answers; `None`: whoever writes.
+    /// The address for replies; `None` is the sender's.
     pub reply_to: Option<Mailbox>,
 }
 
-/// Which event a mail is about: its source, if one is known, and its id.
+/// The event that a mail is about: its source, if known, and its id.
 pub type About<'a> = (Option<&'a str>, &'a str);
 
-/// A message and whom it is handed over for.
+/// A message and its envelope.
 #[derive(Debug)]
 pub struct Letter {
     from: Address,
     to: Address,
-    /// Lines ended by CRLF; ASCII but for the recipient's address, whose local part may be in any script.
+    /// The message, with lines that end in CRLF. It is ASCII, except the recipient's address, whose local part may be
+    /// in any script.
     pub message: String,
 }
 
 impl Letter {
-    /// The letter that a sender writes about an event; `None` if the mail is for nobody.
+    /// Makes the message about an event; `None` if the mail has no recipient.
     ///
-    /// The same event has the same `Message-ID` each time. Without an id nothing tells two messages apart: each
-    /// gets one of its own, or a mail server would drop the second as a copy.
+    /// The same event has the same `Message-ID` each time. Without an id nothing tells two messages apart, so each
+    /// gets a `Message-ID` of its own. Otherwise a mail server would drop the second as a copy.
     pub fn write(mail: &Mail<'_>, sender: &Sender, about: Option<About<'_>>) -> Option<Self> {
         let (name, email) = mail.recipient()?;
         let (from, to) = (sender.from.email.clone(), address(email));
@@ -62,14 +63,14 @@ impl Letter {
         Some(Self { from, to, message })
     }
 
-    /// What the server is handed.
+    /// What the client hands to the server.
     pub fn parcel(&self) -> Parcel<'_> {
         Parcel { from: self.from.as_ref(), to: self.to.as_ref(), message: &self.message }
     }
 }
 
-/// An address as SMTP and headers have it, of which lettre's own parser would refuse some. A local part that is no dot-atom, as some
-/// old mailboxes have (`a..b`), is quoted, and means the same (RFC 5321, 4.1.2).
+/// An address in the form of SMTP and headers. lettre's own parser would refuse some of these. A local part that is
+/// not a dot-atom, as some old mailboxes have (`a..b`), is quoted, which means the same (RFC 5321, 4.1.2).
 pub(crate) fn address(email: &Email) -> Address {
     let (local, domain) = email.parts();
     let quoted = local.starts_with('"');
@@ -79,17 +80,17 @@ pub(crate) fn address(email: &Email) -> Address {
     }
 }
 
-/// Keeps holiday notices from answering (RFC 3834).
+/// Keeps automatic replies from answering (RFC 3834).
 fn automatic() -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Auto-Submitted");
     HeaderValue::new(name, "auto-generated".to_owned())
 }
 
-/// By what tells events apart. Those of `order` have their id in it, as it is.
+/// Made of the source and the id, which identify an event. For `order`'s own events it contains the id as it is.
 fn message_id(about: Option<About<'_>>, domain: &str) -> String {
     match about {
         Some((Some(OrderEvent::SOURCE), id)) if is_atom(id) => format!("<{id}@{domain}>"),
-        // An id is any text, a header is not; and two sources can have the same id.
+        // An id may be any text, a header may not, and two sources may use the same id.
         Some((source, id)) => {
             let name = [source.unwrap_or_default().as_bytes(), id.as_bytes()].join(&b'\n');
             format!("<{}@{domain}>", Uuid::new_v5(&Uuid::NAMESPACE_OID, &name))
@@ -98,7 +99,7 @@ fn message_id(about: Option<About<'_>>, domain: &str) -> String {
     }
 }
 
-/// Whether it can stand as it is to the left of the `@`.
+/// Whether it may stand in front of the `@` unquoted.
 fn is_atom(id: &str) -> bool {
     (1..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

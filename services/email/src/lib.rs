@@ -1,4 +1,4 @@
-//! Queue to email: one mail for each order that was placed, by SMTP or to the log.
+//! Sends one mail for each order that was placed, by SMTP or to the log.
 
 mod app;
 pub use app::App;

@@ -1,4 +1,4 @@
-//! What a mail says: in its subject, in its two bodies, and in the log.
+//! The content of a mail: its subject, its two bodies, and its line in the log.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use contract::{Email, Money, Order};
 pub enum Mail<'a> {
     /// The confirmation of an order, to its customer.
     Order(&'a Order),
-    /// A text of which nothing else is known, to whoever is to read such texts.
+    /// A text of unknown origin, to the address for such texts.
     Text {
         /// Any text.
         text: &'a str,
-        /// `None`: it is written to the log.
+        /// The recipient; `None` writes it to the log.
         to: Option<&'a Email>,
     },
 }
 
-/// The most characters of a text that a log line takes.
+/// The most characters of a text in a log line.
 const LOGGED: usize = 200;
 
-/// One line without a whole address, the one that stands in the log in place of the mail:
-/// `order 019… — 2 × Earl Grey, 9.00 EUR, to a***@example.com`, or the text.
+/// One line for the log in place of the mail, without a whole address: `order 019… — 2 × Earl Grey, 9.00 EUR, to
+/// a***@example.com`, or the text.
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,7 +46,7 @@ impl fmt::Display for Mail<'_> {
 }
 
 impl Mail<'_> {
-    /// Whom it is for: a name, if one is known, and an address.
+    /// The recipient: a name, if known, and an address.
     pub fn recipient(&self) -> Option<(Option<&str>, &Email)> {
         match self {
             Self::Order(order) => Some((Some(order.customer().name()), order.customer().email())),
@@ -54,7 +54,7 @@ impl Mail<'_> {
         }
     }
 
-    /// The subject: ASCII, and nothing that a client chose.
+    /// The subject. It is ASCII, and contains nothing that a client chose.
     pub fn subject(&self) -> String {
         match self {
             Self::Order(order) => format!("Your order {}", order.id()),
@@ -78,7 +78,7 @@ impl Mail<'_> {
         }
     }
 
-    /// The body as HTML; whatever came from a client is escaped.
+    /// The body as HTML. Text from a client is escaped.
     pub fn html(&self) -> String {
         let body = match self {
             Self::Order(order) => order_html(order),
@@ -88,7 +88,8 @@ impl Mail<'_> {
     }
 }
 
-/// A lone CR is a line break to some servers and none to others: whoever wants to smuggle needs both.
+/// Replaces a lone CR. It is a line break to some servers and not to others, and smuggling a mail needs both kinds of
+/// servers.
 fn with_plain_breaks(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
@@ -106,7 +107,7 @@ fn order_html(order: &Order) -> String {
     )
 }
 
-/// `2 × Earl Grey` and what they cost together, for each item.
+/// `2 × Earl Grey` and their price, for each item.
 fn lines(order: &Order) -> impl Iterator<Item = (String, Money)> {
     order.items().iter().map(|item| {
         let price = Money::new(item.price(), order.currency());

@@ -12,21 +12,21 @@ use crate::{
     smtp::{Disposition, Smtp, Unsent},
 };
 
-/// Where mails go.
+/// Sends mails to a server or to the log.
 pub struct Mailer {
-    /// `None`: to the log.
+    /// The SMTP server; `None` writes to the log.
     post: Option<Post>,
     metrics: EmailMetrics,
 }
 
-/// An SMTP server, and who writes.
+/// An SMTP server, and the sender.
 pub struct Post {
     smtp: Smtp,
     sender: Sender,
 }
 
 impl Post {
-    /// Sends by `smtp` what `sender` writes.
+    /// Sends by `smtp`, as `sender`.
     pub fn new(smtp: Smtp, sender: Sender) -> Self {
         Self { smtp, sender }
     }
@@ -38,13 +38,14 @@ impl Mailer {
         Self { post, metrics }
     }
 
-    /// Sends a mail about the event of this source and id, as far as they are known. What has no recipient goes to the log.
+    /// Sends a mail about the event with this source and id, as far as they are known. A mail without a recipient
+    /// goes to the log.
     ///
     /// # Errors
-    /// What the server's answer means for this mail; no reason holds an address.
+    /// What the server's answer means for this mail. No reason contains an address.
     ///
     /// # If dropped
-    /// It may have been sent or not.
+    /// The mail may have been sent or not.
     pub async fn send(&self, mail: &Mail<'_>, event: (Option<&str>, Option<&str>)) -> Result<(), Failure> {
         let about = event.1.map(|id| (event.0, id));
         let letter = self.post.as_ref().and_then(|post| Some((post, Letter::write(mail, &post.sender, about)?)));
@@ -65,10 +66,10 @@ impl Mailer {
         Ok(())
     }
 
-    /// Sees whether mail could be sent now.
+    /// Checks whether mail can be sent now.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it cannot.
     pub async fn probe(&self) -> Result<(), String> {
         match &self.post {
             Some(post) => post.smtp.probe().await,
@@ -76,7 +77,7 @@ impl Mailer {
         }
     }
 
-    /// Ends sessions that nobody has needed for a while. Never ends itself.
+    /// Ends sessions that were idle for a while. It never returns.
     pub async fn tidy(&self) -> Infallible {
         match &self.post {
             Some(post) => post.smtp.tidy().await,
@@ -84,14 +85,14 @@ impl Mailer {
         }
     }
 
-    /// Begins no mail any more. What the server has in part is sent to its end.
+    /// Begins no further mail. A message that is on its way to the server is sent to its end.
     pub fn stop(&self) {
         if let Some(post) = &self.post {
             post.smtp.stop();
         }
     }
 
-    /// Ends the sessions that wait for the next mail.
+    /// Ends the idle sessions.
     pub async fn close(&self) {
         if let Some(post) = &self.post {
             post.smtp.close().await;

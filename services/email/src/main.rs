@@ -1,4 +1,4 @@
-//! Queue to email.
+//! Runs the email service.
 use std::process::ExitCode;
 
 use email::{App, Config};

@@ -1,4 +1,4 @@
-//! `email_sent_total`: what became of each mail.
+//! The metric `email_sent_total`: what became of each mail.
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
@@ -7,28 +7,28 @@ use crate::smtp::{Blame, Disposition, SmtpError, Unsent};
 /// How a mail goes out.
 #[derive(Clone, Copy, Debug)]
 pub enum Transport {
-    /// Handed over to a server.
+    /// It is handed to a server.
     Smtp,
-    /// Written to the log.
+    /// It is written to the log.
     Log,
 }
 
-/// What became of a mail, or of one attempt to hand it over.
+/// What became of a mail, or of one attempt to send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server has taken responsibility for it, or the log has it.
+    /// The server has taken it, or the log has it.
     Sent,
     /// The server may take it later.
     Deferred,
-    /// The server never will.
+    /// The server will never take it.
     Refused,
-    /// The server broke off or kept silent, and may have it.
+    /// The server broke off or fell silent, and may have it.
     Unanswered,
-    /// The server is asked for too much: too many mails at once, or too fast.
+    /// The server says that there are too many mails at once, or that they come too fast.
     Throttled,
     /// The server refused it for good, and it is not known yet whose trouble that is.
     Suspended,
-    /// The server takes no mail, this one included.
+    /// The server takes no mail at all.
     Outage,
 }
 
@@ -45,7 +45,7 @@ impl Outcome {
     const ALL: [Self; 7] =
         [Self::Sent, Self::Deferred, Self::Refused, Self::Unanswered, Self::Throttled, Self::Suspended, Self::Outage];
 
-    /// What an attempt to hand a mail over came to; `None` if the server was not asked.
+    /// The outcome of an attempt to send a mail; `None` if the server was not asked.
     pub fn of(attempt: &Result<(), Unsent>) -> Option<Self> {
         let Err(unsent) = attempt else { return Some(Self::Sent) };
         let error = unsent.error.as_ref()?;
@@ -80,10 +80,10 @@ pub struct EmailMetrics {
 }
 
 impl EmailMetrics {
-    /// Registers them, every series at zero. The log takes every mail: it has no other outcome.
+    /// Registers them, with every series at zero. The log takes every mail, so it has no other outcome.
     ///
     /// # Errors
-    /// If the registry has them already.
+    /// The registry already has these metrics.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let help = Opts::new("email_sent_total", "Mails by transport and outcome; an attempt that failed counts too.");
         let sent = IntCounterVec::new(help, &["transport", "outcome"])?;
@@ -95,7 +95,7 @@ impl EmailMetrics {
         Ok(Self { sent })
     }
 
-    /// Counts one.
+    /// Counts one outcome.
     pub fn count(&self, transport: Transport, outcome: Outcome) {
         self.sent.with_label_values(&[transport.label(), outcome.label()]).inc();
     }

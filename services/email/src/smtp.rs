@@ -1,8 +1,9 @@
-//! SMTP by ourselves: a URL, sessions, the ones kept open, and what each failure means.
+//! A client of SMTP: the URL, sessions, idle sessions, and what each failure means.
 //!
-//! lettre writes the messages, and does not send them: its connection reads what came before a TLS handshake as answers of the
-//! encrypted session, has one limit for every step of opening one, panics over a blank line, and knows neither address
-//! literals of the socket nor SMTPUTF8 for one recipient. What is left of a client beside that is small.
+//! lettre writes the messages, and does not send them. Its connection reads bytes from before a TLS handshake as
+//! answers of the encrypted session, has one time limit for every step of opening a session, panics over a blank
+//! line, and knows neither address literals of the socket nor SMTPUTF8 for one recipient. The rest of a client is
+//! small.
 
 mod client;
 mod encryption;

@@ -56,7 +56,8 @@ impl Config {
 
 const HTTP_ADDR: Variable = Variable::new("HTTP_ADDR", "where orders are taken").or("[::]:8080");
 const DRAIN_DELAY: Variable =
-    Variable::new("DRAIN_DELAY", "how long a stopping service still accepts, so that clients see it go").or("5s");
+    Variable::new("DRAIN_DELAY", "how long a stopping service goes on accepting, so that clients see that it stops")
+        .or("5s");
 const READINESS_GRACE: Variable =
     Variable::new("READINESS_GRACE", "how long the broker may be away or blocked before the service is unready")
         .or("30s");

@@ -74,7 +74,8 @@ impl Export {
             env.setting(headers.secret(), |text| pairs(text, is_header));
         }
         for name in ["OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] {
-            let compression = Variable::new(name, "how spans are compressed").expecting("none, nothing is").or("none");
+            let compression =
+                Variable::new(name, "how spans are compressed").expecting("none, the only choice").or("none");
             env.setting(compression, |text| is_one_of(text, &["none"]));
         }
         let (timeout, roots, queue) = (timeout(env), roots(env), queue(env));
@@ -112,7 +113,7 @@ fn milliseconds(text: &str) -> Option<Duration> {
 
 fn roots(env: &mut Env) -> Option<Roots> {
     let variable = |name, otherwise| {
-        Variable::new(name, "who may vouch for an `https` endpoint")
+        Variable::new(name, "certificate authorities to verify an `https` endpoint with")
             .expecting("a readable PEM file with certificates")
             .otherwise(otherwise)
     };
@@ -137,8 +138,9 @@ fn url(text: &str) -> Option<Uri> {
 }
 
 fn service_name(env: &mut Env) -> Option<String> {
-    let name = Variable::new("OTEL_SERVICE_NAME", "the name traces are found under").otherwise("the service's own");
-    let attributes = Variable::new("OTEL_RESOURCE_ATTRIBUTES", "what else is known of this process, on each trace")
+    let name =
+        Variable::new("OTEL_SERVICE_NAME", "the name under which traces are found").otherwise("the service's own");
+    let attributes = Variable::new("OTEL_RESOURCE_ATTRIBUTES", "further attributes of this process, on each trace")
         .expecting("NAME=VALUE, more after commas")
         .otherwise("none");
     let variable = attributes.name;

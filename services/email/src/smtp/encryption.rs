@@ -1,4 +1,4 @@
-//! When a connection is encrypted, and with which certificates the server is verified.
+//! Decides when a connection is encrypted, and with which certificates the server is verified.
 
 use std::{
     fs, io,
@@ -24,29 +24,30 @@ use super::{Security, SmtpUrl};
 #[derive(Clone)]
 pub(super) struct Encryption {
     pub(super) security: Security,
-    /// The server proves who it is. Else it is encrypted with whoever answers (RFC 7435): somebody who sits between could as well
-    /// have taken the offer of encryption away.
+    /// Whether the server has to prove who it is. If not, the connection is encrypted with any server (RFC 7435): an
+    /// attacker in between could as well have removed the offer of encryption.
     verified: bool,
     authorities: Arc<Authorities>,
 }
 
-/// Who may vouch for the server, as far as is known.
+/// The certificate authorities, as far as they are known.
 struct Authorities {
-    /// PEM; `None`: the system's.
+    /// A PEM file; `None` is the system's authorities.
     file: Option<PathBuf>,
-    /// What was read last, and what it came to.
+    /// The text that was read last, and its result.
     last: Mutex<Option<(Vec<u8>, Arc<ClientConfig>)>>,
-    /// It was told that nobody vouches for the server.
+    /// Whether the log says already that no authority vouches for the server.
     told: Arc<Once>,
 }
 
 impl Encryption {
-    /// Mail that cannot go encrypted may go in the clear.
+    /// Whether mail may go unencrypted if encryption is not possible.
     pub(super) fn is_optional(&self) -> bool {
         !self.verified
     }
 
-    /// What `url` asks for; the authorities in a PEM file stand in for the system's, and whoever names one wants the server verified.
+    /// The encryption for `url`. The authorities in a PEM file replace the system's, and a deployment that names a
+    /// file wants the server verified.
     pub(super) fn of(url: &SmtpUrl, authorities: Option<PathBuf>) -> Self {
         let verified = url.security != Security::StartTlsIfOffered || authorities.is_some();
         let authorities =
@@ -54,7 +55,8 @@ impl Encryption {
         Self { security: url.security, verified, authorities }
     }
 
-    /// How to encrypt the next connection. The file is read for each one, so that a renewed file counts without a restart.
+    /// The encryption of the next connection. The file is read for each connection, so a renewed file counts without
+    /// a restart.
     ///
     /// # Errors
     /// The file cannot be used.
@@ -84,7 +86,7 @@ impl Encryption {
     }
 }
 
-/// Whether a file holds certificates of authorities, as far as can be told now.
+/// Whether a file holds certificates of authorities, as far as that can be checked now.
 pub(crate) fn reads_authorities(file: &Path) -> bool {
     fs::read(file).is_ok_and(|pem| roots(&pem).is_ok())
 }
@@ -110,7 +112,7 @@ fn unusable(path: &Path, error: &io::Error) -> io::Error {
     io::Error::other(format!("SMTP_CA_FILE={path:?} cannot be used: {error}"))
 }
 
-/// `told`: anybody will do, and whether that was told.
+/// With `told`, any server is accepted; it remembers whether the log says so already.
 fn config(roots: RootCertStore, told: Option<Arc<Once>>) -> io::Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
@@ -121,13 +123,14 @@ fn config(roots: RootCertStore, told: Option<Arc<Once>>) -> io::Result<ClientCon
         }
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     };
-    // Without authorities there is nobody who could vouch, which is told like a server nobody vouches for.
+    // Without authorities nobody can vouch. The log says this in the same way as for a server without a valid
+    // certificate.
     let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok();
     let anybody = Arc::new(Anybody { usual, provider, told });
     Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
 }
 
-/// Takes any certificate, and tells once of one that would not have passed.
+/// Accepts any certificate, and logs once that one would not have passed.
 #[derive(Debug)]
 struct Anybody {
     usual: Option<Arc<WebPkiServerVerifier>>,
@@ -159,7 +162,7 @@ impl ServerCertVerifier for Anybody {
         Ok(ServerCertVerified::assertion())
     }
 
-    // A signature binds the session to a certificate, and any certificate will do.
+    // A signature binds the session to a certificate, and any certificate is accepted here.
     fn verify_tls12_signature(
         &self,
         _: &[u8],

@@ -1,14 +1,14 @@
-//! What a server can do beyond the oldest SMTP.
+//! The extensions of SMTP that a server offers.
 
 use super::reply::Reply;
 
-/// What the answer to `EHLO` offers of what we use.
+/// The extensions in an answer to `EHLO` that the client uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
     pub(super) starttls: bool,
     pub(super) auth_plain: bool,
     pub(super) auth_login: bool,
-    /// The largest message it takes, in bytes; `None`: it does not say.
+    /// The largest message that it takes, in bytes; `None` if it does not say.
     pub(super) size: Option<usize>,
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
@@ -26,7 +26,7 @@ impl Extensions {
                 Some("STARTTLS") => extensions.starttls = true,
                 Some("8BITMIME") => extensions.eight_bit = true,
                 Some("SMTPUTF8") => extensions.utf8 = true,
-                // 0 is no limit (RFC 1870).
+                // 0 means no limit (RFC 1870).
                 Some("SIZE") => {
                     extensions.says_size = true;
                     extensions.size = words.next().and_then(|size| size.parse().ok()).filter(|&size| size > 0);

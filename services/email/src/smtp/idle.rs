@@ -1,4 +1,4 @@
-//! Sessions that wait for the next mail.
+//! Keeps idle sessions for the next mails.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,16 +9,16 @@ use tokio::time::Instant;
 
 use super::session::Session;
 
-/// Shorter than any server's own limit (RFC 5321 asks for five minutes), and than what forgets a silent
-/// connection on the way.
+/// The longest that a session is kept. It is shorter than any server's own limit (RFC 5321 asks for five minutes),
+/// and than the time after which a device on the way forgets a silent connection.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// The sessions nobody uses right now, the latest last.
+/// The idle sessions, the latest last.
 #[derive(Default)]
 pub(super) struct Idle(Mutex<Vec<(Instant, Session)>>);
 
 impl Idle {
-    /// The session used last: the others get the chance to grow old.
+    /// Takes the session that was used last, so that the others grow old.
     pub(super) fn take(&self) -> Option<Session> {
         self.sessions().pop().map(|(_, session)| session)
     }
@@ -27,24 +27,24 @@ impl Idle {
         self.sessions().push((Instant::now(), session));
     }
 
-    /// How many wait.
+    /// The number of idle sessions.
     pub(super) fn count(&self) -> usize {
         self.sessions().len()
     }
 
-    /// Drops them all: one was found dead, and what killed it killed the others.
+    /// Drops all of them. One was found dead, and its cause probably killed the others.
     pub(super) fn clear(&self) {
         self.sessions().clear();
     }
 
-    /// Takes out those that waited too long.
+    /// Removes those that were idle for too long.
     pub(super) fn take_old(&self) -> Vec<Session> {
         let mut sessions = self.sessions();
         let old = sessions.partition_point(|(since, _)| since.elapsed() > KEPT);
         sessions.drain(..old).map(|(_, session)| session).collect()
     }
 
-    /// Takes out every one.
+    /// Removes all of them.
     pub(super) fn take_all(&self) -> Vec<Session> {
         self.sessions().drain(..).map(|(_, session)| session).collect()
     }

@@ -1,12 +1,13 @@
-//! A server's words, without the addresses that servers quote.
+//! Masks the addresses that servers quote in their words.
 
-/// A server's words for a log line: addresses masked, since servers quote them; one line, at most 200 characters.
+/// A server's words for a log line: one line of at most 200 characters, with the addresses masked, because servers
+/// quote them.
 pub(super) fn masked(text: &str) -> String {
-    // A server that talks without end is not read without end.
+    // The words of a server that never stops are not all read.
     let text: String = text.chars().take(2000).collect();
     let mut line = String::new();
     let mut rest = text.as_str();
-    // From the end: what a quoted part holds, an `@` among it, is known only by the quote that closes it.
+    // From the end, because only the closing quote shows what a quoted part contains, such as an `@`.
     while let Some((before, after)) = rest.rsplit_once('@') {
         let (left, user) = before.split_at(start_of_user(before));
         let first = user.chars().find(|c| c.is_alphanumeric());
@@ -18,8 +19,8 @@ pub(super) fn masked(text: &str) -> String {
     line.chars().map(tame).take(200).collect()
 }
 
-/// Where the part of an address before its `@` begins, in a text that ends with that part. A quoted one has any characters,
-/// its own quotes behind backslashes; another one has an apostrophe, but none of these.
+/// Where the local part of an address begins, in a text that ends with it. A quoted local part contains any
+/// characters, its own quotes behind backslashes. Another one may contain an apostrophe, but none of these.
 fn start_of_user(text: &str) -> usize {
     if let Some(quoted) = text.strip_suffix('"') {
         let mut quotes = quoted.rmatch_indices('"').map(|(at, _)| at);

@@ -1,4 +1,4 @@
-//! What a server answers to one command (RFC 5321, 4.2).
+//! The answer of a server to one command (RFC 5321, 4.2).
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub(super) struct Reply {
 pub(super) type Status = (u16, u16);
 
 impl Reply {
-    /// The server did what it was asked, or wants the rest of it.
+    /// Whether the server did what it was asked, or wants the rest of it.
     pub(super) fn is_yes(&self) -> bool {
         self.code < 400
     }
@@ -25,7 +25,7 @@ impl Reply {
     }
 }
 
-/// The words of all lines; an enhanced status code that each of them repeats is there once.
+/// The words of all lines. An enhanced status code that each line repeats occurs once.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.first())?;
@@ -38,7 +38,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// The enhanced status code that words begin with.
+/// The enhanced status code at the beginning of the words.
 pub(super) fn status(words: &str) -> Option<Status> {
     let mut numbers = status_text(words)?.split('.').skip(1).map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))
@@ -53,7 +53,7 @@ fn status_text(words: &str) -> Option<&str> {
     (class && is_number(subject) && is_number(detail) && rest.is_none()).then_some(text)
 }
 
-/// One line of an answer, without its end: its code, whether more follow, its words.
+/// One line of an answer, without its end: its code, whether more lines follow, its words.
 pub(super) fn line(bytes: &[u8]) -> Option<(u16, bool, String)> {
     let (code, rest) = bytes.split_at_checked(3)?;
     let digits = code.iter().all(u8::is_ascii_digit) && (b'2'..=b'5').contains(&code[0]);

@@ -1,4 +1,4 @@
-//! One SMTP server, and how a session with it begins.
+//! One SMTP server. Opens sessions with it.
 
 use std::{
     fmt, io,
@@ -22,24 +22,25 @@ use super::{
     wire::{Wire, words},
 };
 
-/// The server that sessions are opened with.
+/// The server with which sessions are opened.
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) encryption: Encryption,
     pub(super) login: Option<Login>,
-    /// What the client calls itself; `None`: by the address it dials from (RFC 5321, 4.1.3), which every server takes.
+    /// The name in the client's `EHLO`. `None` is the address from which it connects (RFC 5321, 4.1.3), which every
+    /// server takes.
     pub(super) hello: Option<String>,
-    /// It was told that mail goes in the clear.
+    /// Whether the log says already that mail goes unencrypted.
     pub(super) told_clear: Once,
 }
 
 /// Why there is no session.
 struct Unready {
     reason: String,
-    /// The server offers an encryption that does not come about.
+    /// The server offers an encryption that fails.
     by_encryption: bool,
-    /// The server said so itself, and only for now.
+    /// Whether the server said so itself, and only for now.
     for_now: bool,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for Server {
 }
 
 impl Server {
-    /// Connects, says hello, encrypts and logs in.
+    /// Connects, sends `EHLO`, encrypts and logs in.
     ///
     /// # Errors
     /// [`SmtpError::NoSession`] with what the server or the network said.
@@ -83,7 +84,7 @@ impl Server {
         self.introduced(wire, local, security, time).await
     }
 
-    /// A name can have several addresses: one that drops packets leaves time for the next.
+    /// A name can have several addresses. An address that drops packets leaves time for the next one.
     async fn connect(&self, time: &Time) -> io::Result<TcpStream> {
         let addresses = time.connect().hold(lookup_host((self.host.as_str(), self.port))).await?;
         let addresses: Vec<_> = addresses.collect();
@@ -112,7 +113,7 @@ impl Server {
         encrypted.map_err(|error| Unready { by_encryption: true, ..refusal(&error).into() })
     }
 
-    /// Says hello, encrypts and logs in, once there is a connection from `local`.
+    /// Sends `EHLO`, encrypts and logs in, on a connection from `local`.
     async fn introduced(
         &self,
         mut wire: Wire,
@@ -146,7 +147,7 @@ impl Server {
         Ok(Session::new(wire, extensions))
     }
 
-    /// A session over a connection that there is already.
+    /// Opens a session on an existing connection.
     ///
     /// # Errors
     /// As [`Server::open`].
@@ -164,7 +165,7 @@ impl From<String> for Unready {
     }
 }
 
-/// Nobody answered: the error is ours, and no network's.
+/// Nobody answered: the error is the service's own, and no network's.
 pub(super) fn is_silence(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
@@ -188,7 +189,7 @@ fn said(how: &str, reply: &Reply) -> Unready {
     Unready { reason, by_encryption: false, for_now: (400..500).contains(&reply.code) }
 }
 
-/// How a client without a name calls itself (RFC 5321, 4.1.3).
+/// The `EHLO` of a client without a name (RFC 5321, 4.1.3).
 fn literal(local: IpAddr) -> String {
     match local.to_canonical() {
         IpAddr::V4(address) => format!("[{address}]"),
@@ -200,7 +201,7 @@ async fn hello(wire: &mut Wire, name: &str, time: &Time) -> Result<Extensions, U
     let answer = heard(time.command(), "answer EHLO", wire.ask(&format!("EHLO {name}"))).await?;
     match answer.code {
         250 => Ok(Extensions::of(&answer)),
-        // It never heard of extensions (RFC 5321, 3.2).
+        // It does not know extensions (RFC 5321, 3.2).
         500 | 502 => {
             let answer = heard(time.command(), "answer HELO", wire.ask(&format!("HELO {name}"))).await?;
             match answer.code {

@@ -1,4 +1,4 @@
-//! Which SMTP server and how to speak to it, as one URL says it.
+//! Parses the URL of an SMTP server.
 
 use std::str::FromStr;
 
@@ -7,30 +7,30 @@ use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
 use url::Url;
 
-/// Where mail is handed over: the parts of `SMTP_URL`.
+/// The parts of `SMTP_URL`.
 #[derive(Debug)]
 pub struct SmtpUrl {
     /// A name, or an IP address without brackets.
     pub host: String,
-    /// 587 where a `smtp://` URL names none, 465 for `smtps://`.
+    /// 587 if a `smtp://` URL names none, 465 for `smtps://`.
     pub port: u16,
     /// When the connection is encrypted.
     pub security: Security,
-    /// Who logs in.
+    /// The login, if there is one.
     pub login: Option<Login>,
 }
 
-/// Percent-decoded user and password; `Debug` shows neither.
+/// Percent-decoded user and password. `Debug` shows neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// Often an address.
+    /// The user, often an address.
     pub user: Secret<String>,
-    /// For `AUTH`.
+    /// The password for `AUTH`.
     pub password: Secret<String>,
 }
 
-/// When an SMTP connection is encrypted. The server's certificate is verified, but where encryption is only used if offered and
-/// nobody is named who could vouch.
+/// When an SMTP connection is encrypted. The server's certificate is verified, unless encryption is only used if
+/// offered and no file of authorities is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte: `smtps://`.
@@ -43,31 +43,31 @@ pub enum Security {
     Clear,
 }
 
-/// Why a text is not an SMTP URL. It never quotes the text, which can hold a password.
+/// Why a text is not an SMTP URL. The error never quotes the text, because it may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpUrlError {
     /// It does not parse.
     #[error("it is not a URL")]
     NotAUrl,
-    /// Another protocol.
+    /// It names another protocol.
     #[error("its scheme is neither smtp nor smtps")]
     Scheme,
-    /// No host, or none that can be verified.
+    /// It has no host, or none that can be verified.
     #[error("it needs a host name or an IP address")]
     Host,
-    /// Port 0.
+    /// It names port 0.
     #[error("port 0 cannot be dialled")]
     Port,
-    /// More than a server.
+    /// It contains more than a server.
     #[error("it has a path or a fragment")]
     Path,
-    /// An option that does not exist, or not here.
+    /// It has an option that does not exist, or not with this protocol.
     #[error("its only parameter is tls=required, opportunistic or none, for smtp alone")]
     Parameter,
-    /// Half a login, or one that cannot be sent.
+    /// It has half a login, or one that cannot be sent.
     #[error("user and password come together, percent-encoded UTF-8 without control characters")]
     Login,
-    /// A password that could be read on the way.
+    /// Its password could be read on the way.
     #[error("a password needs tls=required, or tls=none to send it in the clear")]
     OpenPassword,
 }
@@ -98,7 +98,7 @@ impl FromStr for SmtpUrl {
 fn host(url: &Url) -> Result<String, SmtpUrlError> {
     let host = url.host_str().ok_or(SmtpUrlError::Host)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    // What can be dialled can also be verified: names of certificates are names of hosts.
+    // Every host that can be connected to can also be verified: names in certificates are names of hosts.
     ServerName::try_from(host).map_err(|_| SmtpUrlError::Host)?;
     Ok(host.to_owned())
 }
@@ -108,7 +108,7 @@ fn start_tls(url: &Url, has_login: bool) -> Result<Security, SmtpUrlError> {
         (None | Some("tls=required"), true) | (Some("tls=required"), false) => Ok(Security::StartTls),
         (Some("tls=none"), _) => Ok(Security::Clear),
         (None | Some("tls=opportunistic"), false) => Ok(Security::StartTlsIfOffered),
-        // Whoever sits between could strip the server's offer and read the password.
+        // An attacker in between could remove the server's offer and read the password.
         (Some("tls=opportunistic"), true) => Err(SmtpUrlError::OpenPassword),
         (Some(_), _) => Err(SmtpUrlError::Parameter),
     }

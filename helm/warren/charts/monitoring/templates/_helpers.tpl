@@ -16,11 +16,24 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* The alerts of this release; those about the broker's nodes only where the chart brings them. */}}
+{{/* The alerts of this release: of what all services show, of each that publishes or consumes, and of the broker, whosever it is. */}}
 {{- define "monitoring.rules" -}}
-{{- $rules := .Files.Get "rules/services.yaml" }}
-{{- if not .Values.global.broker.existingSecret }}{{ $rules = printf "%s\n%s" $rules (.Files.Get "rules/rabbitmq.yaml") }}{{ end }}
-{{- $rules | replace "$NAMESPACE" .Release.Namespace | replace "$RELEASE" .Release.Name | replace "$RUNBOOKS" .Values.rules.runbookUrl }}
+{{- $root := . }}{{ $texts := list (.Files.Get "rules/services.yaml") }}
+{{- range $name, $service := .Values.global.services }}
+  {{- if $service.publishes }}
+    {{- $texts = append $texts ($root.Files.Get "rules/publisher.yaml" | replace "$SERVICE" $name) }}
+  {{- end }}
+  {{- if $service.queue }}
+    {{- $texts = append $texts ($root.Files.Get "rules/consumer.yaml" | replace "$SERVICE" $name | replace "$QUEUE" $service.queue) }}
+  {{- end }}
+{{- end }}
+{{- $texts = append $texts (.Files.Get (ternary "rules/own-broker.yaml" "rules/rabbitmq.yaml" (not (empty .Values.global.broker.existingSecret)))) }}
+{{- $rules := join "\n" $texts | replace "$NAMESPACE" .Release.Namespace | replace "$RELEASE" .Release.Name }}
+{{- if .Values.rules.runbookUrl }}
+{{- $rules | replace "$RUNBOOKS" .Values.rules.runbookUrl }}
+{{- else }}
+{{- regexReplaceAll "runbook_url: \\$RUNBOOKS#(.+)" $rules "runbook: RUNBOOK.md of the chart, section ${1}" }}
+{{- end }}
 {{- end }}
 
 {{/* What Prometheus and Grafana are alike in: a Service, an account and a policy. (list root "grafana" port) */}}

@@ -294,6 +294,8 @@ impl<'a, H: Handler> Session<'a, H> {
         if !self.hand.is_leaving() {
             self.outage = true;
             self.work.outage(reason);
+            // It shows from now on, however long the others under way take.
+            self.work.subscribed();
             self.leave();
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{interval, timeout_at},
+    time::{Instant, interval, timeout_at},
 };
 use tracing::debug;
 
@@ -20,7 +20,7 @@ use super::{
     encryption::Encryption,
     gate::{Gate, Pass},
     idle::Idle,
-    limits::Time,
+    limits::{COURTESY, Time},
     server::Server,
     session::Session,
     suspects::{Passage, Suspects, Verdict},
@@ -130,7 +130,9 @@ impl Smtp {
     /// # If dropped
     /// The server may have the message or not.
     pub async fn send(&self, event: (Option<&str>, Option<&str>), parcel: &Parcel<'_>) -> Result<(), Unsent> {
-        let event = self.events.hash_one(event);
+        // Without an id, the recipient and the text tell one from another.
+        let body = parcel.message.split_once("\r\n\r\n").map(|(_, body)| body);
+        let event = self.events.hash_one((event, event.1.is_none().then_some((parcel.to, body))));
         if let Some((verdict, reason)) = self.suspects.has_to_wait(event) {
             return Err(match verdict {
                 Verdict::Everybodys(reason) => Unsent { disposition: Disposition::Outage, error: None, reason },
@@ -142,11 +144,8 @@ impl Smtp {
         let error = loop {
             round += 1;
             let mut passage = self.suspects.passage();
-            match self.hand_over(parcel, &mut passage, &time).await {
-                Ok(()) => {
-                    self.suspects.taken(event, &passage);
-                    return Ok(());
-                }
+            match self.hand_over(event, parcel, &mut passage, &time).await {
+                Ok(()) => return Ok(()),
                 Err(error) => match error.blame() {
                     Blame::Sessions | Blame::Rate if round < ROUNDS && !self.gate.is_hopeless() => {
                         debug!(%error, "the SMTP server is asked for less");
@@ -182,7 +181,13 @@ impl Smtp {
     }
 
     /// One attempt, and no more than the message under way outlasts a stop.
-    async fn hand_over(&self, parcel: &Parcel<'_>, passage: &mut Passage<'_>, time: &Time) -> Result<(), SmtpError> {
+    async fn hand_over(
+        &self,
+        event: u64,
+        parcel: &Parcel<'_>,
+        passage: &mut Passage<'_>,
+        time: &Time,
+    ) -> Result<(), SmtpError> {
         let mut stopping = self.stopping.subscribe();
         let begun = async {
             let pass = timeout_at(time.begin_by(), self.gate.enter()).await.map_err(|_| SmtpError::Queued)?;
@@ -197,10 +202,11 @@ impl Smtp {
         match session.finish(parcel, passage, time).await {
             Ok(()) => {
                 pass.said_yes(true);
-                self.put_back(session).await;
+                self.suspects.taken(event, passage);
+                self.put_back(session, time).await;
                 Ok(())
             }
-            Err(error) => Err(self.left(session, &pass, error).await),
+            Err(error) => Err(self.left(session, &pass, time, error).await),
         }
     }
 
@@ -228,10 +234,10 @@ impl Smtp {
                 let mut session = self.opened(pass, time).await?;
                 match session.begin(parcel, passage, time.command(), time).await {
                     Ok(()) => Ok(session),
-                    Err(error) => Err(self.left(session, pass, error).await),
+                    Err(error) => Err(self.left(session, pass, time, error).await),
                 }
             }
-            Err(error) => Err(self.left(session, pass, error).await),
+            Err(error) => Err(self.left(session, pass, time, error).await),
         }
     }
 
@@ -251,7 +257,7 @@ impl Smtp {
     }
 
     /// Leaves a session after an error, usable if it can be.
-    async fn left(&self, mut session: Session, pass: &Pass<'_>, error: SmtpError) -> SmtpError {
+    async fn left(&self, mut session: Session, pass: &Pass<'_>, time: &Time, error: SmtpError) -> SmtpError {
         let blame = error.blame();
         if matches!(blame, Blame::Sessions | Blame::Rate) {
             pass.said_too_much(blame);
@@ -259,17 +265,17 @@ impl Smtp {
         let usable = match &error {
             SmtpError::Answered { code: 421, .. } | SmtpError::Lost { .. } | SmtpError::Silent { .. } => false,
             SmtpError::NeedsUtf8 | SmtpError::TooBig { .. } => true,
-            _ => blame != Blame::Sessions && session.reset().await,
+            _ => blame != Blame::Sessions && session.reset(time.courtesy()).await,
         };
         if usable {
-            self.put_back(session).await;
+            self.put_back(session, time).await;
         }
         error
     }
 
-    async fn put_back(&self, session: Session) {
+    async fn put_back(&self, session: Session, time: &Time) {
         match self.gate.is_full(self.idle.count()) {
-            true => session.quit().await,
+            true => session.quit(time.courtesy()).await,
             false => self.idle.park(session),
         }
     }
@@ -308,6 +314,7 @@ impl Smtp {
 }
 
 async fn quit(sessions: Vec<Session>) {
-    let quits: JoinSet<()> = sessions.into_iter().map(Session::quit).collect();
+    let by = Instant::now() + COURTESY;
+    let quits: JoinSet<()> = sessions.into_iter().map(|session| session.quit(by)).collect();
     quits.join_all().await;
 }

@@ -123,6 +123,12 @@ impl SmtpError {
             Self::Lost { .. } | Self::Silent { .. } => Blame::Unknown,
             Self::Queued | Self::Stopping => Blame::Nobody,
             Self::Answered { command, code, text } if is_the_mails(*command, *code, text) => Blame::Mail,
+            // Postfix's limit of recipients in a time, in its own words alone.
+            Self::Answered { command: Command::Rcpt, code: 450, text }
+                if text.starts_with("4.7.1 Error: too many recipients from ") =>
+            {
+                Blame::Rate
+            }
             // Of a recipient, the words can be those of its own server, and so of whoever owns that.
             Self::Answered { command: Command::Rcpt, .. } => Blame::Unknown,
             Self::Answered { code, text, .. } => too_much(*code, text).unwrap_or(Blame::Unknown),
@@ -315,6 +321,8 @@ mod tests {
         ] {
             assert_eq!(answered(Command::Body, answer).blame(), Blame::Rate, "{answer}");
         }
+        let limit = answered(Command::Rcpt, "450 4.7.1 Error: too many recipients from 192.0.2.1");
+        assert_eq!(limit.blame(), Blame::Rate);
     }
 
     #[test]

@@ -31,6 +31,7 @@ const RECENTLY: Duration = Duration::from_secs(60);
 pub(super) struct Gate {
     state: Mutex<State>,
     changed: Notify,
+    turn: tokio::sync::Mutex<()>,
     most: usize,
     /// The least time between two mails, as the environment has it.
     apart: Duration,
@@ -76,18 +77,20 @@ impl Gate {
             slowings_in_a_row: 0,
             last_yes: None,
         };
-        Self { state: Mutex::new(state), changed: Notify::new(), most, apart }
+        Self { state: Mutex::new(state), changed: Notify::new(), turn: tokio::sync::Mutex::new(()), most, apart }
     }
 
     /// Waits for its turn, which it takes when it comes: who leaves before has taken none.
     pub(super) async fn enter(&self) -> Pass<'_> {
-        let pass = loop {
+        let mut pass = loop {
             let changed = self.changed.notified();
             if let Some(pass) = self.try_enter() {
                 break pass;
             }
             changed.await;
         };
+        // One after the other, in the order in which they came.
+        let _turn = self.turn.lock().await;
         while let Some(next) = pass.waits_until() {
             sleep_until(next).await;
         }
@@ -133,13 +136,15 @@ impl Gate {
 
 impl Pass<'_> {
     /// When to ask again whether it is its turn; `None`: it is.
-    fn waits_until(&self) -> Option<Instant> {
+    fn waits_until(&mut self) -> Option<Instant> {
         let mut state = self.gate.state();
         let now = Instant::now();
         if now < state.next {
             return Some(state.next);
         }
         state.next = now + state.apart.max(self.gate.apart);
+        // Whoever waited through a slowing goes at the new pace; to be refused then is to be slowed again.
+        self.slowings = state.slowings;
         None
     }
 
@@ -181,7 +186,9 @@ impl Pass<'_> {
             state.stays = if state.grew { (state.stays * 2).min(TRIED_AFTER_AT_MOST) } else { state.stays };
             (state.changed, state.grew) = (Instant::now(), false);
         } else if self.slowings == state.slowings {
-            state.apart = state.apart.mul_f64(1.5).clamp(SHORTEST, LONGEST);
+            if state.slowings_in_a_row < HOPELESS {
+                state.apart = state.apart.mul_f64(1.5).clamp(SHORTEST, LONGEST);
+            }
             state.next = Instant::now() + state.apart;
             state.slowings += 1;
             state.slowings_in_a_row += 1;

@@ -37,7 +37,7 @@ pub fn answered(said: &[u8], piece: usize, login: bool) -> Result<Vec<Result<(),
     let server = Server { host, port, encryption, login, hello: Some("warren".to_owned()), told_clear: Once::new() };
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime without sockets can be made");
     runtime.block_on(async {
-        let voice = Voice { said: said.to_vec(), at: 0, piece };
+        let voice = Voice { said: said.to_vec(), at: 0, line: 0, piece, was_asked: true };
         let limits = SmtpLimits { connect: LIMIT, command: LIMIT, data: LIMIT, last: LIMIT, whole: LIMIT * 5 };
         let session = server.open_over(Wire::over(voice), &limits.begin()).await?;
         Ok(hand_over(session, limits).await)
@@ -56,36 +56,49 @@ async fn hand_over(mut session: Session, limits: SmtpLimits) -> Vec<Result<(), S
         };
         let usable = match &outcome {
             Ok(()) => session.check(time.command()).await.is_ok(),
-            Err(_) => session.reset().await,
+            Err(_) => session.reset(time.courtesy()).await,
         };
         outcomes.push(outcome);
         if !usable {
             break;
         }
     }
-    session.quit().await;
+    session.quit(limits.begin().courtesy()).await;
     outcomes
 }
 
-/// The server's half of a connection.
+/// The server's half of a connection, which says one answer each time that it was asked.
 #[derive(Debug)]
 struct Voice {
     said: Vec<u8>,
     at: usize,
+    /// Where the line at `at` begins.
+    line: usize,
     piece: usize,
+    was_asked: bool,
 }
 
 impl AsyncRead for Voice {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let length = self.piece.min(into.remaining()).min(self.said.len() - self.at);
-        into.put_slice(&self.said[self.at..self.at + length]);
+        if !self.was_asked {
+            return Poll::Pending;
+        }
+        let rest = &self.said[self.at..];
+        let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
+        let length = self.piece.min(into.remaining()).min(line);
+        into.put_slice(&rest[..length]);
         self.at += length;
+        if length == line && length > 0 {
+            self.was_asked = self.said.get(self.line + 3) == Some(&b'-');
+            self.line = self.at;
+        }
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Voice {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.was_asked = true;
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -19,6 +19,9 @@ pub struct SmtpLimits {
     pub whole: Duration,
 }
 
+/// How long a politeness (`QUIT`, `RSET`) may take before the connection is just closed.
+pub(super) const COURTESY: Duration = Duration::from_secs(1);
+
 /// By when the next answer is due, and which variable says so.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
@@ -83,6 +86,11 @@ impl Time {
 
     pub(super) fn last(&self) -> Limit {
         self.limit(self.limits.last, self.end_by, "SMTP_FINAL_TIMEOUT")
+    }
+
+    /// By when a politeness has to be done.
+    pub(super) fn courtesy(&self) -> Instant {
+        self.end_by.min(Instant::now() + COURTESY)
     }
 
     /// By when the message has to be under way.

@@ -1,8 +1,8 @@
 //! One SMTP session: used for one mail at a time.
 
-use std::{io, time::Duration};
+use std::io;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Command, Parcel, SmtpError,
@@ -14,9 +14,6 @@ use super::{
     suspects::Passage,
     wire::{Wire, words},
 };
-
-/// How long a politeness (`QUIT`, `RSET`) may take before the connection is just closed.
-const COURTESY: Duration = Duration::from_secs(1);
 
 /// How much of a message is sent at once, each piece in its time.
 const PIECE: usize = 64 * 1024;
@@ -73,6 +70,9 @@ impl Session {
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
+        if let Err(error) = self.wire.nothing_unasked().await {
+            return Err(broken(Command::Data, &error));
+        }
         for piece in framed(parcel.message).as_bytes().chunks(PIECE) {
             let limit = time.piece();
             limit.hold(self.wire.say(piece)).await.map_err(|error| broken(Command::Body, &error))?;
@@ -105,8 +105,8 @@ impl Session {
     }
 
     /// Makes the session forget the mail that was refused; false if it cannot be used again.
-    pub(super) async fn reset(&mut self) -> bool {
-        matches!(timeout(COURTESY, self.wire.ask("RSET")).await, Ok(Ok(answer)) if answer.code == 250)
+    pub(super) async fn reset(&mut self, by: Instant) -> bool {
+        matches!(timeout_at(by, self.wire.ask("RSET")).await, Ok(Ok(answer)) if answer.code == 250)
     }
 
     /// Asks for a sign of life.
@@ -123,8 +123,8 @@ impl Session {
     }
 
     /// Takes leave of the server.
-    pub(super) async fn quit(mut self) {
-        let _ = timeout(COURTESY, self.wire.ask("QUIT")).await;
+    pub(super) async fn quit(mut self, by: Instant) {
+        let _ = timeout_at(by, self.wire.ask("QUIT")).await;
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whose trouble a refusal is: the mail's, or every mail's.
 //!
-//! An answer makes a suspect, not a culprit. What tells them apart is whether other mails pass, by the order in which the server
-//! answers. A mail that is refused again after others passed the same step, more than are in the same trouble, is the trouble itself.
-//! Different mails refused in a row at one step with none passed between are the server's trouble. Until one or the other is seen, a
-//! suspect waits, and nothing is held against it.
+//! An answer makes a suspect, not a culprit. The other mails tell which it is:
+//! - The server takes new mails while it refuses this one again. The refusal is the mail's own.
+//! - The server refuses different mails in a row, at one step, and takes none between. That is every mail's trouble.
+//!
+//! Until one or the other is seen, the suspect waits, and nothing is held against it. A mail that the server refused first and took
+//! later shows that refusals pass by themselves, so it speaks for all the others that were refused.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -33,14 +35,11 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The same where the server may have the message, so that each time may be a copy.
 const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
 
-/// For how long after its last refusal a suspect counts among those in the same trouble; it may have gone elsewhere.
-const COUNTS: Duration = Duration::from_secs(120);
+/// How many more mails have to be taken than refused, while one is refused all along, for it to be judged without any further ones.
+const PLAIN: i64 = 5;
 
 /// While all are waited for: how many are passed over before the broker has a rest.
 const PASSED_OVER: usize = 100;
-
-/// A suspect that met another trouble each time, while others passed, has had its chances.
-const MOST_TROUBLES: u32 = 10;
 
 /// Which event a mail is about, as few bytes.
 pub(super) type Event = u64;
@@ -57,7 +56,8 @@ pub(super) struct Suspects {
 struct Known {
     /// When a mail that was taken passed each step last.
     passed: [u64; 4],
-    taken: u64,
+    /// How many mails the server took when it was first asked, less those that it refused then, less those that it took only later.
+    balance: i64,
     rows: HashMap<Trouble, Row>,
     suspects: HashMap<Event, Suspect>,
     /// The oldest first, some of them no suspects any more.
@@ -90,16 +90,14 @@ enum Kind {
 #[derive(Debug)]
 struct Suspect {
     trouble: Trouble,
+    /// When it was refused last.
     at: u64,
-    when: Instant,
-    /// How many mails had been taken by its first refusal.
-    taken: u64,
-    /// How often the server was asked.
+    /// The lowest balance at any of its refusals: from there on it is seen whether others fare better.
+    lowest: i64,
+    /// How often the server was asked in a row with no other mail taken.
     asked: u32,
-    /// How often it met another trouble although others passed.
-    others: u32,
-    /// Others passed, and it did not.
-    is_culprit: bool,
+    /// A refusal was its own once.
+    judged: bool,
     not_before: Instant,
     reason: String,
 }
@@ -137,8 +135,7 @@ impl Suspects {
     /// The server took the mail about this event.
     pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
         let mut known = self.known();
-        known.suspects.remove(&event);
-        known.taken += 1;
+        known.balance += if known.suspects.remove(&event).is_some() { -1 } else { 1 };
         let Known { passed, rows, .. } = &mut *known;
         for (last, at) in passed.iter_mut().zip(passage.at) {
             *last = at.max(*last);
@@ -155,29 +152,31 @@ impl Suspects {
         let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let mut known = self.known();
         known.passed_over = 0;
-        let is_culprit = known.note(event, trouble, at, error);
+        let was_judged = known.suspects.get(&event).is_some_and(|suspect| suspect.judged);
+        let is_own = known.note(event, trouble, at, error);
         let row = known.rows.entry(trouble).or_default();
         row.reason = error.of_everybody();
-        row.refused.retain(|&(other, _)| other != event);
-        if !is_culprit {
-            row.refused.push_back((event, at));
-            let surplus = row.refused.len().saturating_sub(ROW);
-            row.refused.drain(..surplus);
+        row.note(event, at, was_judged);
+        if row.refused.len() >= ROW {
+            return Verdict::Everybodys(row.reason.clone());
         }
-        match () {
-            () if row.refused.len() >= ROW => Verdict::Everybodys(row.reason.clone()),
-            () if is_culprit => Verdict::Own,
-            () => Verdict::Open,
+        match known.suspects.get_mut(&event) {
+            Some(suspect) if is_own => {
+                suspect.judged = true;
+                Verdict::Own
+            }
+            _ => Verdict::Open,
         }
     }
 
     /// Whether a suspect has to wait before the server is asked about it again, and why.
     pub(super) fn has_to_wait(&self, event: Event) -> Option<(Verdict, String)> {
         let mut known = self.known();
-        let Known { passed, rows, suspects, passed_over, .. } = &mut *known;
+        let Known { passed, balance, rows, suspects, passed_over, .. } = &mut *known;
         let suspect = suspects.get(&event)?;
         let others_passed = passed[suspect.trouble.command as usize] > suspect.at;
-        if suspect.is_culprit || others_passed || Instant::now() >= suspect.not_before {
+        let is_plain = *balance - suspect.lowest >= PLAIN;
+        if is_plain || others_passed || Instant::now() >= suspect.not_before {
             return None;
         }
         let reason = suspect.reason.clone();
@@ -202,46 +201,36 @@ impl Suspects {
     }
 }
 
-impl Known {
-    /// Notes a refusal; true if it is the event's own trouble.
-    fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
-        let when = Instant::now();
-        let is_culprit = self.is_culprit(event, trouble, when);
-        let reason = error.to_string();
-        let Some(suspect) = self.suspects.get_mut(&event) else {
-            let (taken, not_before) = (self.taken, when);
-            let suspect =
-                Suspect { trouble, at, when, taken, asked: 1, others: 0, is_culprit: false, not_before, reason };
-            self.remember(event, suspect);
-            return false;
-        };
-        let others_passed = self.passed[suspect.trouble.command as usize] > suspect.at;
-        if suspect.trouble != trouble {
-            suspect.others += u32::from(others_passed);
-            suspect.taken = self.taken;
+impl Row {
+    /// Notes a refusal. A mail that was judged before does not make a row longer: it would be refused anyway.
+    fn note(&mut self, event: Event, at: u64, was_judged: bool) {
+        let before = self.refused.len();
+        self.refused.retain(|&(other, _)| other != event);
+        if !was_judged || self.refused.len() < before {
+            self.refused.push_back((event, at));
         }
-        suspect.is_culprit = is_culprit || suspect.others > MOST_TROUBLES;
-        suspect.asked = if others_passed { 1 } else { suspect.asked + 1 };
-        suspect.not_before = when + trouble.wait(suspect.asked);
-        (suspect.trouble, suspect.at, suspect.when, suspect.reason) = (trouble, at, when, reason);
-        suspect.is_culprit
+        let surplus = self.refused.len().saturating_sub(ROW);
+        self.refused.drain(..surplus);
     }
+}
 
-    /// Whether a suspect that is refused once more is the culprit, or was found to be before.
-    fn is_culprit(&self, event: Event, trouble: Trouble, now: Instant) -> bool {
-        let Some(suspect) = self.suspects.get(&event).filter(|suspect| suspect.trouble == trouble) else {
+impl Known {
+    /// Notes a refusal; true if the other mails say that it is the event's own.
+    fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
+        let (now, reason) = (Instant::now(), error.to_string());
+        let Some(suspect) = self.suspects.get_mut(&event) else {
+            self.balance -= 1;
+            let lowest = self.balance;
+            self.remember(event, Suspect { trouble, at, lowest, asked: 1, judged: false, not_before: now, reason });
             return false;
         };
         let others_passed = self.passed[trouble.command as usize] > suspect.at;
-        suspect.is_culprit || (others_passed && self.taken - suspect.taken > self.alike(event, trouble, now))
-    }
-
-    /// How many others are in the same trouble, and no culprits.
-    fn alike(&self, event: Event, trouble: Trouble, now: Instant) -> u64 {
-        let is_alike = |(other, suspect): &(&Event, &Suspect)| {
-            **other != event && suspect.trouble == trouble && !suspect.is_culprit && now - suspect.when < COUNTS
-        };
-        self.suspects.iter().filter(is_alike).count() as u64
+        let more_passed = self.balance - suspect.lowest;
+        suspect.lowest = suspect.lowest.min(self.balance);
+        suspect.asked = if others_passed { 1 } else { suspect.asked + 1 };
+        suspect.not_before = now + trouble.wait(suspect.asked);
+        (suspect.trouble, suspect.at, suspect.reason) = (trouble, at, reason);
+        more_passed >= PLAIN || (others_passed && more_passed > 0)
     }
 
     fn remember(&mut self, event: Event, suspect: Suspect) {

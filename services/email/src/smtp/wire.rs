@@ -32,13 +32,33 @@ impl Wire {
     /// Sends a line and reads the answer.
     ///
     /// # Errors
-    /// The connection broke, or the answer is none.
+    /// The connection broke, or the answer is none, or the server had said something before it was asked.
     ///
     /// # If dropped
     /// The wire is of no use any more.
     pub(super) async fn ask(&mut self, command: &str) -> io::Result<Reply> {
+        self.nothing_unasked().await?;
         self.say(format!("{command}\r\n").as_bytes()).await?;
         self.answer().await
+    }
+
+    /// Sees that the server has said nothing that it was not asked. Else each answer would be taken for that to the next command, and a
+    /// mail that was refused for one that was taken. A server may only say at any time that it closes the session (`421`).
+    ///
+    /// # Errors
+    /// The connection broke, or the server has said something.
+    pub(super) async fn nothing_unasked(&mut self) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            read = self.stream.read_buf(&mut self.read) => if read? == 0 && self.read.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            },
+            () = std::future::ready(()) => {}
+        }
+        match self.read.is_empty() || self.read.starts_with(b"421") {
+            true => Ok(()),
+            false => Err(no_answer("it said more than it was asked")),
+        }
     }
 
     /// Sends these bytes.

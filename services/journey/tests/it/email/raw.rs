@@ -142,3 +142,17 @@ async fn an_answer_that_is_none_or_has_no_end_pauses() {
         assert_eq!(broker.depth(DEAD).await, Some(0));
     }
 }
+
+#[tokio::test]
+async fn an_answer_too_many_is_not_taken_for_the_next_one() {
+    // Read one after the other, they would say that the mail was taken.
+    let answers: Answers = |line| line.starts_with("MAIL").then_some("250 ok\r\n250 ok\r\n354 go on\r\n250 taken\r\n");
+    let server = Oddity::that_answers(answers).await;
+    let (broker, email) = server.office("", &[]).await;
+    let postponed = || email.metric("messaging_consumed_total", &[("outcome", "postponed")]);
+    eventually("it is postponed", postponed, |&times| times >= 1.0).await;
+    let heard = server.heard();
+    assert!(heard.iter().all(|line| !line.starts_with("RCPT")), "{heard:?}");
+    assert_eq!(email.metric("email_sent_total", &[("transport", "smtp"), ("outcome", "sent")]).await, 0.0);
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+}

@@ -8,7 +8,8 @@ use crate::{
     shop::{Shop, customers},
 };
 
-/// Its configuration; MAIN and RCPT stand for a case's own lines.
+/// Its configuration; MAIN and RCPT stand for a case's own lines. A few processes deliver from its queue: one for each mail, as soon as it is
+/// taken, would be hundreds at once.
 const CONFIG: &str = "
 primary_hostname = mail.example.org
 local_interfaces = 127.0.0.1
@@ -18,7 +19,7 @@ log_file_path = /case/log/%s
 never_users = root
 host_lookup =
 tls_advertise_hosts =
-smtp_accept_queue_per_connection = 0
+queue_only = true
 acl_smtp_rcpt = rcpt
 MAIN
 begin acl

@@ -4,10 +4,12 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Once,
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tracing::warn;
 
@@ -21,6 +23,10 @@ use super::{
     session::Session,
     wire::{Wire, words},
 };
+
+/// After how long without a byte the kernel asks the server's kernel whether it still knows the connection. A busy server whose queue of
+/// new connections is full can forget one that the client takes for open, and then nobody says a word until the limits of RFC 5321 end.
+const UNHEARD: Duration = Duration::from_secs(15);
 
 /// The server with which sessions are opened.
 pub(super) struct Server {
@@ -94,6 +100,7 @@ impl Server {
             match limit.hold(TcpStream::connect(address)).await {
                 Ok(tcp) => {
                     tcp.set_nodelay(true)?;
+                    SockRef::from(&tcp).set_tcp_keepalive(&TcpKeepalive::new().with_time(UNHEARD))?;
                     return Ok(tcp);
                 }
                 Err(error) if is_silence(&error) => {
@@ -243,12 +250,51 @@ async fn log_in(wire: &mut Wire, login: &Login, extensions: &Extensions, time: &
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+    use crate::smtp::SmtpLimits;
 
     #[test]
     fn a_client_without_a_name_calls_itself_by_its_address() {
         assert_eq!(literal("192.0.2.1".parse().unwrap()), "[192.0.2.1]");
         assert_eq!(literal("::ffff:192.0.2.1".parse().unwrap()), "[192.0.2.1]");
         assert_eq!(literal("2001:db8::1".parse().unwrap()), "[IPv6:2001:db8::1]");
+    }
+
+    /// Where it is told to wait for data, the kernel takes no connection at once, and forgets those that wait with their listener.
+    const FORGETFUL: &str = "
+import socket, sys
+listener = socket.create_server(('127.0.0.1', 0))
+listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 600)
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()";
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_has_forgotten_is_lost_long_before_the_limit() {
+        let mut python = Command::new("/usr/bin/python3");
+        let mut python = python.args(["-c", FORGETFUL]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(python.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        let server = Server {
+            host: "127.0.0.1".to_owned(),
+            port: port.trim().parse().unwrap(),
+            encryption: Encryption::of(&format!("smtp://127.0.0.1:{}", port.trim()).parse().unwrap(), None),
+            login: None,
+            hello: None,
+            told_clear: Once::new(),
+        };
+        let long = Duration::from_secs(300);
+        let limits = SmtpLimits { connect: long, command: long, data: long, last: long, whole: 4 * long };
+        let mut connection = server.connect(&limits.begin()).await.unwrap();
+        drop(python.stdin.take());
+        python.wait().unwrap();
+        let heard = tokio::time::timeout(4 * UNHEARD, connection.read_u8()).await.expect("it is lost in time");
+        assert_eq!(heard.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }

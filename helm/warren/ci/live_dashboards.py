@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Asks a running Prometheus every query of the dashboards: live_dashboards.py PROMETHEUS_URL [NAMESPACE [RELEASE]]
+With GRAFANA_URL in the environment, as http://USER:PASSWORD@HOST:PORT, it also asks that Grafana whether it has them, and reaches Prometheus.
 
 Prometheus has to take every query, and every panel needs one that has had a number within the last five minutes: what went wrong has none on a good
 day. Place an order first. It waits a minute for that."""
+import base64
 import json
 import math
+import os
 import re
 import sys
 import time
@@ -46,11 +49,38 @@ def unanswered(url, namespace, release):
             yield f"{dashboard}, {panel}: no data"
 
 
+def asked_of_grafana(url, path, body=None):
+    """What Grafana's API answers."""
+    parts = urllib.parse.urlsplit(url)
+    request = urllib.request.Request(f"{parts.scheme}://{parts.hostname}:{parts.port}{path}", body and json.dumps(body).encode())
+    request.add_header("Content-Type", "application/json")
+    if parts.username:
+        request.add_header("Authorization", "Basic " + base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode())
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def amiss_in_grafana(url):
+    """What of the provisioning is not there, or does not work."""
+    titles = [found["title"] for found in asked_of_grafana(url, "/api/search?type=dash-db")]
+    for path in DASHBOARDS:
+        title = json.loads(path.read_text())["title"]
+        if not any(found in (title, f"{title} (shop/warren)") for found in titles):
+            yield f"Grafana has no dashboard {title!r}, but {titles}"
+    query = {"refId": "A", "datasource": {"uid": "warren"}, "expr": "up", "instant": True}
+    answer = asked_of_grafana(url, "/api/ds/query", {"queries": [query], "from": "now-5m", "to": "now"})
+    if not answer["results"]["A"].get("frames"):
+        yield f"Grafana's data source says {answer['results']['A']}"
+
+
 def main(url, namespace="shop", release="warren"):
     asked, until = len({query[:2] for query in queries(namespace, release)}), time.time() + 60
     while (silent := list(unanswered(url, namespace, release))) and time.time() < until:
         time.sleep(5)
     print(f"{asked - len(silent)} of {asked} panels have data", *silent, sep="\n")
+    if grafana := os.environ.get("GRAFANA_URL"):
+        silent += (amiss := list(amiss_in_grafana(grafana)))
+        print("Grafana has the dashboards and reaches Prometheus" if not amiss else "Grafana:", *amiss, sep="\n")
     return 1 if silent or not asked else 0
 
 

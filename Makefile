@@ -7,7 +7,7 @@ help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## Runs a broker and the services, places an order, and goes on until Ctrl-C.
+run: ## Runs a broker and the services until Ctrl-C, and places a first order.
 	@deploy/run
 
 .PHONY: broker
@@ -29,12 +29,12 @@ mail-test: ## Sends mails through Postfix, Exim and OpenSMTPD from Debian's pack
 	BINARIES=$${CARGO_TARGET_DIR:-$$PWD/target}/debug cargo test --locked --package journey --test mail -- --test-threads=6
 
 .PHONY: faults
-faults: ## Breaks everything under load and balances the books: ORDERS, FAULTS, SEED, and FAULT for one kind alone.
+faults: ## Breaks everything under load, and checks that no order is lost: ORDERS, FAULTS, SEED, and FAULT for one kind alone.
 	@deploy/test faults
 
 .PHONY: endure
 endure: export MINUTES ?= 60
-endure: ## Breaks something every minute at a steady rate, and looks for wear: MINUTES, RATE (500 orders a second), SEED, FAULT.
+endure: ## Breaks something every minute under a steady load, and looks for services that wear out: MINUTES, RATE (500 orders a second), SEED, FAULT.
 	@deploy/test faults
 
 .PHONY: ci
@@ -52,11 +52,11 @@ ci: ## Checks all that a change has to pass: formatting, lints, documentation, c
 	$(MAKE) test
 
 .PHONY: api-test
-api-test: ## Holds the order API to its own OpenAPI document, with requests made from it.
+api-test: ## Tests the order API against its own OpenAPI document, with requests made from the document.
 	@services/journey/api/test
 
 .PHONY: instructions
-instructions: ## Counts the instructions of the hot paths, and refuses a tenth more than there were.
+instructions: ## Counts the instructions of the hot paths, and fails if there are a tenth more than before.
 	@command -v valgrind >/dev/null || { echo "instructions: valgrind is missing: install it, on Debian with apt-get install valgrind" >&2; exit 69; }
 	cargo run --quiet --locked --release --package instructions --features inside
 
@@ -64,7 +64,7 @@ instructions: ## Counts the instructions of the hot paths, and refuses a tenth m
 fuzz: ## Fuzzes every decoder of outside bytes: FUZZ_SECONDS (60) or FUZZ_RUNS each.
 	@services/journey/fuzz/run
 
-# What is measured is what is shipped: linked statically, with fat LTO.
+# Measures the binaries as they are shipped: linked statically, with fat LTO.
 target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 .PHONY: bench
 bench: export RUSTFLAGS := -C target-feature=+crt-static
@@ -76,11 +76,11 @@ bench: ## Measures speed, memory, start and size, beside bare lapin and the comm
 	cargo bench --locked --profile dist --target $(target) --package journey
 
 .PHONY: audit
-audit: ## Checks licences, duplicate versions and advisories of everything that is compiled in.
+audit: ## Checks the licences, duplicate versions and advisories of all dependencies.
 	@command -v cargo-deny >/dev/null || { echo "audit: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 69; }
 	cargo deny check licenses bans sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check --disable-fetch advisories; \
-	else echo "audit: the database of advisories cannot be reached, so they are left out"; fi
+	else echo "audit: the database of advisories cannot be reached, so advisories are not checked"; fi
 
 TAG ?= dev
 REGISTRY ?=
@@ -98,7 +98,7 @@ images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
 	done
 
 .PHONY: kind-up
-kind-up: ## Runs the shop in a kind cluster on this machine, places an order, and says where all is; again: upgrades it.
+kind-up: ## Runs the shop in a kind cluster on this machine, and places an order. Run again, it upgrades the shop.
 	@deploy/kind up
 
 .PHONY: kind-test

@@ -1,4 +1,4 @@
-//! The services' binaries, built from the same sources as the test that runs them.
+//! Finds the services' binaries, built from the same sources as the test that runs them.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(build);
 
-/// The path of a service's binary, which is up to date; blocks where `built` was not awaited before.
+/// The path of a service's binary, which is up to date. It blocks if `built` was not awaited before.
 pub fn binary(name: &str) -> PathBuf {
     FOLDER.join(name)
 }

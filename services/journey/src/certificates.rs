@@ -1,4 +1,4 @@
-//! Certificates as good and as bad as a test needs them.
+//! Makes valid and invalid certificates for tests.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 

@@ -1,4 +1,4 @@
-//! Processes that never outlive the tests.
+//! Starts processes that never outlive the tests.
 
 use std::{
     io,

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A collector of traces; gone on drop.
+/// A collector of traces. Dropping it stops it.
 #[derive(Debug)]
 pub struct Collector {
     port: u16,
@@ -29,7 +29,7 @@ pub struct Collector {
 /// A span as it arrived; ids in hexadecimal.
 #[derive(Debug, Clone)]
 pub struct Span {
-    /// The `service.name` of who sent it.
+    /// The `service.name` of the sender.
     pub service: String,
     /// Its name.
     pub name: String,
@@ -59,7 +59,7 @@ impl Collector {
         Self { port, spans, accepting }
     }
 
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

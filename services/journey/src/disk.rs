@@ -1,4 +1,4 @@
-//! File systems of their own, so small that they fill up.
+//! Makes file systems that are small enough to fill up.
 
 use std::{
     fs::{self, File},
@@ -15,21 +15,21 @@ use nix::{
 
 use crate::Folder;
 
-/// What takes the room that is left.
+/// The file that fills the disk.
 const BALLAST: &str = "ballast";
 
 static MOUNTS: OnceLock<Result<(), String>> = OnceLock::new();
 
-/// A file system in memory, mounted where this process and its children alone see it, and gone with this value.
+/// A file system in memory. Only this process and its children see it, and it ends with this value.
 #[derive(Debug)]
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// Gives this thread, and all that it starts, mounts of their own; to be called before there are other threads, and before
-    /// any [`Disk`].
+    /// Gives this thread, and all that it starts, mounts of their own. Call it before there are other threads, and
+    /// before any [`Disk`].
     ///
     /// # Errors
-    /// What forbids it: it takes root, or `CAP_SYS_ADMIN`.
+    /// The process may not mount: that takes root, or `CAP_SYS_ADMIN`.
     pub fn allow() -> Result<(), String> {
         MOUNTS.get_or_init(|| own_mounts().map_err(|error| error.to_string())).clone()
     }

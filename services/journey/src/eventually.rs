@@ -1,4 +1,4 @@
-//! Waiting for a condition, never for a time.
+//! Waits for a condition, never for a time.
 
 use std::{
     fmt::Debug,
@@ -9,7 +9,7 @@ use std::{
 /// How long anything may take on a slow machine. A condition that holds sooner ends the wait at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Awaits what has to end by itself.
+/// Awaits a future that has to end by itself.
 ///
 /// # Panics
 /// After a minute, with `what` was awaited.
@@ -30,7 +30,7 @@ pub async fn eventually<T: Debug, F: Future<Output = T>>(
     eventually_within(PATIENCE, what, observe, holds).await
 }
 
-/// The same with more patience, for what is slow by its nature or under a load of the test's own.
+/// The same with a longer limit, for what is slow by nature or under the test's own load.
 ///
 /// # Panics
 /// When it is at its end.

@@ -1,4 +1,4 @@
-//! Temporary folders that go with their test, or with the test process.
+//! Temporary folders. They are deleted with their test, or with the test process.
 
 use std::{
     fs,

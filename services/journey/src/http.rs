@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client, and one that sends whatever bytes it is given.
+//! A small HTTP/1.1 client, and one that sends any bytes.
 
 use std::{fmt, time::Duration};
 
@@ -24,7 +24,7 @@ pub struct Request {
     body: Bytes,
 }
 
-/// What came back.
+/// The answer.
 #[derive(Clone)]
 pub struct Answer {
     /// The status.
@@ -131,7 +131,7 @@ impl fmt::Debug for Answer {
 /// When it is silent for `silence` and keeps the connection.
 pub async fn raw(port: u16, bytes: &[u8], silence: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the port listens");
-    // The other side may have heard enough before we have said everything.
+    // The other side may close before everything is sent.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,4 +1,4 @@
-//! The stage for Warren's tests and benchmarks: real processes, real broker nodes, real faults.
+//! The tools of Warren's tests and benchmarks: real processes, real broker nodes, real faults.
 //!
 //! # What a test says
 //!
@@ -40,7 +40,7 @@
 //! ```
 //!
 //! Everything that is started here ends with its handle, and at the latest with the test process, however that ends.
-//! This crate panics where other code returns errors: a stage that cannot be set fails the test.
+//! This crate panics where other code returns errors, because a test without its tools has to fail.
 
 mod binaries;
 mod broker;

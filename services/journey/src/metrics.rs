@@ -1,4 +1,4 @@
-//! Metrics as Prometheus reads them.
+//! Reads metrics as Prometheus does.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ impl Metrics {
     /// Reads the text format.
     ///
     /// # Panics
-    /// On a line that is none of it.
+    /// If a line is not in this format.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self(lines.map(|line| Series::parse(line).unwrap_or_else(|| panic!("not a series: {line}"))).collect())

@@ -1,4 +1,4 @@
-//! Ports that nobody listens on.
+//! Finds free ports.
 
 use std::{collections::BTreeSet, net::TcpListener, sync::Mutex};
 

@@ -1,4 +1,4 @@
-//! A service as it is deployed: its binary, its environment, its ports, its log, signals.
+//! Runs a service as it is deployed: with its binary, environment, ports, log and signals.
 
 use std::{
     collections::BTreeMap,
@@ -108,7 +108,7 @@ impl Process {
     /// Waits until it is ready.
     ///
     /// # Panics
-    /// With its last answer and its log, when it does not become so or ends.
+    /// With its last answer and its log, if it does not become ready, or ends.
     pub async fn ready(&mut self) {
         let port = self.ops_port().await;
         for _ in 0..1200 {

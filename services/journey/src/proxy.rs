@@ -1,4 +1,4 @@
-//! A wire between a client and a server that a test can cut, delay, thin out and freeze.
+//! A proxy between a client and a server. A test can cut, delay, slow and freeze it.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Order, email and analytics around a broker, and what a customer does with them.
+//! Runs order, email and analytics with a broker, and does what a customer does.
 
 use std::{collections::BTreeMap, fmt::Debug, time::Instant};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Answer, Broker, Process, Request, eventually::PATIENCE};
 
-/// What order declares and binds for those who must hear, as every deployment of ours sets it.
+/// The required queues of `order`, as every deployment sets them.
 pub const REQUIRED_QUEUES: &str = "email-queue:order.placed,analytics-queue:order.placed+order.cancelled";
 
 /// A broker and the three services.

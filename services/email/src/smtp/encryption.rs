@@ -155,7 +155,7 @@ impl ServerCertVerifier for Anybody {
             self.told.call_once(|| {
                 warn!(
                     %error,
-                    "mail goes encrypted to a server that nobody vouches for; tls=required in SMTP_URL refuses such, and SMTP_CA_FILE names who may vouch"
+                    "mail goes encrypted to a server that nobody vouches for; tls=required in SMTP_URL refuses such servers, and SMTP_CA_FILE names further authorities"
                 );
             });
         }
@@ -192,7 +192,7 @@ pub(super) fn refusal(error: &io::Error) -> String {
     match inner {
         Some(error @ TlsError::InvalidCertificate(_)) => {
             format!(
-                "{error}; SMTP_CA_FILE names who may vouch for it, and ?tls= in SMTP_URL says when it has to be verified"
+                "{error}; SMTP_CA_FILE names authorities that may vouch for it, and ?tls= in SMTP_URL says whether it has to be verified"
             )
         }
         Some(error) => format!("no encryption: {error}"),

@@ -1,4 +1,4 @@
-//! What an operator does to a broker: the management API, `rabbitmqctl`, alarms.
+//! Does to a broker what an operator does: the management API, `rabbitmqctl`, alarms.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Broker, node::SCRIPT};
 use crate::{Answer, Request, eventually::PATIENCE};
 
-/// What makes a broker block its publishers.
+/// An alarm, which makes a broker block its publishers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
     /// Too little memory is left.
@@ -46,7 +46,7 @@ impl Broker {
     /// Runs `rabbitmqctl` on this node (about a second) and returns its output.
     ///
     /// # Panics
-    /// When it fails, with what it said.
+    /// If it fails, with its output.
     pub async fn rabbitmqctl(&self, arguments: &[&str]) -> String {
         // It would wait for ever for a node that is frozen.
         let mut command = Command::new("timeout");

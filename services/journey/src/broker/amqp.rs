@@ -1,4 +1,4 @@
-//! What a plain AMQP client does: look into queues, publish, delete.
+//! Does what a plain AMQP client does: look into queues, publish, delete.
 
 use std::time::Duration;
 
@@ -56,7 +56,8 @@ impl Broker {
         client
     }
 
-    /// How many messages wait in a queue, or `None` without such a queue; what was delivered and not settled is not counted.
+    /// The number of messages that wait in a queue, or `None` without such a queue. Messages that were delivered and
+    /// not settled do not count.
     pub async fn depth(&self, queue: &str) -> Option<u32> {
         self.client().await.depth(queue).await
     }
@@ -76,12 +77,12 @@ impl Broker {
         self.client().await.publish(exchange, key, properties, body).await
     }
 
-    /// Takes everything that waits in a queue, oldest first, for good.
+    /// Takes every message from a queue, oldest first, for good.
     pub async fn take(&self, queue: &str) -> Vec<Message> {
         self.client().await.get_all(queue, BasicGetOptions { no_ack: true }).await
     }
 
-    /// Looks at everything that waits in a queue and gives it back, which raises its delivery count.
+    /// Looks at every message in a queue and requeues it, which raises its delivery count.
     pub async fn peek(&self, queue: &str) -> Vec<Message> {
         let client = self.client().await;
         let messages = client.get_all(queue, BasicGetOptions::default()).await;
@@ -90,7 +91,7 @@ impl Broker {
         messages
     }
 
-    /// Deletes a queue with what it holds.
+    /// Deletes a queue with its messages.
     pub async fn delete_queue(&self, queue: &str) {
         let client = self.client().await;
         let options = QueueDeleteOptions::default();
@@ -117,7 +118,7 @@ impl Broker {
 }
 
 impl Client {
-    /// Anything that lapin can ask of a channel. A broker that never answers fails the test and does not hang it.
+    /// Runs any operation of lapin's on a channel. A broker that never answers fails the test and does not hang it.
     pub async fn ask<T>(&self, question: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
         in_time("a broker answers its client", question(&self.channel)).await
     }
@@ -141,7 +142,7 @@ impl Client {
         self.ask(declare).await.expect("the exchange can be declared");
     }
 
-    /// Declares any queue, or says why the broker does not let us.
+    /// Declares any queue, or says why the broker refuses it.
     pub async fn declare_queue(
         &self,
         queue: &str,

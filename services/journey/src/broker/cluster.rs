@@ -1,4 +1,4 @@
-//! Three nodes that are one broker.
+//! A broker of three nodes.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ const SIZE: usize = 3;
 pub struct Cluster {
     /// The nodes.
     pub nodes: [Broker; SIZE],
-    // One name server for all, so that the death of a node takes nothing from the others.
+    // All nodes share one name server, so that the death of a node takes nothing from the others.
     _name_server: Child,
 }
 

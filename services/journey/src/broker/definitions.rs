@@ -1,4 +1,4 @@
-//! What a broker knows before its first client: `deploy/definitions.json`, and the services' users.
+//! The definitions that a broker loads before its first client: `deploy/definitions.json`, and the services' users.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ const USERS: [(&str, [&str; 3]); 4] = [
     ("redrive", ["^$", "^amq\\.default$", "^email-queue\\.dead$"]),
 ];
 
-/// What every broker of ours loads, and the services' users.
+/// The definitions of every broker, with the services' users.
 pub(super) fn definitions() -> Value {
     let mut definitions: Value = serde_json::from_str(DEFINITIONS).expect("deploy/definitions.json is JSON");
     for (user, rights) in USERS {
@@ -54,7 +54,7 @@ fn permission(user: &str, vhost: &str, [configure, write, read]: [&str; 3]) -> V
 }
 
 impl Broker {
-    /// The same node, in a vhost whose queues are classic where nobody says otherwise, as in a broker that nobody set up.
+    /// The same node, in a vhost whose default queue type is classic, as in a broker that nobody has set up.
     pub async fn with_classic_queues(&self) -> Self {
         let broker = Self { vhost: "classic".to_owned(), ..self.clone() };
         broker.make_vhost("classic").await;

@@ -4,8 +4,8 @@ use super::Broker;
 use crate::Proxy;
 
 impl Broker {
-    /// A proxy whose greeting says that this is a RabbitMQ x.3: for how clients treat a version that is not at hand.
-    /// One that is a RabbitMQ x.3 is let through as it is.
+    /// A proxy whose greeting says that the broker is a RabbitMQ x.3, to test clients with a version that is not
+    /// installed. If the broker is a RabbitMQ x.3, the greeting stays as it is.
     pub async fn posing_as_4_3(&self) -> Proxy {
         Proxy::rewording(self.port(), pose).await
     }

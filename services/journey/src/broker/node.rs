@@ -14,7 +14,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/broker");
 
-/// How long a node may take to boot where everything else wants the processors too.
+/// How long a node may take to boot while everything else uses the processors too.
 const BOOT: Duration = Duration::from_secs(300);
 /// How long one try to reach a node may take.
 const LOOK: Duration = Duration::from_secs(5);

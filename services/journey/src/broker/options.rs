@@ -1,8 +1,8 @@
-//! How a node differs from the one that everybody gets.
+//! The options of a node.
 
 use crate::Identity;
 
-/// Options of a node; what is not set is as in production.
+/// The options of a node. An option that is not set is as in production.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(super) stock: bool,
@@ -27,7 +27,8 @@ impl Options {
         Self::default()
     }
 
-    /// A broker as it comes: no definitions, so classic queues by default, no policies, and the user guest alone.
+    /// A broker without any setup: no definitions, so classic queues by default, no policies, and only the user
+    /// guest.
     pub fn stock(mut self) -> Self {
         self.stock = true;
         self

@@ -1,4 +1,4 @@
-//! What an SMTP server took.
+//! The mails that an SMTP server took.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ impl Delivered {
         self.told["headers"][name.to_lowercase()].as_str().unwrap_or_default()
     }
 
-    /// When its server told of it.
+    /// When its server reported it.
     pub fn at(&self) -> SystemTime {
         self.at
     }

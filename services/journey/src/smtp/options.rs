@@ -1,8 +1,8 @@
-//! What kind of SMTP server it is.
+//! The options of an SMTP server.
 
 use crate::Identity;
 
-/// How a server wants to be spoken to.
+/// The encryption of a server.
 #[derive(Clone, Debug, Default)]
 pub struct SmtpOptions {
     pub(super) tls: Option<(&'static str, Identity)>,
@@ -14,7 +14,7 @@ pub struct SmtpOptions {
 }
 
 impl SmtpOptions {
-    /// In the clear, for everybody.
+    /// It takes mail unencrypted.
     pub fn new() -> Self {
         Self::default()
     }
@@ -29,7 +29,7 @@ impl SmtpOptions {
         Self { tls: Some(("always", identity.clone())), ..self }
     }
 
-    /// Of each mail it tells the envelope and the `Message-ID` alone, which makes it several times faster.
+    /// It reports only the envelope and the `Message-ID` of each mail, which makes it several times faster.
     pub fn brief(self) -> Self {
         Self { brief: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with an SMTP server, and when.
+//! The faults of an SMTP server, and the step at which each happens.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub enum At {
 }
 
 impl At {
-    /// As `smtp.py` calls it.
+    /// Its name in `smtp.py`.
     pub(super) fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 }
 
-/// What goes wrong.
+/// The fault.
 #[derive(Clone, Debug)]
 pub enum Trouble {
     /// This answer in place of the usual one.

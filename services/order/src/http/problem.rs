@@ -94,5 +94,5 @@ impl From<PublishError> for Problem {
 }
 
 /// The id of a cancellation follows from the order's id alone, so it needs no key.
-const REPEAT: &str = "repeat it with the same Idempotency-Key: it has the same id then, and is the same event; \
+const REPEAT: &str = "repeat it with the same Idempotency-Key: then it has the same id and is the same event; \
                       a cancellation can be repeated as it is";

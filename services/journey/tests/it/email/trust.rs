@@ -63,7 +63,7 @@ async fn where_it_has_to_be_verified_the_reason_says_what_to_set() {
     let url = format!("{}?tls=required", smtp.url());
     let office = Office::with(smtp, &[("SMTP_URL", &url)]).await;
     office.place("Ada").await;
-    office.paused("UnknownIssuer; SMTP_CA_FILE names who may vouch for it, and ?tls= in SMTP_URL").await;
+    office.paused("UnknownIssuer; SMTP_CA_FILE names authorities that may vouch for it, and ?tls= in SMTP_URL").await;
     assert_eq!(office.smtp.mails().len(), 0);
     office.assert_no_order_was_blamed().await;
 }

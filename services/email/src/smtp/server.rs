@@ -68,7 +68,8 @@ impl Server {
         let first = self.dial(time, self.encryption.security).await;
         let outcome = match first {
             Err(Unready { reason, by_encryption: true, .. }) if self.encryption.is_optional() => {
-                self.told_clear.call_once(|| warn!(reason, "mail goes unencrypted, because the offered encryption fails"));
+                self.told_clear
+                    .call_once(|| warn!(reason, "mail goes unencrypted, because the offered encryption fails"));
                 self.dial(time, Security::Clear).await
             }
             first => first,
@@ -230,7 +231,11 @@ async fn log_in(wire: &mut Wire, login: &Login, extensions: &Extensions, time: &
     let mut secrets = match extensions {
         Extensions { auth_plain: true, .. } => vec![plain],
         Extensions { auth_login: true, .. } => vec![BASE64.encode(password), BASE64.encode(user)],
-        _ => return Err("it offers neither AUTH PLAIN nor AUTH LOGIN, and no other login is supported".to_owned().into()),
+        _ => {
+            return Err("it offers neither AUTH PLAIN nor AUTH LOGIN, and no other login is supported"
+                .to_owned()
+                .into());
+        }
     };
     let first = match extensions.auth_plain {
         true => format!("AUTH PLAIN {}", secrets.remove(0)),

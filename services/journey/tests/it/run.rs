@@ -131,7 +131,10 @@ async fn the_broker_whose_folder_is_named_is_taken_and_no_other() {
     program(named.path(), "rabbitmqctl", "exit 1");
     assert_eq!(Script::start("broker", &["find"], &[("BROKER", folder)]).ends(0).await, format!("{folder}\n"));
     let said = Script::start("broker", &["find"], &[("BROKER", "3.13")]).ends(69).await;
-    assert!(said.starts_with("broker: BROKER=3.13 is not known: set it to 4.0, 4.3 or the folder of a rabbitmq-server"), "{said}");
+    assert!(
+        said.starts_with("broker: BROKER=3.13 is not known: set it to 4.0, 4.3 or the folder of a rabbitmq-server"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

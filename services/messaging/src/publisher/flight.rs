@@ -14,8 +14,8 @@ use lapin::Channel;
 use tokio::time::Instant;
 
 use super::PublishError;
-use super::line::{Limits, Ticket};
-use super::outbox::Outbox;
+use super::backlog::{Limits, PendingPublish};
+use super::publish_queue::PublishQueue;
 use super::stage::Stage;
 use super::verdict::{Fate, Verdict};
 use crate::error::reply;
@@ -29,7 +29,7 @@ const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// messages, so nothing is forgotten however a channel ends.
 pub(super) struct Flight<'l> {
     link: &'l Link,
-    outbox: &'l Outbox,
+    publish_queue: &'l PublishQueue,
     channel: &'l Channel,
     /// The messages, in the order in which they were sent.
     aloft: VecDeque<Aloft<'l>>,
@@ -44,16 +44,16 @@ pub(super) struct Flight<'l> {
 }
 
 struct Aloft<'l> {
-    ticket: Ticket,
+    pending: PendingPublish,
     stage: Stage<'l>,
     since: Instant,
 }
 
 impl<'l> Flight<'l> {
     /// Nothing else may publish on the channel.
-    pub(super) fn new(link: &'l Link, outbox: &'l Outbox, channel: &'l Channel) -> Self {
+    pub(super) fn new(link: &'l Link, publish_queue: &'l PublishQueue, channel: &'l Channel) -> Self {
         let (aloft, returns) = (VecDeque::new(), link.returns(channel));
-        Self { link, outbox, channel, aloft, bytes: 0, returns, late: false, blocked: None }
+        Self { link, publish_queue, channel, aloft, bytes: 0, returns, late: false, blocked: None }
     }
 
     /// Whether no message is unconfirmed.
@@ -69,7 +69,7 @@ impl<'l> Flight<'l> {
     /// Whether more may be sent now.
     pub(super) fn takes_more(&self) -> bool {
         let Some(last) = self.aloft.back() else { return true };
-        !last.ticket.alone && !self.some_came_back()
+        !last.pending.alone && !self.some_came_back()
     }
 
     /// Whether any of them may have come back. It is asked after a confirm was heard, and by then the return is
@@ -82,23 +82,23 @@ impl<'l> Flight<'l> {
     ///
     /// # Errors
     /// The hand-over of a message failed.
-    pub(super) fn launch(&mut self, tickets: Vec<Ticket>) -> lapin::Result<()> {
+    pub(super) fn launch(&mut self, batch: Vec<PendingPublish>) -> lapin::Result<()> {
         if self.aloft.is_empty() {
             self.returns = self.link.returns(self.channel);
         }
         let since = Instant::now();
         let mut outcome = Ok(());
-        for mut ticket in tickets {
+        for mut pending in batch {
             let mut stage = Stage::Lost;
             if outcome.is_ok() {
-                ticket.sent |= self.channel.status().connected();
-                match Stage::launch(self.channel, &ticket.outgoing) {
+                pending.sent |= self.channel.status().connected();
+                match Stage::launch(self.channel, &pending.outgoing) {
                     Ok(launched) => stage = launched,
                     Err(error) => outcome = Err(error),
                 }
             }
-            self.bytes += ticket.outgoing.body.len();
-            self.aloft.push_back(Aloft { ticket, stage, since });
+            self.bytes += pending.outgoing.body.len();
+            self.aloft.push_back(Aloft { pending, stage, since });
         }
         outcome
     }
@@ -145,7 +145,7 @@ impl<'l> Flight<'l> {
         let patience = |aloft: &Aloft| {
             // A message that an alarm held back is confirmed after the alarm.
             let held = self.blocked.map_or(aloft.since, |blocked| blocked.max(aloft.since));
-            aloft.ticket.deadline.max(held + LEAST_WAIT)
+            aloft.pending.deadline.max(held + LEAST_WAIT)
         };
         self.aloft.iter().map(patience).max().is_some_and(|latest| latest < now)
     }
@@ -175,13 +175,13 @@ impl<'l> Flight<'l> {
 
     /// The same for the first `count`, which are all confirmed.
     fn answer_first(&mut self, landed: usize) {
-        for Aloft { ticket, stage, .. } in self.aloft.drain(..landed) {
-            self.bytes -= ticket.outgoing.body.len();
+        for Aloft { pending, stage, .. } in self.aloft.drain(..landed) {
+            self.bytes -= pending.outgoing.body.len();
             let answer = match stage {
                 Stage::Landed(fate, _) => fate.answer(Ok(())),
                 Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => None,
             };
-            ticket.answer(answer.unwrap_or(Err(PublishError::Unconfirmed)));
+            pending.answer(answer.unwrap_or(Err(PublishError::Unconfirmed)));
         }
     }
 
@@ -189,16 +189,16 @@ impl<'l> Flight<'l> {
     /// their confirm, or after the channel has ended. The broker's `code` says why it closed the channel, if it did.
     pub(super) fn judge(&mut self, closed: Option<u16>) {
         let came_back = self.some_came_back();
-        let (mut verdict, mut tickets) = (Verdict::default(), Vec::with_capacity(self.aloft.len()));
-        for Aloft { ticket, stage, .. } in self.aloft.drain(..) {
+        let (mut verdict, mut batch) = (Verdict::default(), Vec::with_capacity(self.aloft.len()));
+        for Aloft { pending, stage, .. } in self.aloft.drain(..) {
             match stage {
                 Stage::Landed(fate, returned) => verdict.add(fate, returned.as_deref()),
                 Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => verdict.add(Fate::Lost, None),
             }
-            tickets.push(ticket);
+            batch.push(pending);
         }
         (self.bytes, self.late) = (0, false);
-        let mut answers = verdict.answers(tickets.iter().map(|ticket| &*ticket.outgoing), came_back);
+        let mut answers = verdict.answers(batch.iter().map(|pending| &*pending.outgoing), came_back);
         // No message is at fault for a missing exchange. For any other code, one message offends the broker, because
         // it is too large or forbidden. Each is sent again on its own, and the one that offends on its own is
         // rejected.
@@ -206,22 +206,22 @@ impl<'l> Flight<'l> {
             let refusal = if code == 403 { PublishError::AccessRefused } else { PublishError::Rejected };
             match &mut answers[..] {
                 [only] => *only = only.or(Some(Err(refusal))),
-                _ => tickets.iter_mut().for_each(|ticket| ticket.alone = true),
+                _ => batch.iter_mut().for_each(|pending| pending.alone = true),
             }
         }
-        let unanswered = tickets.into_iter().zip(answers).filter_map(|(ticket, answer)| match answer {
+        let unanswered = batch.into_iter().zip(answers).filter_map(|(pending, answer)| match answer {
             Some(answer) => {
-                ticket.answer(answer);
+                pending.answer(answer);
                 None
             }
-            None => Some(ticket),
+            None => Some(pending),
         });
-        self.outbox.give_back(unanswered.collect());
+        self.publish_queue.give_back(unanswered.collect());
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.outbox.give_back(self.aloft.drain(..).map(|aloft| aloft.ticket).collect());
+        self.publish_queue.give_back(self.aloft.drain(..).map(|aloft| aloft.pending).collect());
     }
 }

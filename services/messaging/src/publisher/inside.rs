@@ -10,8 +10,8 @@ use lapin::BasicProperties;
 use prometheus::Registry;
 use tokio::time::{Duration, Instant};
 
-use super::line::Limits;
-use super::outbox::Outbox;
+use super::backlog::Limits;
+use super::publish_queue::PublishQueue;
 use super::verdict::Fate;
 use super::{Outgoing, PublishError, Publisher, PublisherOptions, Watched};
 use crate::Endpoint;
@@ -24,18 +24,18 @@ const IN_FLIGHT: usize = 64;
 /// # Panics
 /// If a message is answered otherwise.
 pub async fn confirm_all(messages: usize) {
-    let outbox = Outbox::new(Limits { messages: IN_FLIGHT, bytes: usize::MAX }, None);
+    let publish_queue = PublishQueue::new(Limits { messages: IN_FLIGHT, bytes: usize::MAX }, None);
     let deadline = Instant::now() + Duration::from_secs(60);
     for _ in 0..messages / IN_FLIGHT {
-        let sent = (0..IN_FLIGHT).map(|_| outbox.send(message(), deadline, || PublishError::Unavailable));
+        let sent = (0..IN_FLIGHT).map(|_| publish_queue.send(message(), deadline, || PublishError::Unavailable));
         let lane = async {
             let mut left = IN_FLIGHT;
             while left > 0 {
-                let (tickets, _) = outbox.turn().await.take(4, Limits { messages: 0, bytes: 0 });
-                left -= tickets.len();
-                for ticket in tickets {
+                let (batch, _) = publish_queue.turn().await.take(4, Limits { messages: 0, bytes: 0 });
+                left -= batch.len();
+                for pending in batch {
                     let answer = Fate::Acked.answer(Ok(())).expect("what is confirmed is answered");
-                    ticket.answer(answer);
+                    pending.answer(answer);
                 }
             }
         };

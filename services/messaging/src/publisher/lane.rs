@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use super::flight::Flight;
-use super::outbox::{Outbox, Turn};
+use super::publish_queue::{PublishQueue, Turn};
 use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
@@ -24,7 +24,7 @@ const ROUNDS: Duration = Duration::from_millis(100);
 /// Takes its share of the waiting messages, publishes them, and answers each publisher when the confirm comes. A
 /// single message is sent at once.
 pub(super) struct Lane {
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) publish_queue: Arc<PublishQueue>,
     pub(super) link: Arc<Link>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
     /// The number of lanes that share the waiting messages.
@@ -70,7 +70,7 @@ impl Lane {
     }
 
     async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
-        let mut flight = Flight::new(&self.link, &self.outbox, channel);
+        let mut flight = Flight::new(&self.link, &self.publish_queue, channel);
         let gone = match self.keep_busy(&mut flight, backoff, told).await {
             // The first message that failed may not know the reason; another may.
             Gone::Closed(None) => flight.poll_all().map_or_else(|error| self.gone(error), |()| Gone::Closed(None)),
@@ -127,7 +127,7 @@ impl Lane {
         if self.link.is_blocked() {
             self.link.until_blocked(false).await;
         }
-        self.outbox.turn().await
+        self.publish_queue.turn().await
     }
 
     /// Sends this lane's share of the waiting messages. Says whether it had the share already.
@@ -138,9 +138,9 @@ impl Lane {
         if self.link.is_blocked() || !flight.takes_more() {
             return Ok(false);
         }
-        let (tickets, left) = turn.take(self.lanes, flight.load());
-        let enough = tickets.is_empty() && left;
-        flight.launch(tickets)?;
+        let (batch, left) = turn.take(self.lanes, flight.load());
+        let enough = batch.is_empty() && left;
+        flight.launch(batch)?;
         Ok(enough)
     }
 
@@ -164,7 +164,7 @@ impl Lane {
             warn!(reason = words, "the broker closed a channel that published; its messages are sent again");
         }
         if code == 403 {
-            self.outbox.refuse(words.clone());
+            self.publish_queue.refuse(words.clone());
         }
         let again = Error::Lost { reason: words };
         sleep(backoff.next_delay(&again)).await;

@@ -9,9 +9,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::backlog::Limits;
 use super::lane::Lane;
-use super::line::Limits;
-use super::outbox::Outbox;
+use super::publish_queue::PublishQueue;
 use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
 use crate::link::Link;
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
 
 /// Publishes messages with confirms. A supervisor keeps the connection up; it ends when this is closed or dropped.
 pub(crate) struct Lanes {
-    outbox: Arc<Outbox>,
+    publish_queue: Arc<PublishQueue>,
     state: watch::Receiver<State>,
     closing: watch::Sender<Closing>,
     supervisor: JoinHandle<()>,
@@ -67,7 +67,7 @@ impl Lanes {
     /// Starts to connect, in a task of its own.
     pub(crate) fn start(plan: Plan) -> Self {
         let in_flight = plan.standing_metrics.as_ref().map(|metrics| metrics.in_flight.clone());
-        let outbox = Arc::new(Outbox::new(plan.limits, in_flight));
+        let publish_queue = Arc::new(PublishQueue::new(plan.limits, in_flight));
         let standing = Standing::new(plan.what, plan.standing_metrics);
         let state = standing.subscribe();
         let (closing, closed) = watch::channel(Closing::No);
@@ -76,12 +76,12 @@ impl Lanes {
             topology: Arc::new(plan.topology),
             lanes: plan.lanes,
             link_metrics: plan.link_metrics,
-            outbox: Arc::clone(&outbox),
+            publish_queue: Arc::clone(&publish_queue),
             standing,
             backoff: Backoff::default(),
             closing: closed,
         };
-        Self { outbox, state, closing, supervisor: tokio::spawn(supervisor.run()) }
+        Self { publish_queue, state, closing, supervisor: tokio::spawn(supervisor.run()) }
     }
 
     pub(crate) fn state(&self) -> watch::Receiver<State> {
@@ -97,7 +97,7 @@ impl Lanes {
     /// A message that still waits is never sent. A message that was handed to the broker is sent, and nobody knows
     /// whether it arrived.
     pub(crate) async fn send(&self, outgoing: Outgoing, deadline: Instant) -> Answer {
-        self.outbox.send(outgoing, deadline, || self.unsent()).await
+        self.publish_queue.send(outgoing, deadline, || self.unsent()).await
     }
 
     /// The error for a message that was never handed over.
@@ -123,13 +123,13 @@ impl Lanes {
                 sleep(within).await;
             }
         };
-        self.outbox.send_until(over, outgoing, Instant::now() + within, || self.unsent()).await
+        self.publish_queue.send_until(over, outgoing, Instant::now() + within, || self.unsent()).await
     }
 
     /// Takes nothing new, finishes the messages under way, and ends. At the deadline it ends at once.
     pub(crate) async fn close(&self, deadline: Instant) {
         self.closing.send_replace(Closing::Draining);
-        let _ = timeout_at(deadline, self.outbox.close()).await;
+        let _ = timeout_at(deadline, self.publish_queue.close()).await;
         self.closing.send_replace(Closing::Now);
         let mut state = self.state.clone();
         let stopped = state.wait_for(|state| *state == State::Stopped);
@@ -150,7 +150,7 @@ struct Supervisor {
     topology: Arc<Topology>,
     lanes: usize,
     link_metrics: LinkMetrics,
-    outbox: Arc<Outbox>,
+    publish_queue: Arc<PublishQueue>,
     standing: Standing,
     backoff: Backoff,
     closing: watch::Receiver<Closing>,
@@ -214,8 +214,9 @@ impl Supervisor {
         let link = Arc::new(Link::dial(&self.endpoint, &self.link_metrics).await?);
         let amiss = keeper.lock().await.assert(&link).await?;
         let lanes = (0..self.lanes).map(|_| async {
-            let (outbox, link, keeper) = (Arc::clone(&self.outbox), Arc::clone(&link), Arc::clone(keeper));
-            let lane = Lane { outbox, link, keeper, lanes: self.lanes };
+            let (publish_queue, link, keeper) =
+                (Arc::clone(&self.publish_queue), Arc::clone(&link), Arc::clone(keeper));
+            let lane = Lane { publish_queue, link, keeper, lanes: self.lanes };
             let channel = lane.open().await?;
             Ok::<_, Error>(lane.run(channel))
         });
@@ -244,7 +245,7 @@ impl Supervisor {
             match keeper.lock().await.assert_again(link).await {
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => return error,
                 // An alarm may have begun since.
-                Ok(amiss) if !link.is_blocked() => match self.outbox.take_refusal() {
+                Ok(amiss) if !link.is_blocked() => match self.publish_queue.take_refusal() {
                     // Only the next event shows whether that is still so.
                     Some(reason) => self.standing.trouble(&self.topology.refused(reason)),
                     None => self.publishes(amiss),

@@ -25,14 +25,14 @@ mod publish_error;
 pub use publish_error::PublishError;
 mod outgoing;
 pub(crate) use outgoing::Outgoing;
+mod backlog;
 mod flight;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 mod lane;
 mod lanes;
-mod line;
-pub(crate) use line::Limits;
-mod outbox;
+pub(crate) use backlog::Limits;
+mod publish_queue;
 mod stage;
 mod verdict;
 pub(crate) use lanes::{Lanes, Plan};

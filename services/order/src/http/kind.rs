@@ -68,7 +68,9 @@ impl Kind {
             Self::BrokerUnavailable => "The broker is away. Nothing was sent to it.",
             Self::BrokerBlocked => "The broker takes nothing at the moment. Nothing was sent to it.",
             Self::AccessRefused => "The broker refuses this service's user, or does not let the user use the exchange.",
-            Self::TopologyConflict => "The exchange has other properties than this service needs. Nothing was sent to it.",
+            Self::TopologyConflict => {
+                "The exchange has other properties than this service needs. Nothing was sent to it."
+            }
             Self::Unroutable => "No queue is bound that would receive the event.",
             Self::RejectedByBroker => "The broker rejected the event; some queue may hold it all the same.",
             Self::Unconfirmed => "The event may have been sent, but the broker has not confirmed it.",

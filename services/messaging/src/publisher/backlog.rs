@@ -23,10 +23,10 @@ pub(crate) struct Limits {
 }
 
 /// A message, and the channel to its publisher. A lane holds it while it is unconfirmed.
-pub(super) struct Ticket {
+pub(super) struct PendingPublish {
     /// Its number, which it keeps when it has to be sent again.
     pub(super) number: u64,
-    /// In a box, because the line moves its tickets.
+    /// In a box, because the line moves its batch.
     pub(super) outgoing: Box<Outgoing>,
     pub(super) deadline: Instant,
     /// Whether it was ever handed to the broker. Then nobody can say that no queue holds it.
@@ -36,7 +36,7 @@ pub(super) struct Ticket {
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
-impl Ticket {
+impl PendingPublish {
     /// Answers its publisher.
     pub(super) fn answer(self, answer: Answer) {
         // If the publisher no longer waits, nobody needs the answer.
@@ -44,54 +44,54 @@ impl Ticket {
     }
 }
 
-/// The waiting tickets, and the publishers that wait for an answer.
+/// The waiting batch, and the publishers that wait for an answer.
 #[derive(Default)]
-pub(super) struct Line {
-    /// The tickets, in the order of their numbers.
-    pub(super) waiting: VecDeque<Ticket>,
-    /// The number of the next ticket.
+pub(super) struct Backlog {
+    /// The batch, in the order of their numbers.
+    pub(super) waiting: VecDeque<PendingPublish>,
+    /// The number of the next pending.
     pub(super) next_number: u64,
     /// Whether a lane was called and has not come yet, or is taking its share.
     pub(super) called: bool,
     /// The publishers that wait for an answer, and the bytes of their bodies.
-    pub(super) places: usize,
+    pub(super) slots: usize,
     pub(super) bytes: usize,
     pub(super) closed: bool,
 }
 
-impl Line {
-    /// Puts a ticket back to its old place.
-    pub(super) fn admit(&mut self, ticket: Ticket) {
-        let index = self.waiting.partition_point(|other| other.number < ticket.number);
-        self.waiting.insert(index, ticket);
+impl Backlog {
+    /// Puts a pending back to its old place.
+    pub(super) fn admit(&mut self, pending: PendingPublish) {
+        let index = self.waiting.partition_point(|other| other.number < pending.number);
+        self.waiting.insert(index, pending);
     }
 
-    /// Removes a ticket, if it waits.
-    pub(super) fn withdraw(&mut self, number: u64) -> Option<Ticket> {
-        let index = self.waiting.binary_search_by_key(&number, |ticket| ticket.number).ok()?;
+    /// Removes a pending, if it waits.
+    pub(super) fn withdraw(&mut self, number: u64) -> Option<PendingPublish> {
+        let index = self.waiting.binary_search_by_key(&number, |pending| pending.number).ok()?;
         self.waiting.remove(index)
     }
 
     /// Takes the share of one lane, which has this much unconfirmed already.
-    pub(super) fn share(&mut self, lanes: usize, aloft: Limits) -> Vec<Ticket> {
+    pub(super) fn share(&mut self, lanes: usize, aloft: Limits) -> Vec<PendingPublish> {
         // Equal shares keep all lanes busy, but messages that share a write cost the broker least.
-        let most = self.places.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft.messages);
-        let mut tickets = Vec::with_capacity(most.min(self.waiting.len()));
+        let most = self.slots.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft.messages);
+        let mut batch = Vec::with_capacity(most.min(self.waiting.len()));
         let mut bytes = aloft.bytes;
-        while tickets.len() < most
+        while batch.len() < most
             && let Some(first) = self.waiting.front()
         {
             bytes = bytes.saturating_add(first.outgoing.body.len());
             let alone = first.alone;
-            let company = aloft.messages > 0 || !tickets.is_empty();
+            let company = aloft.messages > 0 || !batch.is_empty();
             if company && (alone || bytes > HEAVIEST_SHARE) {
                 break;
             }
-            tickets.extend(self.waiting.pop_front());
+            batch.extend(self.waiting.pop_front());
             if alone {
                 break;
             }
         }
-        tickets
+        batch
     }
 }

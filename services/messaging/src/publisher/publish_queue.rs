@@ -6,12 +6,12 @@ use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::line::{Limits, Line, MOST_ALOFT, Ticket};
+use super::backlog::{Backlog, Limits, MOST_ALOFT, PendingPublish};
 use super::{Answer, Outgoing, PublishError};
 
 /// The messages that wait for a lane, in the order of their arrival.
-pub(super) struct Outbox {
-    line: Mutex<Line>,
+pub(super) struct PublishQueue {
+    backlog: Mutex<Backlog>,
     limits: Limits,
     in_flight: Option<IntGauge>,
     calls: Notify,
@@ -20,10 +20,10 @@ pub(super) struct Outbox {
     refusal: Mutex<Option<String>>,
 }
 
-impl Outbox {
+impl PublishQueue {
     pub(super) fn new(limits: Limits, in_flight: Option<IntGauge>) -> Self {
         Self {
-            line: Mutex::default(),
+            backlog: Mutex::default(),
             limits,
             in_flight,
             calls: Notify::new(),
@@ -40,10 +40,10 @@ impl Outbox {
         deadline: Instant,
         unsent: impl FnOnce() -> PublishError,
     ) -> Answer {
-        let mut place = self.enter(outgoing, deadline)?;
-        match timeout_at(deadline, &mut place.answer).await {
+        let mut slot = self.enter(outgoing, deadline)?;
+        match timeout_at(deadline, &mut slot.answer).await {
             Ok(Ok(answer)) => answer,
-            _ => self.give_up(place, unsent),
+            _ => self.give_up(slot, unsent),
         }
     }
 
@@ -55,49 +55,56 @@ impl Outbox {
         deadline: Instant,
         unsent: impl FnOnce() -> PublishError,
     ) -> Answer {
-        let mut place = self.enter(outgoing, deadline)?;
+        let mut slot = self.enter(outgoing, deadline)?;
         tokio::select! {
             biased;
-            Ok(answer) = &mut place.answer => answer,
-            () = over => self.give_up(place, unsent),
+            Ok(answer) = &mut slot.answer => answer,
+            () = over => self.give_up(slot, unsent),
         }
     }
 
     /// What became of a message for which nobody waits any longer.
-    fn give_up(&self, mut place: Place<'_>, unsent: impl FnOnce() -> PublishError) -> Answer {
-        match self.withdraw(place.number) {
-            Some(ticket) if !ticket.sent => Err(unsent()),
+    fn give_up(&self, mut slot: Slot<'_>, unsent: impl FnOnce() -> PublishError) -> Answer {
+        match self.withdraw(slot.number) {
+            Some(pending) if !pending.sent => Err(unsent()),
             Some(_) => Err(PublishError::Unconfirmed),
             // A lane has the message, and may have answered just now.
-            None => place.answer.try_recv().unwrap_or(Err(PublishError::Unconfirmed)),
+            None => slot.answer.try_recv().unwrap_or(Err(PublishError::Unconfirmed)),
         }
     }
 
-    fn enter(&self, outgoing: Outgoing, deadline: Instant) -> Result<Place<'_>, PublishError> {
+    fn enter(&self, outgoing: Outgoing, deadline: Instant) -> Result<Slot<'_>, PublishError> {
         let bytes = outgoing.body.len();
         let (sender, answer) = oneshot::channel();
-        let mut line = self.line();
-        if line.closed {
+        let mut backlog = self.backlog();
+        if backlog.closed {
             return Err(PublishError::Unavailable);
         }
-        if line.places >= self.limits.messages || line.bytes.saturating_add(bytes) > self.limits.bytes {
+        if backlog.slots >= self.limits.messages || backlog.bytes.saturating_add(bytes) > self.limits.bytes {
             return Err(PublishError::Overloaded);
         }
-        let number = line.next_number;
-        line.next_number += 1;
-        line.places += 1;
-        line.bytes += bytes;
+        let number = backlog.next_number;
+        backlog.next_number += 1;
+        backlog.slots += 1;
+        backlog.bytes += bytes;
         let outgoing = Box::new(outgoing);
-        line.waiting.push_back(Ticket { number, outgoing, deadline, sent: false, alone: false, answer: sender });
-        self.call(line);
+        backlog.waiting.push_back(PendingPublish {
+            number,
+            outgoing,
+            deadline,
+            sent: false,
+            alone: false,
+            answer: sender,
+        });
+        self.call(backlog);
         if let Some(in_flight) = &self.in_flight {
             in_flight.inc();
         }
-        Ok(Place { outbox: self, number, bytes, answer })
+        Ok(Slot { publish_queue: self, number, bytes, answer })
     }
 
-    fn withdraw(&self, number: u64) -> Option<Ticket> {
-        self.line().withdraw(number)
+    fn withdraw(&self, number: u64) -> Option<PendingPublish> {
+        self.backlog().withdraw(number)
     }
 
     /// Resolves once a message waits: for a lane that is called, and for one that looks by itself. One lane is called
@@ -113,37 +120,37 @@ impl Outbox {
 
     /// A turn, if a message waits. If none waits, no lane counts as called any longer.
     fn turn_now(&self) -> Option<Turn<'_>> {
-        let mut line = self.line();
-        line.called = !line.waiting.is_empty();
+        let mut backlog = self.backlog();
+        backlog.called = !backlog.waiting.is_empty();
         // Not `then_some`, because a turn that ends looks at the waiting messages.
-        line.called.then(|| Turn { outbox: self })
+        backlog.called.then(|| Turn { publish_queue: self })
     }
 
     /// Calls the lane that began to wait last, if a message waits and no lane is called. It calls a further lane for
     /// each [`MOST_ALOFT`] messages that wait, because a lane comes late if its runtime has other work.
-    fn call(&self, mut line: MutexGuard<'_, Line>) {
-        let waiting = line.waiting.len();
-        let wanted = waiting > 0 && (!line.called || waiting.is_multiple_of(MOST_ALOFT));
-        line.called |= wanted;
-        drop(line);
+    fn call(&self, mut backlog: MutexGuard<'_, Backlog>) {
+        let waiting = backlog.waiting.len();
+        let wanted = waiting > 0 && (!backlog.called || waiting.is_multiple_of(MOST_ALOFT));
+        backlog.called |= wanted;
+        drop(backlog);
         if wanted {
             self.calls.notify_last();
         }
     }
 
     /// Takes back the messages that could not be answered.
-    pub(super) fn give_back(&self, tickets: Vec<Ticket>) {
-        if tickets.is_empty() {
+    pub(super) fn give_back(&self, batch: Vec<PendingPublish>) {
+        if batch.is_empty() {
             return;
         }
-        let mut line = self.line();
-        for ticket in tickets {
-            // Under the lock, so that a publisher that leaves now finds its ticket waiting, or has closed it before.
-            if !ticket.answer.is_closed() {
-                line.admit(ticket);
+        let mut backlog = self.backlog();
+        for pending in batch {
+            // Under the lock, so that a publisher that leaves now finds its pending waiting, or has closed it before.
+            if !pending.answer.is_closed() {
+                backlog.admit(pending);
             }
         }
-        self.call(line);
+        self.call(backlog);
     }
 
     /// Notes that the broker refuses what this user publishes.
@@ -158,60 +165,60 @@ impl Outbox {
 
     /// Takes no more messages, and resolves once everybody has an answer.
     pub(super) async fn close(&self) {
-        self.line().closed = true;
-        while self.line().places > 0 {
+        self.backlog().closed = true;
+        while self.backlog().slots > 0 {
             self.emptied.notified().await;
         }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn backlog(&self) -> MutexGuard<'_, Backlog> {
         // The guarded data is consistent between any two statements.
-        self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 /// A lane's turn to take its share. When the turn ends, used or not, the next lane is called to the rest.
 pub(super) struct Turn<'o> {
-    outbox: &'o Outbox,
+    publish_queue: &'o PublishQueue,
 }
 
 impl Turn<'_> {
     /// Takes one lane's share of the waiting messages, when the lane has this much unconfirmed already. Says whether
     /// any are left. The lane has to answer or give back what it takes.
-    pub(super) fn take(self, lanes: usize, aloft: Limits) -> (Vec<Ticket>, bool) {
-        let mut line = self.outbox.line();
-        (line.share(lanes, aloft), !line.waiting.is_empty())
+    pub(super) fn take(self, lanes: usize, aloft: Limits) -> (Vec<PendingPublish>, bool) {
+        let mut backlog = self.publish_queue.backlog();
+        (backlog.share(lanes, aloft), !backlog.waiting.is_empty())
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut line = self.outbox.line();
-        line.called = false;
-        self.outbox.call(line);
+        let mut backlog = self.publish_queue.backlog();
+        backlog.called = false;
+        self.publish_queue.call(backlog);
     }
 }
 
 /// A publisher's place. It is given up when the publisher has its answer or waits no more.
-struct Place<'o> {
-    outbox: &'o Outbox,
+struct Slot<'o> {
+    publish_queue: &'o PublishQueue,
     number: u64,
     bytes: usize,
     answer: oneshot::Receiver<Answer>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.answer.close();
-        let mut line = self.outbox.line();
-        line.withdraw(self.number);
-        line.places -= 1;
-        line.bytes -= self.bytes;
-        if line.places == 0 {
-            self.outbox.emptied.notify_one();
+        let mut backlog = self.publish_queue.backlog();
+        backlog.withdraw(self.number);
+        backlog.slots -= 1;
+        backlog.bytes -= self.bytes;
+        if backlog.slots == 0 {
+            self.publish_queue.emptied.notify_one();
         }
-        drop(line);
-        if let Some(in_flight) = &self.outbox.in_flight {
+        drop(backlog);
+        if let Some(in_flight) = &self.publish_queue.in_flight {
             in_flight.dec();
         }
     }

@@ -10,7 +10,7 @@ use super::{Answer, Outgoing};
 /// The number of unconfirmed messages that a lane may always have, however small its share.
 pub(super) const LEAST_SHARE: usize = 32;
 /// The most unconfirmed messages of a lane.
-pub(super) const MOST_ALOFT: usize = 256;
+pub(super) const MOST_UNCONFIRMED: usize = 256;
 /// The most bytes of unconfirmed bodies of a lane, unless its first message alone has more.
 pub(super) const HEAVIEST_SHARE: usize = 1024 * 1024;
 
@@ -73,17 +73,17 @@ impl Backlog {
     }
 
     /// Takes the share of one lane, which has this much unconfirmed already.
-    pub(super) fn share(&mut self, lanes: usize, aloft: Limits) -> Vec<PendingPublish> {
+    pub(super) fn share(&mut self, lanes: usize, unconfirmed: Limits) -> Vec<PendingPublish> {
         // Equal shares keep all lanes busy, but messages that share a write cost the broker least.
-        let most = self.slots.div_ceil(lanes).clamp(LEAST_SHARE, MOST_ALOFT).saturating_sub(aloft.messages);
+        let most = self.slots.div_ceil(lanes).clamp(LEAST_SHARE, MOST_UNCONFIRMED).saturating_sub(unconfirmed.messages);
         let mut batch = Vec::with_capacity(most.min(self.waiting.len()));
-        let mut bytes = aloft.bytes;
+        let mut bytes = unconfirmed.bytes;
         while batch.len() < most
             && let Some(first) = self.waiting.front()
         {
             bytes = bytes.saturating_add(first.outgoing.body.len());
             let alone = first.alone;
-            let company = aloft.messages > 0 || !batch.is_empty();
+            let company = unconfirmed.messages > 0 || !batch.is_empty();
             if company && (alone || bytes > HEAVIEST_SHARE) {
                 break;
             }

@@ -10,8 +10,8 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
-use super::flight::Flight;
 use super::publish_queue::{PublishQueue, Turn};
+use super::unconfirmed::Unconfirmed;
 use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
@@ -70,14 +70,14 @@ impl Lane {
     }
 
     async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
-        let mut flight = Flight::new(&self.link, &self.publish_queue, channel);
-        let gone = match self.keep_busy(&mut flight, backoff, told).await {
+        let mut unconfirmed = Unconfirmed::new(&self.link, &self.publish_queue, channel);
+        let gone = match self.keep_busy(&mut unconfirmed, backoff, told).await {
             // The first message that failed may not know the reason; another may.
-            Gone::Closed(None) => flight.poll_all().map_or_else(|error| self.gone(error), |()| Gone::Closed(None)),
+            Gone::Closed(None) => unconfirmed.poll_all().map_or_else(|error| self.gone(error), |()| Gone::Closed(None)),
             gone => gone,
         };
-        let _ = flight.poll_all();
-        flight.judge(match &gone {
+        let _ = unconfirmed.poll_all();
+        unconfirmed.judge(match &gone {
             Gone::Closed(Some((code, _))) => Some(*code),
             Gone::Closed(None) | Gone::Link(_) | Gone::Overdue => None,
         });
@@ -85,7 +85,12 @@ impl Lane {
     }
 
     /// Sends the waiting messages, and answers as they are confirmed, until the channel cannot be used any more.
-    async fn keep_busy(&self, flight: &mut Flight<'_>, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
+    async fn keep_busy(
+        &self,
+        unconfirmed: &mut Unconfirmed<'_>,
+        backoff: &mut Backoff,
+        told: &mut Option<u16>,
+    ) -> Gone {
         let lost = self.link.lost();
         tokio::pin!(lost);
         let mut rounds = interval(ROUNDS);
@@ -93,19 +98,19 @@ impl Lane {
         // Whether this lane has its share of the waiting messages.
         let mut full = false;
         loop {
-            let landed = tokio::select! {
+            let confirmed = tokio::select! {
                 biased;
                 error = &mut lost => return Gone::Link(error),
-                landed = flight.some_landed(), if !flight.is_empty() => landed,
-                turn = self.turn(), if !full && flight.takes_more() => match self.hand_over(turn, flight).await {
+                confirmed = unconfirmed.some_confirmed(), if !unconfirmed.is_empty() => confirmed,
+                turn = self.turn(), if !full && unconfirmed.takes_more() => match self.hand_over(turn, unconfirmed).await {
                     Ok(enough) => {
                         full = enough;
                         continue;
                     }
                     Err(error) => return self.gone(error),
                 },
-                _ = rounds.tick(), if !flight.is_empty() => {
-                    if flight.is_overdue() {
+                _ = rounds.tick(), if !unconfirmed.is_empty() => {
+                    if unconfirmed.is_overdue() {
                         return Gone::Overdue;
                     }
                     // Its share grows with the number of waiting messages.
@@ -113,7 +118,7 @@ impl Lane {
                     continue;
                 }
             };
-            if let Err(error) = landed {
+            if let Err(error) = confirmed {
                 return self.gone(error);
             }
             full = false;
@@ -131,16 +136,16 @@ impl Lane {
     }
 
     /// Sends this lane's share of the waiting messages. Says whether it had the share already.
-    async fn hand_over(&self, turn: Turn<'_>, flight: &mut Flight<'_>) -> lapin::Result<bool> {
+    async fn hand_over(&self, turn: Turn<'_>, unconfirmed: &mut Unconfirmed<'_>) -> lapin::Result<bool> {
         // Callers that are about to publish have queued their messages when this goes on, so the messages share a
         // write.
         yield_now().await;
-        if self.link.is_blocked() || !flight.takes_more() {
+        if self.link.is_blocked() || !unconfirmed.takes_more() {
             return Ok(false);
         }
-        let (batch, left) = turn.take(self.lanes, flight.load());
+        let (batch, left) = turn.take(self.lanes, unconfirmed.load());
         let enough = batch.is_empty() && left;
-        flight.launch(batch)?;
+        unconfirmed.send(batch)?;
         Ok(enough)
     }
 

@@ -26,11 +26,11 @@ pub use publish_error::PublishError;
 mod outgoing;
 pub(crate) use outgoing::Outgoing;
 mod backlog;
-mod flight;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 mod lane;
 mod lanes;
+mod unconfirmed;
 pub(crate) use backlog::Limits;
 mod publish_queue;
 mod stage;

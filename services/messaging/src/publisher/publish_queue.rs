@@ -6,7 +6,7 @@ use prometheus::IntGauge;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::backlog::{Backlog, Limits, MOST_ALOFT, PendingPublish};
+use super::backlog::{Backlog, Limits, MOST_UNCONFIRMED, PendingPublish};
 use super::{Answer, Outgoing, PublishError};
 
 /// The messages that wait for a lane, in the order of their arrival.
@@ -127,10 +127,10 @@ impl PublishQueue {
     }
 
     /// Calls the lane that began to wait last, if a message waits and no lane is called. It calls a further lane for
-    /// each [`MOST_ALOFT`] messages that wait, because a lane comes late if its runtime has other work.
+    /// each [`MOST_UNCONFIRMED`] messages that wait, because a lane comes late if its runtime has other work.
     fn call(&self, mut backlog: MutexGuard<'_, Backlog>) {
         let waiting = backlog.waiting.len();
-        let wanted = waiting > 0 && (!backlog.called || waiting.is_multiple_of(MOST_ALOFT));
+        let wanted = waiting > 0 && (!backlog.called || waiting.is_multiple_of(MOST_UNCONFIRMED));
         backlog.called |= wanted;
         drop(backlog);
         if wanted {
@@ -185,9 +185,9 @@ pub(super) struct Turn<'o> {
 impl Turn<'_> {
     /// Takes one lane's share of the waiting messages, when the lane has this much unconfirmed already. Says whether
     /// any are left. The lane has to answer or give back what it takes.
-    pub(super) fn take(self, lanes: usize, aloft: Limits) -> (Vec<PendingPublish>, bool) {
+    pub(super) fn take(self, lanes: usize, unconfirmed: Limits) -> (Vec<PendingPublish>, bool) {
         let mut backlog = self.publish_queue.backlog();
-        (backlog.share(lanes, aloft), !backlog.waiting.is_empty())
+        (backlog.share(lanes, unconfirmed), !backlog.waiting.is_empty())
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Stage<'c> {
     /// The message is written, and its confirm is awaited.
     Confirming(PublisherConfirm),
     /// The broker has answered, perhaps together with a message that it returned.
-    Landed(Fate, Option<Box<BasicReturnMessage>>),
+    Answered(Fate, Option<Box<BasicReturnMessage>>),
     /// The message was not handed over, or its channel or connection ended before the answer.
     Lost,
 }
@@ -29,7 +29,7 @@ impl<'c> Stage<'c> {
     ///
     /// # Errors
     /// The channel takes no messages.
-    pub(super) fn launch(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
+    pub(super) fn send(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
         let exchange = outgoing.exchange.into();
         let routing_key = outgoing.routing_key.as_ref().into();
         let (properties, body) = ((outgoing.properties)(), outgoing.body.clone());
@@ -44,8 +44,8 @@ impl<'c> Stage<'c> {
     }
 
     /// Whether the broker has answered.
-    pub(super) fn has_landed(&self) -> bool {
-        matches!(self, Self::Landed(..))
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self, Self::Answered(..))
     }
 
     /// Ready once the broker has answered.
@@ -56,8 +56,8 @@ impl<'c> Stage<'c> {
         loop {
             let next = match self {
                 Self::Publishing(publishing) => ready!(publishing.as_mut().poll(cx)).map(Self::Confirming),
-                Self::Confirming(confirm) => ready!(Pin::new(confirm).poll(cx)).map(Self::landed),
-                Self::Landed(..) | Self::Lost => return Poll::Ready(Ok(())),
+                Self::Confirming(confirm) => ready!(Pin::new(confirm).poll(cx)).map(Self::answered),
+                Self::Answered(..) | Self::Lost => return Poll::Ready(Ok(())),
             };
             match next {
                 Ok(stage) => *self = stage,
@@ -70,12 +70,12 @@ impl<'c> Stage<'c> {
         }
     }
 
-    fn landed(confirmation: Confirmation) -> Self {
+    fn answered(confirmation: Confirmation) -> Self {
         match confirmation {
-            Confirmation::Ack(message) => Self::Landed(Fate::Acked, message.map(Box::new)),
-            Confirmation::Nack(message) => Self::Landed(Fate::Nacked, message.map(Box::new)),
+            Confirmation::Ack(message) => Self::Answered(Fate::Acked, message.map(Box::new)),
+            Confirmation::Nack(message) => Self::Answered(Fate::Nacked, message.map(Box::new)),
             // This cannot happen, because a lane's channel asks for confirms.
-            Confirmation::NotRequested => Self::Landed(Fate::Lost, None),
+            Confirmation::NotRequested => Self::Answered(Fate::Lost, None),
         }
     }
 }
@@ -93,6 +93,6 @@ mod tests {
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(matches!(stage.poll(cx), Poll::Ready(Err(_))));
         assert!(matches!(stage.poll(cx), Poll::Ready(Ok(()))));
-        assert!(!stage.has_landed());
+        assert!(!stage.is_answered());
     }
 }

@@ -8,9 +8,9 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::*;
-use crate::publisher::backlog::{HEAVIEST_SHARE, LEAST_SHARE, MOST_ALOFT};
+use crate::publisher::backlog::{HEAVIEST_SHARE, LEAST_SHARE, MOST_UNCONFIRMED};
 
-const LIMITS: Limits = Limits { messages: MOST_ALOFT + 50, bytes: 4 * HEAVIEST_SHARE };
+const LIMITS: Limits = Limits { messages: MOST_UNCONFIRMED + 50, bytes: 4 * HEAVIEST_SHARE };
 
 fn publish_queue() -> PublishQueue {
     PublishQueue::new(LIMITS, None)
@@ -30,8 +30,8 @@ fn take(publish_queue: &PublishQueue, lanes: usize, messages: usize) -> Vec<Pend
     take_of(publish_queue, lanes, Limits { messages, bytes: 0 }).0
 }
 
-fn take_of(publish_queue: &PublishQueue, lanes: usize, aloft: Limits) -> (Vec<PendingPublish>, bool) {
-    Turn { publish_queue }.take(lanes, aloft)
+fn take_of(publish_queue: &PublishQueue, lanes: usize, unconfirmed: Limits) -> (Vec<PendingPublish>, bool) {
+    Turn { publish_queue }.take(lanes, unconfirmed)
 }
 
 fn numbers(batch: &[PendingPublish]) -> Vec<u64> {
@@ -42,7 +42,7 @@ fn numbers(batch: &[PendingPublish]) -> Vec<u64> {
 fn each_lane_takes_its_share_in_order_and_no_more_before_some_have_landed() {
     let publish_queue = publish_queue();
     let _places: Vec<_> = (0..120).map(|_| enter(&publish_queue, 1)).collect();
-    let shares = [0, 0, 20, 40].map(|aloft| numbers(&take(&publish_queue, 3, aloft)));
+    let shares = [0, 0, 20, 40].map(|unconfirmed| numbers(&take(&publish_queue, 3, unconfirmed)));
     assert_eq!(shares, [(0..40).collect(), (40..80).collect(), (80..100).collect(), Vec::<u64>::new()]);
 }
 
@@ -65,7 +65,7 @@ fn what_is_given_back_goes_to_the_head_of_the_line() {
 fn what_nobody_waits_for_any_more_is_not_sent() {
     let publish_queue = publish_queue();
     let (first, second) = (enter(&publish_queue, 1), enter(&publish_queue, 1));
-    let taken = take(&publish_queue, 1, MOST_ALOFT - 1);
+    let taken = take(&publish_queue, 1, MOST_UNCONFIRMED - 1);
     drop((first, second));
     assert_eq!(numbers(&take(&publish_queue, 1, 0)), Vec::<u64>::new(), "it left the backlog");
     publish_queue.give_back(taken);
@@ -89,7 +89,7 @@ fn a_share_is_no_heavier_than_a_mebibyte_unless_its_first_message_is() {
     let publish_queue = publish_queue();
     let sizes = [HEAVIEST_SHARE / 2, HEAVIEST_SHARE / 2, 1, HEAVIEST_SHARE + 1];
     let _places = sizes.map(|size| enter(&publish_queue, size));
-    let shares = [0, 0, 0].map(|aloft| numbers(&take(&publish_queue, 1, aloft)));
+    let shares = [0, 0, 0].map(|unconfirmed| numbers(&take(&publish_queue, 1, unconfirmed)));
     assert_eq!(shares, [vec![0, 1], vec![2], vec![3]]);
 }
 
@@ -108,7 +108,7 @@ fn what_is_on_its_way_counts_to_a_share() {
 fn a_lane_that_finds_nothing_is_not_told_that_something_is_left() {
     let publish_queue = publish_queue();
     let _place = enter(&publish_queue, 1);
-    let (batch, left) = take_of(&publish_queue, 1, Limits { messages: MOST_ALOFT, bytes: 0 });
+    let (batch, left) = take_of(&publish_queue, 1, Limits { messages: MOST_UNCONFIRMED, bytes: 0 });
     assert!(batch.is_empty() && left, "it has its share");
     assert_eq!(take(&publish_queue, 1, 0).len(), 1);
     let (batch, left) = take_of(&publish_queue, 1, Limits { messages: 1, bytes: 0 });
@@ -122,7 +122,7 @@ fn a_suspect_has_its_channel_to_itself() {
     let mut batch = take(&publish_queue, 1, 0);
     batch[1].alone = true;
     publish_queue.give_back(batch);
-    let shares = [0, 1, 0, 0].map(|aloft| numbers(&take(&publish_queue, 1, aloft)));
+    let shares = [0, 1, 0, 0].map(|unconfirmed| numbers(&take(&publish_queue, 1, unconfirmed)));
     assert_eq!(shares, [vec![0], vec![], vec![1], vec![2, 3]]);
 }
 
@@ -192,7 +192,7 @@ fn a_further_lane_is_called_where_more_waits_than_one_takes() {
     let publish_queue = publish_queue();
     let mut lanes = [pin!(publish_queue.turn()), pin!(publish_queue.turn())];
     assert!(!lanes.iter_mut().any(is_called), "nobody waits");
-    let _places: Vec<_> = (1..MOST_ALOFT).map(|_| enter(&publish_queue, 1)).collect();
+    let _places: Vec<_> = (1..MOST_UNCONFIRMED).map(|_| enter(&publish_queue, 1)).collect();
     let [first, last] = &mut lanes;
     assert!(!is_called(first), "the last is, and may be slow to come");
     let _place = enter(&publish_queue, 1);

@@ -27,12 +27,12 @@ const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The unconfirmed messages. When this is dropped, the messages without an answer go back to the queue of waiting
 /// messages, so nothing is forgotten however a channel ends.
-pub(super) struct Flight<'l> {
+pub(super) struct Unconfirmed<'l> {
     link: &'l Link,
     publish_queue: &'l PublishQueue,
     channel: &'l Channel,
     /// The messages, in the order in which they were sent.
-    aloft: VecDeque<Aloft<'l>>,
+    sent: VecDeque<Sent<'l>>,
     /// The bytes of their bodies.
     bytes: usize,
     /// The number of returned messages on the channel before any of these was sent.
@@ -43,32 +43,32 @@ pub(super) struct Flight<'l> {
     blocked: Option<Instant>,
 }
 
-struct Aloft<'l> {
+struct Sent<'l> {
     pending: PendingPublish,
     stage: Stage<'l>,
     since: Instant,
 }
 
-impl<'l> Flight<'l> {
+impl<'l> Unconfirmed<'l> {
     /// Nothing else may publish on the channel.
     pub(super) fn new(link: &'l Link, publish_queue: &'l PublishQueue, channel: &'l Channel) -> Self {
-        let (aloft, returns) = (VecDeque::new(), link.returns(channel));
-        Self { link, publish_queue, channel, aloft, bytes: 0, returns, late: false, blocked: None }
+        let (sent, returns) = (VecDeque::new(), link.returns(channel));
+        Self { link, publish_queue, channel, sent, bytes: 0, returns, late: false, blocked: None }
     }
 
     /// Whether no message is unconfirmed.
     pub(super) fn is_empty(&self) -> bool {
-        self.aloft.is_empty()
+        self.sent.is_empty()
     }
 
     /// The number and the bytes of the unconfirmed messages.
     pub(super) fn load(&self) -> Limits {
-        Limits { messages: self.aloft.len(), bytes: self.bytes }
+        Limits { messages: self.sent.len(), bytes: self.bytes }
     }
 
     /// Whether more may be sent now.
     pub(super) fn takes_more(&self) -> bool {
-        let Some(last) = self.aloft.back() else { return true };
+        let Some(last) = self.sent.back() else { return true };
         !last.pending.alone && !self.some_came_back()
     }
 
@@ -82,8 +82,8 @@ impl<'l> Flight<'l> {
     ///
     /// # Errors
     /// The hand-over of a message failed.
-    pub(super) fn launch(&mut self, batch: Vec<PendingPublish>) -> lapin::Result<()> {
-        if self.aloft.is_empty() {
+    pub(super) fn send(&mut self, batch: Vec<PendingPublish>) -> lapin::Result<()> {
+        if self.sent.is_empty() {
             self.returns = self.link.returns(self.channel);
         }
         let since = Instant::now();
@@ -92,13 +92,13 @@ impl<'l> Flight<'l> {
             let mut stage = Stage::Lost;
             if outcome.is_ok() {
                 pending.sent |= self.channel.status().connected();
-                match Stage::launch(self.channel, &pending.outgoing) {
-                    Ok(launched) => stage = launched,
+                match Stage::send(self.channel, &pending.outgoing) {
+                    Ok(sending) => stage = sending,
                     Err(error) => outcome = Err(error),
                 }
             }
             self.bytes += pending.outgoing.body.len();
-            self.aloft.push_back(Aloft { pending, stage, since });
+            self.sent.push_back(Sent { pending, stage, since });
         }
         outcome
     }
@@ -107,15 +107,15 @@ impl<'l> Flight<'l> {
     ///
     /// # Errors
     /// One of them will never be confirmed; the error says why.
-    pub(super) async fn some_landed(&mut self) -> lapin::Result<()> {
+    pub(super) async fn some_confirmed(&mut self) -> lapin::Result<()> {
         poll_fn(|cx| {
             let late = self.late;
-            let mut landed = 0;
-            for aloft in &mut self.aloft {
-                match aloft.stage.poll(cx) {
+            let mut confirmed = 0;
+            for sent in &mut self.sent {
+                match sent.stage.poll(cx) {
                     Poll::Ready(outcome) => {
                         outcome?;
-                        landed += 1;
+                        confirmed += 1;
                     }
                     // Confirms mostly come in order, so there is no use in asking those behind.
                     Poll::Pending if !late => break,
@@ -123,10 +123,10 @@ impl<'l> Flight<'l> {
                 }
             }
             match self.some_came_back() {
-                _ if landed == 0 => return Poll::Pending,
+                _ if confirmed == 0 => return Poll::Pending,
                 false if late => self.answer_landed(),
-                false => self.answer_first(landed),
-                true if landed == self.aloft.len() => self.judge(None),
+                false => self.answer_first(confirmed),
+                true if confirmed == self.sent.len() => self.judge(None),
                 true => return Poll::Pending,
             }
             Poll::Ready(Ok(()))
@@ -141,13 +141,13 @@ impl<'l> Flight<'l> {
         if self.link.is_blocked() {
             self.blocked = Some(now);
         }
-        self.late = self.aloft.front().is_some_and(|first| first.since + LEAST_WAIT < now);
-        let patience = |aloft: &Aloft| {
+        self.late = self.sent.front().is_some_and(|first| first.since + LEAST_WAIT < now);
+        let patience = |sent: &Sent| {
             // A message that an alarm held back is confirmed after the alarm.
-            let held = self.blocked.map_or(aloft.since, |blocked| blocked.max(aloft.since));
-            aloft.pending.deadline.max(held + LEAST_WAIT)
+            let held = self.blocked.map_or(sent.since, |blocked| blocked.max(sent.since));
+            sent.pending.deadline.max(held + LEAST_WAIT)
         };
-        self.aloft.iter().map(patience).max().is_some_and(|latest| latest < now)
+        self.sent.iter().map(patience).max().is_some_and(|latest| latest < now)
     }
 
     /// Asks each message for its confirm.
@@ -157,8 +157,8 @@ impl<'l> Flight<'l> {
     pub(super) fn poll_all(&mut self) -> lapin::Result<()> {
         let cx = &mut Context::from_waker(Waker::noop());
         let mut outcome = Ok(());
-        for aloft in &mut self.aloft {
-            if let Poll::Ready(Err(error)) = aloft.stage.poll(cx)
+        for sent in &mut self.sent {
+            if let Poll::Ready(Err(error)) = sent.stage.poll(cx)
                 && outcome.as_ref().err().and_then(reply).is_none()
             {
                 outcome = Err(error);
@@ -169,16 +169,16 @@ impl<'l> Flight<'l> {
 
     /// Answers the publishers of confirmed messages while nothing came back.
     fn answer_landed(&mut self) {
-        self.aloft.make_contiguous().sort_by_key(|aloft| !aloft.stage.has_landed());
-        self.answer_first(self.aloft.partition_point(|aloft| aloft.stage.has_landed()));
+        self.sent.make_contiguous().sort_by_key(|sent| !sent.stage.is_answered());
+        self.answer_first(self.sent.partition_point(|sent| sent.stage.is_answered()));
     }
 
     /// The same for the first `count`, which are all confirmed.
-    fn answer_first(&mut self, landed: usize) {
-        for Aloft { pending, stage, .. } in self.aloft.drain(..landed) {
+    fn answer_first(&mut self, confirmed: usize) {
+        for Sent { pending, stage, .. } in self.sent.drain(..confirmed) {
             self.bytes -= pending.outgoing.body.len();
             let answer = match stage {
-                Stage::Landed(fate, _) => fate.answer(Ok(())),
+                Stage::Answered(fate, _) => fate.answer(Ok(())),
                 Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => None,
             };
             pending.answer(answer.unwrap_or(Err(PublishError::Unconfirmed)));
@@ -189,10 +189,10 @@ impl<'l> Flight<'l> {
     /// their confirm, or after the channel has ended. The broker's `code` says why it closed the channel, if it did.
     pub(super) fn judge(&mut self, closed: Option<u16>) {
         let came_back = self.some_came_back();
-        let (mut verdict, mut batch) = (Verdict::default(), Vec::with_capacity(self.aloft.len()));
-        for Aloft { pending, stage, .. } in self.aloft.drain(..) {
+        let (mut verdict, mut batch) = (Verdict::default(), Vec::with_capacity(self.sent.len()));
+        for Sent { pending, stage, .. } in self.sent.drain(..) {
             match stage {
-                Stage::Landed(fate, returned) => verdict.add(fate, returned.as_deref()),
+                Stage::Answered(fate, returned) => verdict.add(fate, returned.as_deref()),
                 Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => verdict.add(Fate::Lost, None),
             }
             batch.push(pending);
@@ -220,8 +220,8 @@ impl<'l> Flight<'l> {
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Unconfirmed<'_> {
     fn drop(&mut self) {
-        self.publish_queue.give_back(self.aloft.drain(..).map(|aloft| aloft.pending).collect());
+        self.publish_queue.give_back(self.sent.drain(..).map(|sent| sent.pending).collect());
     }
 }

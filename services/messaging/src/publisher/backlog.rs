@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 pub(super) struct PendingPublish {
     /// Its number, which it keeps when it has to be sent again.
     pub(super) number: u64,
-    /// In a box, because the line moves its batch.
+    /// In a box, because the backlog moves its entries.
     pub(super) outgoing: Box<Outgoing>,
     pub(super) deadline: Instant,
     /// Whether it was ever handed to the broker. Then nobody can say that no queue holds it.
@@ -44,12 +44,12 @@ impl PendingPublish {
     }
 }
 
-/// The waiting batch, and the publishers that wait for an answer.
+/// The publishes that wait, and the publishers that wait for an answer.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// The batch, in the order of their numbers.
+    /// The publishes that wait, in the order of their numbers.
     pub(super) waiting: VecDeque<PendingPublish>,
-    /// The number of the next pending.
+    /// The number of the next publish.
     pub(super) next_number: u64,
     /// Whether a lane was called and has not come yet, or is taking its share.
     pub(super) called: bool,
@@ -60,13 +60,13 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Puts a pending back to its old place.
+    /// Puts a publish back to its old place.
     pub(super) fn admit(&mut self, pending: PendingPublish) {
         let index = self.waiting.partition_point(|other| other.number < pending.number);
         self.waiting.insert(index, pending);
     }
 
-    /// Removes a pending, if it waits.
+    /// Removes a publish, if it waits.
     pub(super) fn withdraw(&mut self, number: u64) -> Option<PendingPublish> {
         let index = self.waiting.binary_search_by_key(&number, |pending| pending.number).ok()?;
         self.waiting.remove(index)

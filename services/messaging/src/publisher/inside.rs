@@ -11,8 +11,8 @@ use prometheus::Registry;
 use tokio::time::{Duration, Instant};
 
 use super::backlog::Limits;
+use super::batch_result::Confirm;
 use super::publish_queue::PublishQueue;
-use super::verdict::Fate;
 use super::{Outgoing, PublishError, Publisher, PublisherOptions, Watched};
 use crate::Endpoint;
 
@@ -34,7 +34,7 @@ pub async fn confirm_all(messages: usize) {
                 let (batch, _) = publish_queue.turn().await.take(4, Limits { messages: 0, bytes: 0 });
                 left -= batch.len();
                 for pending in batch {
-                    let answer = Fate::Acked.answer(Ok(())).expect("what is confirmed is answered");
+                    let answer = Confirm::Acked.answer(Ok(())).expect("what is confirmed is answered");
                     pending.answer(answer);
                 }
             }

@@ -283,7 +283,7 @@ impl Supervisor {
     }
 }
 
-async fn reached(closing: &watch::Receiver<Closing>, stage: Closing) {
+async fn reached(closing: &watch::Receiver<Closing>, progress: Closing) {
     // Without a sender, nobody is left to publish for.
-    let _ = closing.clone().wait_for(|closing| *closing >= stage).await;
+    let _ = closing.clone().wait_for(|closing| *closing >= progress).await;
 }

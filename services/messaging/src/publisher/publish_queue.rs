@@ -145,7 +145,7 @@ impl PublishQueue {
         }
         let mut backlog = self.backlog();
         for pending in batch {
-            // Under the lock, so that a publisher that leaves now finds its pending waiting, or has closed it before.
+            // Under the lock, so that a publisher that leaves now finds its message waiting, or has closed it before.
             if !pending.answer.is_closed() {
                 backlog.admit(pending);
             }
@@ -199,7 +199,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A publisher's place. It is given up when the publisher has its answer or waits no more.
+/// A publisher's slot. It is free again when the publisher has its answer or waits no more.
 struct Slot<'o> {
     publish_queue: &'o PublishQueue,
     number: u64,

@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 use super::PublishError;
 use super::backlog::{Limits, PendingPublish};
+use super::batch_result::{BatchResult, Confirm};
+use super::progress::Progress;
 use super::publish_queue::PublishQueue;
-use super::stage::Stage;
-use super::verdict::{Fate, Verdict};
 use crate::error::reply;
 use crate::link::Link;
 
@@ -45,7 +45,7 @@ pub(super) struct Unconfirmed<'l> {
 
 struct Sent<'l> {
     pending: PendingPublish,
-    stage: Stage<'l>,
+    progress: Progress<'l>,
     since: Instant,
 }
 
@@ -89,16 +89,16 @@ impl<'l> Unconfirmed<'l> {
         let since = Instant::now();
         let mut outcome = Ok(());
         for mut pending in batch {
-            let mut stage = Stage::Lost;
+            let mut progress = Progress::Lost;
             if outcome.is_ok() {
                 pending.sent |= self.channel.status().connected();
-                match Stage::send(self.channel, &pending.outgoing) {
-                    Ok(sending) => stage = sending,
+                match Progress::send(self.channel, &pending.outgoing) {
+                    Ok(sending) => progress = sending,
                     Err(error) => outcome = Err(error),
                 }
             }
             self.bytes += pending.outgoing.body.len();
-            self.sent.push_back(Sent { pending, stage, since });
+            self.sent.push_back(Sent { pending, progress, since });
         }
         outcome
     }
@@ -112,7 +112,7 @@ impl<'l> Unconfirmed<'l> {
             let late = self.late;
             let mut confirmed = 0;
             for sent in &mut self.sent {
-                match sent.stage.poll(cx) {
+                match sent.progress.poll(cx) {
                     Poll::Ready(outcome) => {
                         outcome?;
                         confirmed += 1;
@@ -124,7 +124,7 @@ impl<'l> Unconfirmed<'l> {
             }
             match self.some_came_back() {
                 _ if confirmed == 0 => return Poll::Pending,
-                false if late => self.answer_landed(),
+                false if late => self.answer_confirmed(),
                 false => self.answer_first(confirmed),
                 true if confirmed == self.sent.len() => self.judge(None),
                 true => return Poll::Pending,
@@ -158,7 +158,7 @@ impl<'l> Unconfirmed<'l> {
         let cx = &mut Context::from_waker(Waker::noop());
         let mut outcome = Ok(());
         for sent in &mut self.sent {
-            if let Poll::Ready(Err(error)) = sent.stage.poll(cx)
+            if let Poll::Ready(Err(error)) = sent.progress.poll(cx)
                 && outcome.as_ref().err().and_then(reply).is_none()
             {
                 outcome = Err(error);
@@ -168,37 +168,37 @@ impl<'l> Unconfirmed<'l> {
     }
 
     /// Answers the publishers of confirmed messages while nothing came back.
-    fn answer_landed(&mut self) {
-        self.sent.make_contiguous().sort_by_key(|sent| !sent.stage.is_answered());
-        self.answer_first(self.sent.partition_point(|sent| sent.stage.is_answered()));
+    fn answer_confirmed(&mut self) {
+        self.sent.make_contiguous().sort_by_key(|sent| !sent.progress.is_answered());
+        self.answer_first(self.sent.partition_point(|sent| sent.progress.is_answered()));
     }
 
-    /// The same for the first `count`, which are all confirmed.
+    /// Answers the publishers of the first messages, which are all confirmed.
     fn answer_first(&mut self, confirmed: usize) {
-        for Sent { pending, stage, .. } in self.sent.drain(..confirmed) {
+        for Sent { pending, progress, .. } in self.sent.drain(..confirmed) {
             self.bytes -= pending.outgoing.body.len();
-            let answer = match stage {
-                Stage::Answered(fate, _) => fate.answer(Ok(())),
-                Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => None,
+            let answer = match progress {
+                Progress::Answered(confirm, _) => confirm.answer(Ok(())),
+                Progress::Publishing(_) | Progress::Confirming(_) | Progress::Lost => None,
             };
             pending.answer(answer.unwrap_or(Err(PublishError::Unconfirmed)));
         }
     }
 
     /// Answers the publishers that can be answered, and gives back the other messages. It is called after all have
-    /// their confirm, or after the channel has ended. The broker's `code` says why it closed the channel, if it did.
+    /// their confirm, or after the channel has ended. `closed` is the code with which the broker closed it, if it did.
     pub(super) fn judge(&mut self, closed: Option<u16>) {
         let came_back = self.some_came_back();
-        let (mut verdict, mut batch) = (Verdict::default(), Vec::with_capacity(self.sent.len()));
-        for Sent { pending, stage, .. } in self.sent.drain(..) {
-            match stage {
-                Stage::Answered(fate, returned) => verdict.add(fate, returned.as_deref()),
-                Stage::Publishing(_) | Stage::Confirming(_) | Stage::Lost => verdict.add(Fate::Lost, None),
+        let (mut result, mut batch) = (BatchResult::default(), Vec::with_capacity(self.sent.len()));
+        for Sent { pending, progress, .. } in self.sent.drain(..) {
+            match progress {
+                Progress::Answered(confirm, returned) => result.add(confirm, returned.as_deref()),
+                Progress::Publishing(_) | Progress::Confirming(_) | Progress::Lost => result.add(Confirm::Lost, None),
             }
             batch.push(pending);
         }
         (self.bytes, self.late) = (0, false);
-        let mut answers = verdict.answers(batch.iter().map(|pending| &*pending.outgoing), came_back);
+        let mut answers = result.answers(batch.iter().map(|pending| &*pending.outgoing), came_back);
         // No message is at fault for a missing exchange. For any other code, one message offends the broker, because
         // it is too large or forbidden. Each is sent again on its own, and the one that offends on its own is
         // rejected.

@@ -8,23 +8,23 @@ use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation, PublisherConfirm};
 
 use super::Outgoing;
-use super::verdict::Fate;
+use super::batch_result::Confirm;
 
 type Publishing<'c> = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send + 'c>>;
 
 /// How far a message has come.
-pub(super) enum Stage<'c> {
+pub(super) enum Progress<'c> {
     /// lapin has the message, and may have written it to the socket.
     Publishing(Publishing<'c>),
     /// The message is written, and its confirm is awaited.
     Confirming(PublisherConfirm),
     /// The broker has answered, perhaps together with a message that it returned.
-    Answered(Fate, Option<Box<BasicReturnMessage>>),
+    Answered(Confirm, Option<Box<BasicReturnMessage>>),
     /// The message was not handed over, or its channel or connection ended before the answer.
     Lost,
 }
 
-impl<'c> Stage<'c> {
+impl<'c> Progress<'c> {
     /// Hands a message to lapin.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl<'c> Stage<'c> {
                 Self::Answered(..) | Self::Lost => return Poll::Ready(Ok(())),
             };
             match next {
-                Ok(stage) => *self = stage,
+                Ok(progress) => *self = progress,
                 Err(error) => {
                     // A future that has ended must not be polled again.
                     *self = Self::Lost;
@@ -72,10 +72,10 @@ impl<'c> Stage<'c> {
 
     fn answered(confirmation: Confirmation) -> Self {
         match confirmation {
-            Confirmation::Ack(message) => Self::Answered(Fate::Acked, message.map(Box::new)),
-            Confirmation::Nack(message) => Self::Answered(Fate::Nacked, message.map(Box::new)),
+            Confirmation::Ack(message) => Self::Answered(Confirm::Acked, message.map(Box::new)),
+            Confirmation::Nack(message) => Self::Answered(Confirm::Nacked, message.map(Box::new)),
             // This cannot happen, because a lane's channel asks for confirms.
-            Confirmation::NotRequested => Self::Answered(Fate::Lost, None),
+            Confirmation::NotRequested => Self::Answered(Confirm::Lost, None),
         }
     }
 }
@@ -89,10 +89,10 @@ mod tests {
     #[tokio::test]
     async fn a_message_whose_hand_over_failed_is_asked_no_second_time() {
         let gone = async { Err(io::Error::from(io::ErrorKind::ConnectionReset).into()) };
-        let mut stage = Stage::Publishing(Box::pin(gone));
+        let mut progress = Progress::Publishing(Box::pin(gone));
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(matches!(stage.poll(cx), Poll::Ready(Err(_))));
-        assert!(matches!(stage.poll(cx), Poll::Ready(Ok(()))));
-        assert!(!stage.is_answered());
+        assert!(matches!(progress.poll(cx), Poll::Ready(Err(_))));
+        assert!(matches!(progress.poll(cx), Poll::Ready(Ok(()))));
+        assert!(!progress.is_answered());
     }
 }

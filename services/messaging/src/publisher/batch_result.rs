@@ -13,7 +13,7 @@ use super::{Answer, Outgoing, PublishError};
 
 /// The broker's answer to one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Confirm {
     Acked,
     Nacked,
     /// No answer: the channel or connection ended before, or nobody waited any longer.
@@ -22,8 +22,8 @@ pub(super) enum Fate {
 
 /// The broker's answers to a batch.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
-    fates: Vec<Fate>,
+pub(super) struct BatchResult {
+    confirms: Vec<Confirm>,
     returned: HashMap<Address, usize>,
 }
 
@@ -35,11 +35,11 @@ struct Address {
     message_id: Option<ShortString>,
 }
 
-impl Verdict {
+impl BatchResult {
     /// Adds the answer to the next message, with the message that lapin reported as returned, which may be another
     /// one.
-    pub(super) fn add(&mut self, fate: Fate, returned: Option<&BasicReturnMessage>) {
-        self.fates.push(fate);
+    pub(super) fn add(&mut self, confirm: Confirm, returned: Option<&BasicReturnMessage>) {
+        self.confirms.push(confirm);
         if let Some(message) = returned {
             let address = Address {
                 exchange: message.exchange.clone(),
@@ -58,7 +58,7 @@ impl Verdict {
         some_came_back: bool,
     ) -> Vec<Option<Answer>> {
         if !some_came_back {
-            return self.fates.into_iter().map(|fate| fate.answer(Ok(()))).collect();
+            return self.confirms.into_iter().map(|confirm| confirm.answer(Ok(()))).collect();
         }
         let addresses: Vec<_> = batch.map(Address::of).collect();
         let mut published = HashMap::<_, usize>::new();
@@ -71,18 +71,18 @@ impl Verdict {
             // One of several messages with the same id came back, and nothing tells which.
             Some(_) => Err(PublishError::Unconfirmed),
         };
-        let whole = !self.fates.contains(&Fate::Lost);
-        let judged = self.fates.iter().zip(&addresses).map(|(fate, address)| match fate {
+        let whole = !self.confirms.contains(&Confirm::Lost);
+        let judged = self.confirms.iter().zip(&addresses).map(|(confirm, address)| match confirm {
             // This ack may have brought the return of a lost message, and this message's own return may never have
             // come.
-            Fate::Acked if !whole => None,
-            fate => fate.answer(routed(address)),
+            Confirm::Acked if !whole => None,
+            confirm => confirm.answer(routed(address)),
         });
         judged.collect()
     }
 }
 
-impl Fate {
+impl Confirm {
     /// The answer for a message with this routing. None if it has to be sent again.
     pub(super) fn answer(self, routed: Answer) -> Option<Answer> {
         match self {
@@ -119,21 +119,22 @@ mod tests {
     }
 
     /// A verdict on messages, of which those with these ids came back.
-    fn judged(fates: &[(&str, Fate)], returned: &[&str]) -> Vec<Option<Answer>> {
-        judged_where(fates, returned, !returned.is_empty())
+    fn judged(confirms: &[(&str, Confirm)], returned: &[&str]) -> Vec<Option<Answer>> {
+        judged_where(confirms, returned, !returned.is_empty())
     }
 
     /// The same, where some may have come back unseen.
-    fn judged_where(fates: &[(&str, Fate)], returned: &[&str], some_came_back: bool) -> Vec<Option<Answer>> {
-        let messages: Vec<_> = fates.iter().map(|(id, _)| message(id)).collect();
-        let mut verdict = Verdict { fates: fates.iter().map(|(_, fate)| *fate).collect(), ..Verdict::default() };
+    fn judged_where(confirms: &[(&str, Confirm)], returned: &[&str], some_came_back: bool) -> Vec<Option<Answer>> {
+        let messages: Vec<_> = confirms.iter().map(|(id, _)| message(id)).collect();
+        let mut result =
+            BatchResult { confirms: confirms.iter().map(|(_, confirm)| *confirm).collect(), ..BatchResult::default() };
         for id in returned {
-            *verdict.returned.entry(Address::of(&message(id))).or_default() += 1;
+            *result.returned.entry(Address::of(&message(id))).or_default() += 1;
         }
-        verdict.answers(messages.iter(), some_came_back)
+        result.answers(messages.iter(), some_came_back)
     }
 
-    use Fate::{Acked, Lost, Nacked};
+    use Confirm::{Acked, Lost, Nacked};
 
     #[test]
     fn a_returned_message_is_unroutable_whichever_confirm_brought_it() {

@@ -3,24 +3,24 @@
 use lapin::protocol::basic::parse_properties;
 use lapin::protocol::parse_class;
 
-use super::inlet::Inlet;
+use super::frame_sanitizer::FrameSanitizer;
 
 /// Says what lapin would read, when the bytes arrive in pieces of this length and lapin reads no more than this at
 /// once.
 pub fn handed_on(sent: &[u8], piece: usize) -> Vec<u8> {
-    let mut inlet = Inlet::new(Default::default(), super::FRAME_MAX_BYTES);
+    let mut sanitizer = FrameSanitizer::new(Default::default(), super::FRAME_MAX_BYTES);
     let (mut out, mut room) = (Vec::with_capacity(sent.len()), vec![0; piece]);
-    let mut hand_on = |inlet: &mut Inlet| {
-        while let length @ 1.. = inlet.hand_on(&mut room) {
+    let mut hand_on = |sanitizer: &mut FrameSanitizer| {
+        while let length @ 1.. = sanitizer.hand_on(&mut room) {
             out.extend_from_slice(&room[..length]);
         }
     };
     for read in sent.chunks(piece) {
-        inlet.take(read);
-        hand_on(&mut inlet);
+        sanitizer.take(read);
+        hand_on(&mut sanitizer);
     }
-    inlet.end();
-    hand_on(&mut inlet);
+    sanitizer.end();
+    hand_on(&mut sanitizer);
     out
 }
 

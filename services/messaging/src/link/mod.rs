@@ -25,16 +25,16 @@ mod greeting;
 mod tests;
 use greeting::Heard;
 pub(crate) use greeting::Version;
-mod inlet;
+mod frame_sanitizer;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
-use inlet::Inlet;
+use frame_sanitizer::FrameSanitizer;
 mod oversize;
 mod payload;
 mod reach;
 use reach::reach;
-mod wire;
-use wire::{Io, Timers, Wire};
+mod transport;
+use transport::{Io, Timers, Transport};
 
 /// How long each answer of the broker may take, after the login.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
@@ -94,8 +94,9 @@ impl Link {
         };
         let heard = Arc::<Heard>::default();
         let (open, closed) = oneshot::channel();
-        let wire = Wire { io, inlet: Inlet::new(Arc::clone(&heard), endpoint.url.frame_max()), _open: open };
-        let login = login(endpoint, metrics.role(), wire);
+        let transport =
+            Transport { io, sanitizer: FrameSanitizer::new(Arc::clone(&heard), endpoint.url.frame_max()), _open: open };
+        let login = login(endpoint, metrics.role(), transport);
         let connection =
             timeout(within, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
         let (sender, condition) = watch::channel(Condition::default());
@@ -203,16 +204,16 @@ async fn connect(endpoint: &Endpoint) -> Result<(Io, Hangup), Error> {
     }
 }
 
-async fn login(endpoint: &Endpoint, role: &str, wire: Wire) -> lapin::Result<Connection> {
+async fn login(endpoint: &Endpoint, role: &str, transport: Transport) -> lapin::Result<Connection> {
     let name: String = endpoint.name.chars().take(LONGEST_NAME).collect();
     let properties = ConnectionProperties::default().with_connection_name(format!("{name}:{role}").into());
     let tokio = Tokio::current();
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Timers(tokio)));
     // lapin asks once, because it does not dial a second time.
-    let wire = Mutex::new(Some(wire));
+    let transport = Mutex::new(Some(transport));
     let take = async move |_, _| {
-        let wire = wire.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        wire.map(AsyncTcpStream::Plain).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into())
+        let transport = transport.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        transport.map(AsyncTcpStream::Plain).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into())
     };
     Connection::connector(uri(endpoint), runtime, take, properties).await
 }

@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::client::TlsStream;
 
-use super::inlet::Inlet;
+use super::frame_sanitizer::FrameSanitizer;
 
 /// An open socket, and the filter for the bytes that arrive on it.
-pub(super) struct Wire {
+pub(super) struct Transport {
     pub(super) io: Io,
-    pub(super) inlet: Inlet,
+    pub(super) sanitizer: FrameSanitizer,
     /// It is dropped with the socket, which shows that lapin is done with it.
     pub(super) _open: oneshot::Sender<()>,
 }
@@ -29,10 +29,10 @@ pub(super) enum Io {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Transport {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            let handed_on = self.inlet.hand_on(buffer);
+            let handed_on = self.sanitizer.hand_on(buffer);
             if handed_on > 0 || buffer.is_empty() {
                 return Poll::Ready(Ok(handed_on));
             }
@@ -43,15 +43,15 @@ impl AsyncRead for Wire {
                 Io::Tls(tls) => Pin::new(tls).poll_read(cx, &mut read),
             })?;
             if read.filled().is_empty() {
-                self.inlet.end();
-                return Poll::Ready(Ok(self.inlet.hand_on(buffer)));
+                self.sanitizer.end();
+                return Poll::Ready(Ok(self.sanitizer.hand_on(buffer)));
             }
-            self.inlet.take(read.filled());
+            self.sanitizer.take(read.filled());
         }
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.io {
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buffer),
@@ -90,14 +90,14 @@ impl AsyncWrite for Wire {
 pub(super) struct Timers(pub(super) Tokio);
 
 impl Reactor for Timers {
-    type TcpStream = Wire;
+    type TcpStream = Transport;
     type Sleep = <Tokio as Reactor>::Sleep;
 
     fn register<H: Read + Write + Send + 'static>(
         &self,
         _socket: H,
     ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
-        Err::<Wire, _>(io::ErrorKind::Unsupported.into())
+        Err::<Transport, _>(io::ErrorKind::Unsupported.into())
     }
 
     fn sleep(&self, duration: Duration) -> Self::Sleep {

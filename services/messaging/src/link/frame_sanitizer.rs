@@ -19,7 +19,7 @@ const LEAST_FRAME_MAX: u32 = 4096;
 
 /// Bytes that were read. lapin may read those in front of `ready`.
 #[derive(Debug)]
-pub(super) struct Inlet {
+pub(super) struct FrameSanitizer {
     bytes: Vec<u8>,
     ready: usize,
     /// The bytes of the current frame that are still to come and need no look.
@@ -38,7 +38,7 @@ struct Head {
     size: usize,
 }
 
-impl Inlet {
+impl FrameSanitizer {
     /// Notes in `heard` what the broker says of itself. No frame may be larger than `frame_max` bytes.
     pub(super) fn new(heard: Arc<Heard>, frame_max: u32) -> Self {
         let (bytes, ready, passing, oversize) = (Vec::new(), 0, 0, None);

@@ -56,11 +56,12 @@ fn passed(read: &[u8], chunk: usize) -> Vec<u8> {
 
 fn overheard(read: &[u8], chunk: usize) -> (Vec<u8>, Arc<Heard>) {
     let heard = Arc::<Heard>::default();
-    let (mut inlet, mut out, mut room) = (Inlet::new(Arc::clone(&heard), FRAME_MAX_BYTES), Vec::new(), [0; 64]);
+    let (mut sanitizer, mut out, mut room) =
+        (FrameSanitizer::new(Arc::clone(&heard), FRAME_MAX_BYTES), Vec::new(), [0; 64]);
     for read in read.chunks(chunk) {
-        inlet.take(read);
+        sanitizer.take(read);
         loop {
-            match inlet.hand_on(&mut room) {
+            match sanitizer.hand_on(&mut room) {
                 0 => break,
                 length => out.extend_from_slice(&room[..length]),
             }
@@ -105,10 +106,10 @@ fn what_is_judged_does_not_depend_on_how_it_is_cut() {
     let clean = passed(&read, 1000);
     assert!(clean != read, "a payload is whole without its frame's last byte");
     for chunk in [1, 7, 50] {
-        let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
-        read.chunks(chunk).for_each(|read| inlet.take(read));
-        inlet.end();
-        assert_eq!(inlet.bytes, clean, "in chunks of {chunk}");
+        let mut sanitizer = FrameSanitizer::new(Arc::default(), FRAME_MAX_BYTES);
+        read.chunks(chunk).for_each(|read| sanitizer.take(read));
+        sanitizer.end();
+        assert_eq!(sanitizer.bytes, clean, "in chunks of {chunk}");
     }
 }
 
@@ -200,23 +201,23 @@ fn a_header_frame_beyond_what_lapin_takes_keeps_what_there_is_room_for_however_i
 #[test]
 fn a_header_frame_of_any_size_costs_no_more_than_what_stays_of_it() {
     let read = header(&[text(b"huge", 10_000_000), text(b"tenant", 4)].concat(), b"id");
-    let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
+    let mut sanitizer = FrameSanitizer::new(Arc::default(), FRAME_MAX_BYTES);
     for read in read.chunks(8192) {
-        inlet.take(read);
-        assert!(inlet.bytes.len() < 20_000, "{}", inlet.bytes.len());
+        sanitizer.take(read);
+        assert!(sanitizer.bytes.len() < 20_000, "{}", sanitizer.bytes.len());
     }
-    assert_eq!(inlet.bytes, header(&text(b"tenant", 4), b"id"));
-    assert!(inlet.bytes.capacity() < 100_000);
+    assert_eq!(sanitizer.bytes, header(&text(b"tenant", 4), b"id"));
+    assert!(sanitizer.bytes.capacity() < 100_000);
 }
 
 #[test]
 fn a_header_frame_without_its_end_is_none() {
     let read = header(&[text(b"tenant", 4), text(b"huge", 131_072)].concat(), b"id");
     for chunk in [1000, read.len()] {
-        let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
-        read[..100_000].chunks(chunk).for_each(|read| inlet.take(read));
-        inlet.end();
-        assert_eq!(inlet.bytes, b"");
+        let mut sanitizer = FrameSanitizer::new(Arc::default(), FRAME_MAX_BYTES);
+        read[..100_000].chunks(chunk).for_each(|read| sanitizer.take(read));
+        sanitizer.end();
+        assert_eq!(sanitizer.bytes, b"");
     }
 }
 
@@ -237,10 +238,11 @@ fn returns_are_told_by_channel_before_they_are_handed_on_however_they_are_cut() 
     let read = [frame(METHOD, b"no"), returned.clone(), frame(METHOD, &[0, 60, 0, 80]), on_another].concat();
     for chunk in [1, 7, 8, 1000] {
         let heard = Arc::<Heard>::default();
-        let (mut inlet, mut handed_on, mut room) = (Inlet::new(Arc::clone(&heard), FRAME_MAX_BYTES), 0, [0; 64]);
+        let (mut sanitizer, mut handed_on, mut room) =
+            (FrameSanitizer::new(Arc::clone(&heard), FRAME_MAX_BYTES), 0, [0; 64]);
         for read in read.chunks(chunk) {
-            inlet.take(read);
-            handed_on += inlet.hand_on(&mut room);
+            sanitizer.take(read);
+            handed_on += sanitizer.hand_on(&mut room);
             assert!(heard.returns(1) > 0 || handed_on <= 10, "in chunks of {chunk}");
         }
         assert_eq!([1, 7].map(|channel| heard.returns(channel)), [1, 1], "in chunks of {chunk}");
@@ -275,12 +277,12 @@ fn the_brokers_words_are_heard_of_a_method_on_channel_0_and_of_nothing_else() {
 
 #[test]
 fn what_the_broker_says_last_is_handed_on_unfinished() {
-    let mut inlet = Inlet::new(Arc::default(), FRAME_MAX_BYTES);
-    inlet.take(&header(b"", b"id")[..20]);
+    let mut sanitizer = FrameSanitizer::new(Arc::default(), FRAME_MAX_BYTES);
+    sanitizer.take(&header(b"", b"id")[..20]);
     let mut room = [0; 64];
-    assert_eq!(inlet.hand_on(&mut room), 0);
-    inlet.end();
-    assert_eq!(inlet.hand_on(&mut room), 20);
+    assert_eq!(sanitizer.hand_on(&mut room), 0);
+    sanitizer.end();
+    assert_eq!(sanitizer.hand_on(&mut room), 20);
 }
 
 proptest::proptest! {

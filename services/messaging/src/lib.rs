@@ -50,10 +50,10 @@ mod state;
 pub use state::State;
 
 mod backoff;
+mod health;
 mod link;
 mod metrics;
 mod panics;
-mod standing;
 mod tls;
 mod topology;
 mod trace;

@@ -62,7 +62,7 @@ impl Copies {
                 // The prefetch bounds their number, and their bodies are in memory anyway.
                 limits: Limits { messages: usize::MAX, bytes: usize::MAX },
                 link_metrics: self.metrics.clone(),
-                standing_metrics: None,
+                health_metrics: None,
             })
         })
     }

@@ -139,7 +139,7 @@ impl<H: Handler> Work<H> {
             let pause = pause.as_mut().filter(|pause| pause.stage == Stage::Down)?;
             (pause.state(), pause.patience.next_wait())
         };
-        self.standing.set(state);
+        self.health.set(state);
         Some(wait)
     }
 

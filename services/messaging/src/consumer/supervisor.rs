@@ -50,7 +50,7 @@ impl<H: Handler> Supervisor<H> {
     }
 
     pub(super) fn state(&self) -> watch::Receiver<State> {
-        self.work.standing.subscribe()
+        self.work.health.subscribe()
     }
 
     pub(super) fn queue(&self) -> &'static str {
@@ -63,13 +63,13 @@ impl<H: Handler> Supervisor<H> {
     }
 
     pub(super) fn drain(&self) {
-        self.work.standing.set(State::Draining);
+        self.work.health.set(State::Draining);
     }
 
     pub(super) fn stopped(&self) {
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
-        self.work.standing.set(State::Stopped);
+        self.work.health.set(State::Stopped);
     }
 
     /// Consumes until a stop is requested and nothing is unacknowledged.
@@ -115,7 +115,7 @@ impl<H: Handler> Supervisor<H> {
                     *link = None;
                 }
                 let delay = backoff.next_delay(&error);
-                self.work.standing.trouble(&error);
+                self.work.health.trouble(&error);
                 tokio::select! {
                     () = stopped(stop) => return ControlFlow::Break(()),
                     () = sleep(delay) => {}
@@ -176,7 +176,7 @@ impl<H: Handler> Supervisor<H> {
 
     async fn connect(&self) -> Result<Link, Error> {
         let link = Link::dial(&self.endpoint, &self.link_metrics).await?;
-        match self.work.standing.is_troubled() {
+        match self.work.health.is_troubled() {
             true => debug!(queue = self.queue(), "connected"),
             false => info!(queue = self.queue(), "connected"),
         }
@@ -188,7 +188,7 @@ impl<H: Handler> Supervisor<H> {
     async fn keep_topology<T>(&self, link: &Link, mut keeper: Keeper) -> T {
         loop {
             sleep(ASSERT_EVERY).await;
-            self.work.standing.tell_recovery();
+            self.work.health.tell_recovery();
             if self.work.take_doubt() {
                 keeper.doubt();
             }
@@ -199,7 +199,7 @@ impl<H: Handler> Supervisor<H> {
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
                 Ok(None) if self.work.mended() => {
                     let state = self.work.sound_state();
-                    self.work.standing.well(state);
+                    self.work.health.well(state);
                 }
                 Ok(None) => {}
             }

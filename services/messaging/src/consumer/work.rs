@@ -17,10 +17,10 @@ use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
+use crate::health::Health;
 use crate::letter::{Letter, Returned};
-use crate::metrics::{ConsumeMetrics, StandingMetrics};
+use crate::metrics::{ConsumeMetrics, HealthMetrics};
 use crate::panics::caught;
-use crate::standing::Standing;
 use crate::{Error, State};
 
 /// How long a delivery is held whose settling has panicked.
@@ -37,7 +37,7 @@ pub(super) struct Work<H> {
     pub(super) copies: Copies,
     pub(super) dedupe: Arc<Dedupe>,
     pub(super) pardons: Pardons,
-    pub(super) standing: Standing,
+    pub(super) health: Health,
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
     pause: Mutex<Option<Pause>>,
@@ -58,11 +58,11 @@ impl<H: Handler> Work<H> {
         registry: &Registry,
     ) -> Result<Self, Error> {
         let queue = subscription.queue_name();
-        let standing = StandingMetrics::register(registry)?;
+        let health = HealthMetrics::register(registry)?;
         Ok(Self {
             metrics: ConsumeMetrics::register(registry, queue, subscription.keys())?,
-            in_flight: standing.in_flight.clone(),
-            standing: Standing::new(format!("consumer of {queue}"), standing),
+            in_flight: health.in_flight.clone(),
+            health: Health::new(format!("consumer of {queue}"), health),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
             pardons: Pardons::new(),
             fingerprints: Fingerprints::default(),
@@ -87,7 +87,7 @@ impl<H: Handler> Work<H> {
         let state = self.sound_state();
         self.metrics.active.set((state == State::Consuming).into());
         if !self.amiss.load(Ordering::Relaxed) {
-            self.standing.well(state);
+            self.health.well(state);
         }
     }
 
@@ -95,7 +95,7 @@ impl<H: Handler> Work<H> {
     pub(super) fn panicked(&self) {
         self.metrics.active.set(0);
         self.in_flight.set(0);
-        self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
+        self.health.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
     }
 
     /// The state that a subscription gives, if nothing is wrong with the topology.
@@ -111,7 +111,7 @@ impl<H: Handler> Work<H> {
     /// Notes that the broker refuses the topology, and lets the consumer consume all the same.
     pub(super) fn amiss(&self, error: &Error) {
         self.amiss.store(true, Ordering::Relaxed);
-        self.standing.amiss(error);
+        self.health.amiss(error);
     }
 
     /// Notes that the topology is as it should be. Says whether it was not before.

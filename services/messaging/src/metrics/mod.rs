@@ -12,8 +12,8 @@ mod publish;
 pub(crate) use publish::{Outcome, PublishMetrics};
 mod consume;
 pub(crate) use consume::{ConsumeMetrics, Consumed};
-mod standing;
-pub(crate) use standing::StandingMetrics;
+mod health;
+pub(crate) use health::HealthMetrics;
 
 /// The label of a routing key that was not named at the start, because labels have to be bounded.
 const OTHER: &str = "other";

@@ -14,10 +14,10 @@ use super::lane::Lane;
 use super::publish_queue::PublishQueue;
 use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
+use crate::health::Health;
 use crate::link::Link;
-use crate::metrics::{LinkMetrics, StandingMetrics};
+use crate::metrics::{HealthMetrics, LinkMetrics};
 use crate::panics::caught;
-use crate::standing::Standing;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::{Endpoint, Error, State};
 
@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) link_metrics: LinkMetrics,
     /// None if these lanes are a part of something whose own state counts.
-    pub(crate) standing_metrics: Option<StandingMetrics>,
+    pub(crate) health_metrics: Option<HealthMetrics>,
 }
 
 /// Publishes messages with confirms. A supervisor keeps the connection up; it ends when this is closed or dropped.
@@ -66,10 +66,10 @@ enum Closing {
 impl Lanes {
     /// Starts to connect, in a task of its own.
     pub(crate) fn start(plan: Plan) -> Self {
-        let in_flight = plan.standing_metrics.as_ref().map(|metrics| metrics.in_flight.clone());
+        let in_flight = plan.health_metrics.as_ref().map(|metrics| metrics.in_flight.clone());
         let publish_queue = Arc::new(PublishQueue::new(plan.limits, in_flight));
-        let standing = Standing::new(plan.what, plan.standing_metrics);
-        let state = standing.subscribe();
+        let health = Health::new(plan.what, plan.health_metrics);
+        let state = health.subscribe();
         let (closing, closed) = watch::channel(Closing::No);
         let supervisor = Supervisor {
             endpoint: plan.endpoint,
@@ -77,7 +77,7 @@ impl Lanes {
             lanes: plan.lanes,
             link_metrics: plan.link_metrics,
             publish_queue: Arc::clone(&publish_queue),
-            standing,
+            health,
             backoff: Backoff::default(),
             closing: closed,
         };
@@ -151,7 +151,7 @@ struct Supervisor {
     lanes: usize,
     link_metrics: LinkMetrics,
     publish_queue: Arc<PublishQueue>,
-    standing: Standing,
+    health: Health,
     backoff: Backoff,
     closing: watch::Receiver<Closing>,
 }
@@ -164,18 +164,18 @@ impl Supervisor {
                 Ok(ControlFlow::Break(())) => break,
                 Err(_) => {
                     // The panic hook has logged the panic. The unconfirmed messages wait again.
-                    self.standing.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
+                    self.health.set(State::Connecting { reason: Some("a panic, which is in the log".to_owned()) });
                     sleep(AFTER_PANIC).await;
                 }
             }
         }
-        self.standing.set(State::Stopped);
+        self.health.set(State::Stopped);
     }
 
     /// Runs one connection, and waits before the next. It breaks off when this is closed.
     async fn round(&mut self) -> ControlFlow<()> {
         let Err(error) = self.session().await else { return ControlFlow::Break(()) };
-        self.standing.trouble(&error);
+        self.health.trouble(&error);
         tokio::select! {
             () = sleep(self.backoff.next_delay(&error)) => ControlFlow::Continue(()),
             () = reached(&self.closing, Closing::Now) => ControlFlow::Break(()),
@@ -227,8 +227,8 @@ impl Supervisor {
     /// Publishes events, although something that they can do without may be wrong.
     fn publishes(&self, amiss: Option<Error>) {
         match amiss {
-            Some(error) => self.standing.amiss(&error),
-            None => self.standing.well(State::Connected),
+            Some(error) => self.health.amiss(&error),
+            None => self.health.well(State::Connected),
         }
     }
 
@@ -238,7 +238,7 @@ impl Supervisor {
     async fn keep(&self, link: &Link, keeper: &Mutex<Keeper>) -> Error {
         loop {
             sleep(ASSERT_EVERY).await;
-            self.standing.tell_recovery();
+            self.health.tell_recovery();
             if link.is_blocked() {
                 continue;
             }
@@ -247,7 +247,7 @@ impl Supervisor {
                 // An alarm may have begun since.
                 Ok(amiss) if !link.is_blocked() => match self.publish_queue.take_refusal() {
                     // Only the next event shows whether that is still so.
-                    Some(reason) => self.standing.trouble(&self.topology.refused(reason)),
+                    Some(reason) => self.health.trouble(&self.topology.refused(reason)),
                     None => self.publishes(amiss),
                 },
                 Ok(_) | Err(_) => {}
@@ -260,14 +260,14 @@ impl Supervisor {
         let alarms = async {
             loop {
                 link.until_blocked(true).await;
-                self.standing.alarm(true, State::Connected);
+                self.health.alarm(true, State::Connected);
                 link.until_blocked(false).await;
-                self.standing.alarm(false, State::Connected);
+                self.health.alarm(false, State::Connected);
             }
         };
         let draining = async {
             reached(&self.closing, Closing::Draining).await;
-            self.standing.set(State::Draining);
+            self.health.set(State::Draining);
             std::future::pending().await
         };
         tokio::select! {

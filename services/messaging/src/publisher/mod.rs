@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use crate::metrics::{LinkMetrics, Outcome, PublishMetrics, Role, StandingMetrics};
+use crate::metrics::{HealthMetrics, LinkMetrics, Outcome, PublishMetrics, Role};
 use crate::topology::Topology;
 use crate::{Endpoint, Error, State, trace};
 
@@ -95,7 +95,7 @@ impl Publisher {
         registry: &Registry,
     ) -> Result<Self, Error> {
         let [link_metrics] = LinkMetrics::register(registry, [Role::Publish])?;
-        let standing_metrics = Some(StandingMetrics::register(registry)?);
+        let health_metrics = Some(HealthMetrics::register(registry)?);
         let metrics = PublishMetrics::register(registry, exchange, E::TYPES)?;
         let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
         let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
@@ -106,7 +106,7 @@ impl Publisher {
             lanes: options.lanes,
             limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
             link_metrics,
-            standing_metrics,
+            health_metrics,
         });
         Ok(Self { lanes: Arc::new(lanes), metrics, exchange, app_id, host, port })
     }

@@ -61,7 +61,7 @@ pub async fn run(
         lanes: 1,
         limits: Limits { messages: usize::MAX, bytes: usize::MAX },
         link_metrics: publish,
-        standing_metrics: None,
+        health_metrics: None,
     });
     let found = depth(&link, &dead(&options.queue)).await?;
     let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };

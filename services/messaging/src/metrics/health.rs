@@ -7,13 +7,13 @@ use crate::{Error, State};
 
 /// Its state, and the number of events that it holds.
 #[derive(Debug, Clone)]
-pub(crate) struct StandingMetrics {
+pub(crate) struct HealthMetrics {
     states: Vec<IntGauge>,
     /// Events that wait for their confirm, or deliveries that are not settled.
     pub(crate) in_flight: IntGauge,
 }
 
-impl StandingMetrics {
+impl HealthMetrics {
     /// # Errors
     /// The registry already has these metrics.
     pub(crate) fn register(registry: &Registry) -> Result<Self, Error> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::metrics::StandingMetrics;
+use crate::metrics::HealthMetrics;
 use crate::{Error, State};
 
 /// A trouble is over when nothing was wrong for this long.
@@ -16,10 +16,10 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// The health of a publisher or consumer. Readiness reads clones of its receiver.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct Health {
     what: String,
     state: watch::Sender<State>,
-    metrics: Option<StandingMetrics>,
+    metrics: Option<HealthMetrics>,
     told: Mutex<Told>,
 }
 
@@ -55,10 +55,10 @@ impl Told {
     }
 }
 
-impl Standing {
+impl Health {
     /// `what` begins each log line, such as `publisher to order-exchange`. Without metrics, this is the health of a
     /// part whose state does not show in the state of the whole.
-    pub(crate) fn new(what: String, metrics: impl Into<Option<StandingMetrics>>) -> Self {
+    pub(crate) fn new(what: String, metrics: impl Into<Option<HealthMetrics>>) -> Self {
         let metrics = metrics.into();
         let state = State::Connecting { reason: None };
         if let Some(metrics) = &metrics {

@@ -11,7 +11,7 @@ const REVISION: &str = match option_env!("WARREN_REVISION") {
     None => "",
 };
 
-/// Where the kernel says how much memory this process and its neighbours may have: cgroup v2, then v1.
+/// The files in which the kernel says how much memory this process and its neighbours may use: cgroup v2, then v1.
 const MEMORY_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 /// A registry with process metrics, `warren_build_info` and `warren_memory_limit_bytes`.
@@ -29,7 +29,8 @@ pub(crate) fn registry(service: &str) -> Registry {
     registry
 }
 
-/// What the kernel's words mean; 0 for `max`, and for a number that no machine reaches, which is v1's way to say it.
+/// Reads the kernel's limit. It is 0 for `max`, and for a number larger than any machine's memory, by which v1 means
+/// no limit.
 fn memory_limit(said: Option<String>) -> i64 {
     let limit = said.and_then(|said| said.trim().parse().ok());
     limit.filter(|&limit| limit < 1 << 50).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Hands mails over to one server, on sessions that it keeps for the next ones.
+//! Sends mails to one server, and keeps sessions for the next mails.
 
 use std::{
     convert::Infallible,
@@ -26,30 +26,30 @@ use super::{
     suspects::{Passage, Suspects, Verdict},
 };
 
-/// How often sessions are looked through for those that nobody needs any more.
+/// How often the client looks for sessions that were idle for too long.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 /// How often one mail is tried while the server says that it is asked for too much.
 const ROUNDS: u32 = 5;
 
-/// How a client works.
+/// The settings of a client.
 #[derive(Debug)]
 pub struct SmtpOptions {
     /// The server.
     pub url: SmtpUrl,
-    /// PEM; `None`: the system's authorities.
+    /// A PEM file of certificate authorities; `None` is the system's.
     pub authorities: Option<PathBuf>,
-    /// What it calls itself; `None`: by its address.
+    /// The name in its `EHLO`; `None` is its address.
     pub hello: Option<String>,
-    /// The most sessions, and so mails at once.
+    /// The most sessions, and so the most mails at once.
     pub connections: usize,
-    /// The least time between two mails.
+    /// The shortest time between two mails.
     pub apart: Duration,
-    /// How long each step may take.
+    /// The longest time of each step.
     pub limits: SmtpLimits,
 }
 
-/// A client of one SMTP server. It has as many sessions as mails are sent at once.
+/// A client of one SMTP server. It has as many sessions as mails are being sent.
 pub struct Smtp {
     server: Server,
     limits: SmtpLimits,
@@ -60,31 +60,31 @@ pub struct Smtp {
     stopping: watch::Sender<bool>,
 }
 
-/// What is handed over: for one recipient.
+/// A message and its envelope, for one recipient.
 #[derive(Clone, Copy, Debug)]
 pub struct Parcel<'a> {
     /// The sender's address.
     pub from: &'a str,
     /// The recipient's address.
     pub to: &'a str,
-    /// Lines ended by CRLF.
+    /// The message, with lines that end in CRLF.
     pub message: &'a str,
 }
 
 /// What a failure means for the mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// The server is the trouble: wait for it, and blame no mail.
+    /// The server is at fault, and no mail. Wait for the server.
     Outage,
-    /// Again soon, and nothing is held against the mail.
+    /// Try the mail again soon. Nothing is held against it.
     Postponed,
-    /// An attempt of this mail, which may work later.
+    /// An attempt of this mail failed. A later one may work.
     Later,
-    /// It never will.
+    /// No attempt of this mail will work.
     ForGood,
 }
 
-/// A mail that was not handed over.
+/// Why a mail was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Unsent {
@@ -122,10 +122,10 @@ impl Smtp {
         self.server.port
     }
 
-    /// Hands over one message, which is about the event of this source and id.
+    /// Sends one message, which is about the event with this source and id.
     ///
     /// # Errors
-    /// Each says by its [`Disposition`] what it means.
+    /// The [`Disposition`] of each says what it means.
     ///
     /// # If dropped
     /// The server may have the message or not.
@@ -157,7 +157,7 @@ impl Smtp {
         Err(self.judged(event, error))
     }
 
-    /// What an error means in view of the other mails.
+    /// What an error means, considering the other mails.
     fn judged(&self, event: u64, error: SmtpError) -> Unsent {
         let reason = error.to_string();
         let (disposition, reason) = match error.blame() {
@@ -170,7 +170,8 @@ impl Smtp {
             Blame::Sessions | Blame::Rate | Blame::Unknown => match self.suspects.refused(event, &error) {
                 Verdict::Everybodys(reason) => (Disposition::Outage, reason),
                 Verdict::Open => (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is")),
-                // A dead letter only after all its attempts: what tells it from others is no more than their luck.
+                // The mail becomes a dead letter only after all its attempts, because only luck may distinguish it
+                // from the others.
                 Verdict::Own => (Disposition::Later, reason),
             },
         };
@@ -180,7 +181,7 @@ impl Smtp {
         Unsent { disposition, error: Some(error), reason }
     }
 
-    /// One attempt, and no more than the message under way outlasts a stop.
+    /// Makes one attempt. At a stop, only a message that is on its way goes on.
     async fn hand_over(
         &self,
         event: u64,
@@ -210,7 +211,7 @@ impl Smtp {
         }
     }
 
-    /// A session on which the server waits for the message.
+    /// Opens a session, up to the point where the server waits for the message.
     async fn begun(
         &self,
         pass: &Pass<'_>,
@@ -225,8 +226,9 @@ impl Smtp {
         let first = if parked { time.parked() } else { time.command() };
         match session.begin(parcel, passage, first, time).await {
             Ok(()) => Ok(session),
-            // A parked session was stale, or the server is going down, or it breaks off over this very
-            // mail. The next session tells: none is an outage, and to be broken off again is this mail's or every mail's.
+            // An idle session was stale, or the server is stopping, or it breaks off over this very mail. The next
+            // session shows which. None of these is an outage; a second break is the trouble of this mail, or of
+            // every mail.
             Err(error) if error.asks_for_another_session(parked) => {
                 debug!(%error, "opening another SMTP session");
                 self.idle.clear();
@@ -241,7 +243,8 @@ impl Smtp {
         }
     }
 
-    /// A new session. While others work, the server has enough of us, and is not away.
+    /// Opens a new session. While other sessions work, a refusal means that the server has enough sessions, and not
+    /// that it is away.
     async fn opened(&self, pass: &Pass<'_>, time: &Time) -> Result<Session, SmtpError> {
         match self.server.open(time).await {
             Ok(session) => {
@@ -256,7 +259,7 @@ impl Smtp {
         }
     }
 
-    /// Leaves a session after an error, usable if it can be.
+    /// Keeps a session after an error, if it can still be used.
     async fn left(&self, mut session: Session, pass: &Pass<'_>, time: &Time, error: SmtpError) -> SmtpError {
         let blame = error.blame();
         if matches!(blame, Blame::Sessions | Blame::Rate) {
@@ -280,10 +283,10 @@ impl Smtp {
         }
     }
 
-    /// Sees whether a session can be had, without a message.
+    /// Checks whether a session can be opened, without a message.
     ///
     /// # Errors
-    /// Why none can.
+    /// The reason why none can.
     pub async fn probe(&self) -> Result<(), String> {
         self.idle.clear();
         let time = self.limits.begin();
@@ -293,12 +296,12 @@ impl Smtp {
         Ok(())
     }
 
-    /// From now on no message is begun; what is under way goes on.
+    /// From now on no message is begun. A message on its way goes on.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Takes leave of the server on sessions that nobody has needed for a while. Never ends.
+    /// Closes sessions that were idle for a while. It never returns.
     pub async fn tidy(&self) -> Infallible {
         let mut ticks = interval(TIDY_EVERY);
         loop {
@@ -307,7 +310,7 @@ impl Smtp {
         }
     }
 
-    /// Takes leave of the server on every session that waits.
+    /// Closes every idle session.
     pub async fn close(&self) {
         quit(self.idle.take_all()).await;
     }

@@ -1,4 +1,4 @@
-//! What can go wrong between a mail and its server, and whose trouble each answer can be.
+//! The errors between a mail and its server, and whose trouble each answer can be.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Command {
     Rcpt,
     /// `DATA`.
     Data,
-    /// The message itself: once it is under way, nobody knows whether the server has it.
+    /// The message itself. Once it is on its way, nobody knows whether the server has it.
     Body,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// Why a mail was not handed over. No message holds a whole address: those that a server quotes are masked.
+/// Why a mail was not sent. No error contains a whole address: addresses that a server quotes are masked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpError {
     /// Connection, greeting, EHLO, STARTTLS, certificate or AUTH failed.
@@ -38,10 +38,10 @@ pub enum SmtpError {
         server: String,
         /// What the server or the network said.
         reason: String,
-        /// It said so itself, and only for now.
+        /// Whether the server said so itself, and only for now.
         for_now: bool,
     },
-    /// The same, while other sessions with it work.
+    /// The same, while other sessions with the server work.
     #[error("SMTP server {server} gives no further session: {reason}")]
     NoFurtherSession {
         /// Host and port.
@@ -49,57 +49,57 @@ pub enum SmtpError {
         /// What the server or the network said.
         reason: String,
     },
-    /// The server said no.
+    /// The server refused a command.
     #[error("SMTP server answered {command} with {code} {text}")]
     Answered {
-        /// To what.
+        /// The command.
         command: Command,
-        /// Three digits.
+        /// The code of the answer, three digits.
         code: u16,
-        /// Its words.
+        /// The words of the answer.
         text: String,
     },
-    /// The connection broke, or what came back was not SMTP.
+    /// The connection broke, or the answer was not SMTP.
     #[error("SMTP session was lost at {command}: {reason}")]
     Lost {
-        /// At what.
+        /// The command.
         command: Command,
         /// What the network said, or what was read.
         reason: String,
     },
-    /// No answer in time.
+    /// No answer came in time.
     #[error("SMTP server did not answer {command} within {limit}")]
     Silent {
-        /// To what.
+        /// The command.
         command: Command,
-        /// How long it was waited for, and what sets that.
+        /// How long the client waited, and which variable sets that.
         limit: String,
     },
-    /// An address has characters that this server takes nowhere.
+    /// An address has characters that this server does not take.
     #[error("SMTP server does not offer SMTPUTF8, which an address beyond ASCII needs")]
     NeedsUtf8,
-    /// The server said before how much it takes.
+    /// The message is larger than the server takes.
     #[error("the message has {size} bytes, and the SMTP server takes {limit}")]
     TooBig {
-        /// Bytes of the message.
+        /// The size of the message in bytes.
         size: usize,
-        /// Bytes that the server takes.
+        /// The largest size that the server takes, in bytes.
         limit: usize,
     },
-    /// Others are being sent, and no session came free in time.
+    /// Other mails are being sent, and no session became free in time.
     #[error(
         "no session with the SMTP server came free in time: it takes fewer at once, or slower, than there are mails"
     )]
     Queued,
-    /// The service is told to stop.
+    /// The service is stopping.
     #[error("the service stops before this mail was under way")]
     Stopping,
 }
 
-/// Whose trouble a failure can be, as far as it alone tells.
+/// Whose trouble a failure can be, as far as the failure alone shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The server's, or ours with it: no mail could go.
+    /// The server's, or the service's with the server: no mail could be sent.
     Server,
     /// There are too many sessions at once.
     Sessions,
@@ -107,7 +107,7 @@ pub enum Blame {
     Rate,
     /// This mail's: its recipient or its content.
     Mail,
-    /// Anybody's: whether others pass will tell.
+    /// Unknown: it depends on whether other mails pass.
     Unknown,
     /// Nobody's: the server was not asked.
     Nobody,
@@ -129,29 +129,29 @@ impl SmtpError {
             {
                 Blame::Rate
             }
-            // Of a recipient, the words can be those of its own server, and so of whoever owns that.
+            // The words about a recipient may come from the recipient's own server, and so from anybody.
             Self::Answered { command: Command::Rcpt, .. } => Blame::Unknown,
             Self::Answered { code, text, .. } => too_much(*code, text).unwrap_or(Blame::Unknown),
         }
     }
 
-    /// True if another session may fare better at once, and the mail cannot be doubled by trying.
+    /// Whether another session may succeed at once, and the mail cannot be doubled by trying.
     pub(super) fn asks_for_another_session(&self, parked: bool) -> bool {
         match self {
             Self::Answered { code, text, .. } => match self.blame() {
                 Blame::Unknown => *code == 421,
-                // A session takes only so many.
+                // A session takes only a limited number of mails.
                 Blame::Sessions | Blame::Rate => parked && is_too_many_mails(text),
                 _ => false,
             },
             Self::Lost { command, .. } => *command != Command::Body,
-            // A session that was parked can be dead without a word.
+            // An idle session may be dead without a sign.
             Self::Silent { command, .. } => parked && *command == Command::Mail,
             _ => false,
         }
     }
 
-    /// What it is where every mail meets it.
+    /// What the failure is if every mail meets it.
     pub(super) fn of_everybody(&self) -> String {
         match self {
             Self::Answered { code, text, .. } if *code < 500 => {
@@ -169,7 +169,7 @@ impl SmtpError {
     }
 }
 
-/// Words for too many sessions, and for too many mails in a time: servers have no code of their own for either.
+/// The words for too many sessions, and for too many mails in a time. SMTP has no code of its own for either.
 const SESSIONS: [&str; 4] = ["concurren", "connections", "sessions", "sender thread"];
 const RATE: [&str; 17] = [
     "throttl",
@@ -191,16 +191,16 @@ const RATE: [&str; 17] = [
     "per day",
 ];
 
-/// Those that a session's own limit can have, too.
+/// The words that may also be about the limit of one session.
 const MAILS: [&str; 3] = ["too many messages", "too many mails", "too many transactions"];
 
-/// Whether it may be this session that had enough mails.
+/// Whether only this session may have had enough mails.
 fn is_too_many_mails(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     MAILS.iter().any(|word| text.contains(word))
 }
 
-/// Which way a server says that it is asked for too much.
+/// In which way the server says that it is asked for too much.
 fn too_much(code: u16, text: &str) -> Option<Blame> {
     let text = text.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -211,8 +211,8 @@ fn too_much(code: u16, text: &str) -> Option<Blame> {
     }
 }
 
-/// Whether a refusal can be about nothing but the recipient or the content (RFC 3463, 5321, 6531, 7504, 7505). That a status code
-/// is about a mailbox is not enough where the words are about whoever sends.
+/// Whether a refusal can only be about the recipient or the content (RFC 3463, 5321, 6531, 7504, 7505). A status code
+/// about a mailbox is not enough if the words are about the sender.
 fn is_the_mails(command: Command, code: u16, text: &str) -> bool {
     let words = text.to_ascii_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
@@ -220,12 +220,12 @@ fn is_the_mails(command: Command, code: u16, text: &str) -> bool {
         return false;
     }
     match (command, status(text)) {
-        // Its announced size.
+        // The announced size.
         (_, Some((3, 4))) => true,
         (Command::Mail, _) => false,
         // Unknown, badly written, moved, or without any mail server; content.
         (_, Some((1, 1..=3 | 6 | 10) | (6, _))) => true,
-        // Disabled, full, or for shorter messages; after the message, a quota can be the sender's.
+        // Disabled, full, or for shorter messages. After the message, a quota may be the sender's.
         (Command::Rcpt, Some((2, 1..=3))) => true,
         (_, Some((2, 1..=3))) => !says(&["quota", "limit"]),
         (_, Some(_)) => false,
@@ -290,7 +290,7 @@ mod tests {
             (Command::Data, "535 5.7.8 log in again"),
             (Command::Body, "552 5.2.2 limit of this server reached"),
             (Command::Body, "552 no"),
-            // Exchange and Postfix say so of one mailbox, in the words of its own server.
+            // Exchange and Postfix say this about one mailbox, in the words of its own server.
             (Command::Rcpt, "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded"),
             (Command::Rcpt, "450 4.1.1 unverified address: host mx.example said: 421 too many connections"),
         ] {

@@ -1,4 +1,5 @@
-//! How many mails are handed over at once, and how fast: less where the server says so, and by and by more again.
+//! Limits how many mails are sent at once, and how fast. It slows down when the server says so, and speeds up again
+//! step by step.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,28 +13,29 @@ use tokio::{
 
 use super::Blame;
 
-/// How long fewer sessions go well before one more is tried; twice as long each time that this was one too many.
+/// How long fewer sessions have to work before one more is tried. The time doubles each time that this was one too
+/// many.
 const TRIED_AFTER: Duration = Duration::from_secs(10);
 const TRIED_AFTER_AT_MOST: Duration = Duration::from_secs(300);
 
-/// The first and the longest wait between mails that come too fast.
+/// The first and the longest wait between mails, when the server says that they come too fast.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// So many slowings with no mail taken between: waiting a little does not help.
+/// After this many slowings without a mail taken, waiting a little does not help.
 const HOPELESS: u32 = 12;
 
-/// How long ago a yes on another session may be for it to count as one that works.
+/// How recent a success on another session has to be, for that session to count as working.
 const RECENTLY: Duration = Duration::from_secs(60);
 
-/// Lets mails through, each with a pass.
+/// Admits mails, each with a pass.
 #[derive(Debug)]
 pub(super) struct Gate {
     state: Mutex<State>,
     changed: Notify,
     turn: tokio::sync::Mutex<()>,
     most: usize,
-    /// The least time between two mails, as the environment has it.
+    /// The shortest time between two mails, from the environment.
     apart: Duration,
 }
 
@@ -41,14 +43,14 @@ pub(super) struct Gate {
 struct State {
     allowed: usize,
     inside: usize,
-    /// The time between two mails that the server made us keep.
+    /// The time between two mails that the server has imposed.
     apart: Duration,
     next: Instant,
     /// When `allowed` changed last, how long it stays, and whether it grew.
     changed: Instant,
     stays: Duration,
     grew: bool,
-    /// One more at each slowing: those who were inside by then had not heard of it.
+    /// Grows by one at each slowing. Mails that were admitted before did not know of it.
     slowings: u64,
     slowings_in_a_row: u32,
     last_yes: Option<Instant>,
@@ -62,7 +64,7 @@ pub(super) struct Pass<'a> {
 }
 
 impl Gate {
-    /// At most so many at once, and so long apart.
+    /// Admits at most this many at once, and this long apart.
     pub(super) fn new(most: usize, apart: Duration) -> Self {
         let now = Instant::now();
         let state = State {
@@ -80,7 +82,7 @@ impl Gate {
         Self { state: Mutex::new(state), changed: Notify::new(), turn: tokio::sync::Mutex::new(()), most, apart }
     }
 
-    /// Waits for its turn, which it takes when it comes: who leaves before has taken none.
+    /// Waits for its turn. A mail that gives up before takes no turn.
     pub(super) async fn enter(&self) -> Pass<'_> {
         let mut pass = loop {
             let changed = self.changed.notified();
@@ -89,7 +91,7 @@ impl Gate {
             }
             changed.await;
         };
-        // One after the other, in the order in which they came.
+        // They go one after the other, in the order in which they came.
         let _turn = self.turn.lock().await;
         while let Some(next) = pass.waits_until() {
             sleep_until(next).await;
@@ -104,13 +106,13 @@ impl Gate {
         }
         state.inside += 1;
         if state.inside < state.allowed {
-            // Two who leave at once may wake one alone: who enters wakes the next.
+            // Two that leave at once may wake only one. So one that enters wakes the next.
             self.changed.notify_one();
         }
         Some(Pass { gate: self, slowings: state.slowings })
     }
 
-    /// There is no session at all: how many there may be is to be found anew.
+    /// Notes that there is no session at all. The number that the server allows is to be found anew.
     pub(super) fn forget(&self) {
         let mut state = self.state();
         (state.allowed, state.stays, state.grew) = (self.most, TRIED_AFTER, false);
@@ -118,13 +120,13 @@ impl Gate {
         self.changed.notify_one();
     }
 
-    /// Whether a session in excess is to be closed, where so many wait for the next mail.
+    /// Whether to close a session, when this many are idle.
     pub(super) fn is_full(&self, parked: usize) -> bool {
         let state = self.state();
         state.inside + parked > state.allowed
     }
 
-    /// Nothing was taken although it was waited longer and longer.
+    /// Whether no mail was taken although the waits grew longer and longer.
     pub(super) fn is_hopeless(&self) -> bool {
         self.state().slowings_in_a_row >= HOPELESS
     }
@@ -135,7 +137,7 @@ impl Gate {
 }
 
 impl Pass<'_> {
-    /// When to ask again whether it is its turn; `None`: it is.
+    /// When to check again whether it is its turn; `None` if it is now.
     fn waits_until(&mut self) -> Option<Instant> {
         let mut state = self.gate.state();
         let now = Instant::now();
@@ -143,12 +145,12 @@ impl Pass<'_> {
             return Some(state.next);
         }
         state.next = now + state.apart.max(self.gate.apart);
-        // Whoever waited through a slowing goes at the new pace; to be refused then is to be slowed again.
+        // A mail that waited through a slowing goes at the new pace; another refusal slows the gate again.
         self.slowings = state.slowings;
         None
     }
 
-    /// The server gave a session, or took a mail.
+    /// Notes that the server opened a session, or took a mail.
     pub(super) fn said_yes(&self, taken: bool) {
         let mut state = self.gate.state();
         let now = Instant::now();
@@ -171,17 +173,17 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether others are on their way, of whom it is known or hoped that the server lets them.
+    /// Whether other mails are under way that the server lets in, or may.
     pub(super) fn others_work(&self, hoped: bool) -> bool {
         let state = self.gate.state();
         state.inside > 1 && (hoped || state.last_yes.is_some_and(|at| at.elapsed() < RECENTLY))
     }
 
-    /// The server said that it is too much.
+    /// Notes that the server said that it is asked for too much.
     pub(super) fn said_too_much(&self, blame: Blame) {
         let mut state = self.gate.state();
         if blame == Blame::Sessions && state.inside > 1 {
-            // As many as got in, which are all but this one.
+            // As many as were let in: all but this one.
             state.allowed = state.allowed.min(state.inside - 1);
             state.stays = if state.grew { (state.stays * 2).min(TRIED_AFTER_AT_MOST) } else { state.stays };
             (state.changed, state.grew) = (Instant::now(), false);
@@ -243,7 +245,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn mails_that_come_too_fast_come_slower() {
         let gate = Gate::new(16, Duration::ZERO);
-        // A server that takes fourteen in each second.
+        // A server that takes fourteen mails in each second.
         let (mut taken, mut refused, begun) = (0, 0, Instant::now());
         let mut seconds = std::collections::HashMap::<u64, u32>::new();
         while begun.elapsed() < Duration::from_secs(60) {

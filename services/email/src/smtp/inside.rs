@@ -1,4 +1,4 @@
-//! A door for fuzzing: a server that says what it is told to say, whatever it hears.
+//! Lets fuzzing reach the client: a server that says a given text, whatever it hears.
 
 use std::{
     io,
@@ -20,8 +20,8 @@ use super::{
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// What becomes of each of two mails, handed over in one session if the first leaves it usable, where all that the
-/// server says is `said`, which comes in pieces of this length. With `login` the client logs in.
+/// The outcome of each of two mails. They are sent in one session, if the first leaves it usable. `said` is
+/// everything that the server says, and comes in pieces of this length. With `login` the client logs in.
 ///
 /// # Errors
 /// Why there is no session.

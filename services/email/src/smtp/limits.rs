@@ -1,28 +1,28 @@
-//! How long each step of handing over a mail may take.
+//! The longest time of each step of sending a mail.
 
 use std::{io, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-/// The longest that the steps may take, as RFC 5321, 4.5.3.2, has it unless the environment says otherwise.
+/// The longest time of each step. The defaults are those of RFC 5321, 4.5.3.2.
 #[derive(Clone, Copy, Debug)]
 pub struct SmtpLimits {
-    /// Until an address of the server takes the connection.
+    /// The time to connect to one address of the server.
     pub connect: Duration,
-    /// Until the server greets, and until it answers each command.
+    /// The time of the server's greeting, and of its answer to each command.
     pub command: Duration,
-    /// Until it asks for the message, and until it has taken a piece of it.
+    /// The time until the server asks for the message, and until it has taken a piece of it.
     pub data: Duration,
-    /// Until it says whether it has the message.
+    /// The time until the server says whether it has the message.
     pub last: Duration,
-    /// All that one mail may take.
+    /// The time of one mail in all.
     pub whole: Duration,
 }
 
-/// How long a politeness (`QUIT`, `RSET`) may take before the connection is just closed.
+/// How long `QUIT` or `RSET` may take before the connection is simply closed.
 pub(super) const COURTESY: Duration = Duration::from_secs(1);
 
-/// By when the next answer is due, and which variable says so.
+/// When the next answer is due, and which variable says so.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     until: Instant,
@@ -30,19 +30,20 @@ pub(super) struct Limit {
     variable: &'static str,
 }
 
-/// The time there is for one mail.
+/// The times of one mail.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Time {
     limits: SmtpLimits,
-    /// By when the message has to be under way. Later there may be no time for the server to say whether it has it.
+    /// When the message has to be on its way at the latest. After that, the server may have no time to say whether it
+    /// has the message.
     begin_by: Instant,
     end_by: Instant,
 }
 
 impl SmtpLimits {
-    /// The time for a mail that is begun now.
+    /// The times of a mail that is begun now.
     pub(super) fn begin(self) -> Time {
-        // What went wrong is to be known before the handler is cut off.
+        // The reason should be known before the handler is cut off.
         let whole = self.whole * 24 / 25;
         let message = (self.data * 2 + self.last).min(whole * 2 / 3);
         let now = Instant::now();
@@ -55,10 +56,10 @@ impl Time {
         self.limit(self.limits.connect, self.begin_by, "SMTP_CONNECT_TIMEOUT")
     }
 
-    /// The same for one of so many addresses, each of which gets its share of the time that is left.
+    /// The same for one of several addresses. Each gets its share of the time that is left.
     pub(super) fn connect_one_of(&self, addresses: usize) -> Limit {
         let left = self.begin_by.saturating_duration_since(Instant::now());
-        // One more share is for what comes once there is a connection.
+        // One more share is for the steps after the connection.
         let share = left / u32::try_from(addresses + 1).unwrap_or(u32::MAX);
         match self.limits.connect <= share {
             true => self.connect(),
@@ -70,7 +71,7 @@ impl Time {
         self.limit(self.limits.command, self.begin_by, "SMTP_COMMAND_TIMEOUT")
     }
 
-    /// The same on a session that was parked: it can be dead without a word, and there is to be time to dial anew.
+    /// The same on an idle session. It may be dead without a sign, and there has to be time to connect anew.
     pub(super) fn parked(&self) -> Limit {
         let left = self.begin_by.saturating_duration_since(Instant::now());
         self.limit(self.limits.command.min(LONGEST_PARKED).min(left / 4), self.begin_by, "SMTP_COMMAND_TIMEOUT")
@@ -88,12 +89,12 @@ impl Time {
         self.limit(self.limits.last, self.end_by, "SMTP_FINAL_TIMEOUT")
     }
 
-    /// By when a politeness has to be done.
+    /// When `QUIT` or `RSET` has to be done.
     pub(super) fn courtesy(&self) -> Instant {
         self.end_by.min(Instant::now() + COURTESY)
     }
 
-    /// By when the message has to be under way.
+    /// When the message has to be on its way at the latest.
     pub(super) fn begin_by(&self) -> Instant {
         self.begin_by
     }
@@ -107,14 +108,14 @@ impl Time {
     }
 }
 
-/// A server that answers later than this is dialled anew, and then has all the time there is.
+/// A server that answers later than this is connected to anew, and then has the whole time.
 const LONGEST_PARKED: Duration = Duration::from_secs(10);
 
 impl Limit {
-    /// What comes of it in time.
+    /// The result, if it comes in time.
     ///
     /// # Errors
-    /// `TimedOut` with the limit and the variable that sets it.
+    /// `TimedOut`, with the limit and the variable that sets it.
     pub(super) async fn hold<T>(&self, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         match timeout_at(self.until, doing).await {
             Ok(outcome) => outcome,

@@ -1,4 +1,4 @@
-//! One SMTP session: used for one mail at a time.
+//! One SMTP session, for one mail at a time.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use super::{
     wire::{Wire, words},
 };
 
-/// How much of a message is sent at once, each piece in its time.
+/// The bytes of a message that are sent at once. Each piece has its own time.
 const PIECE: usize = 64 * 1024;
 
 /// A session that is ready for a mail.
@@ -29,13 +29,13 @@ impl Session {
         Self { wire, extensions }
     }
 
-    /// Goes as far as the server's wish for the message; the answer to `MAIL` is due within `first`.
+    /// Goes on until the server asks for the message. The answer to `MAIL` is due within `first`.
     ///
     /// # Errors
-    /// What the server said, or that it said nothing; the mail cannot have been taken.
+    /// What the server said, or that it said nothing. It cannot have taken the mail.
     ///
     /// # If dropped
-    /// The session is of no use any more.
+    /// The session cannot be used any more.
     pub(super) async fn begin(
         &mut self,
         parcel: &Parcel<'_>,
@@ -60,10 +60,10 @@ impl Session {
     /// Sends the message and waits for the server to take it.
     ///
     /// # Errors
-    /// What the server said, or that it said nothing: then it may have the mail or not.
+    /// What the server said, or that it said nothing. If it said nothing, it may have the mail or not.
     ///
     /// # If dropped
-    /// The server may have the mail or not, and the session is of no use any more.
+    /// The server may have the mail or not, and the session cannot be used any more.
     pub(super) async fn finish(
         &mut self,
         parcel: &Parcel<'_>,
@@ -104,12 +104,12 @@ impl Session {
         }
     }
 
-    /// Makes the session forget the mail that was refused; false if it cannot be used again.
+    /// Makes the session forget the refused mail. False if the session cannot be used again.
     pub(super) async fn reset(&mut self, by: Instant) -> bool {
         matches!(timeout_at(by, self.wire.ask("RSET")).await, Ok(Ok(answer)) if answer.code == 250)
     }
 
-    /// Asks for a sign of life.
+    /// Checks whether the server still answers.
     ///
     /// # Errors
     /// What the server or the network said.
@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// Takes leave of the server.
+    /// Closes the session properly.
     pub(super) async fn quit(mut self, by: Instant) {
         let _ = timeout_at(by, self.wire.ask("QUIT")).await;
     }
@@ -135,7 +135,8 @@ fn broken(command: Command, error: &io::Error) -> SmtpError {
     }
 }
 
-/// The message with its end, in one piece: the kernel holds a second one back until the server has acknowledged the first.
+/// The message with its end, in one piece: the kernel holds a second piece back until the server has acknowledged the
+/// first.
 fn framed(message: &str) -> String {
     let message = message.strip_suffix("\r\n").unwrap_or(message);
     let dot = if message.starts_with('.') { "." } else { "" };
@@ -161,7 +162,7 @@ mod tests {
     }
 
     proptest! {
-        /// Servers differ in what ends a line, so that one may end a message where another one reads on.
+        /// Servers differ in what ends a line: one may end a message where another reads on.
         #[test]
         fn no_text_ends_its_message_early_on_any_server(text in prop_oneof!["[\r\n.aé]*", "[\r\n.a]*", ".*"]) {
             let to = Email::parse("ops@example.com").unwrap();

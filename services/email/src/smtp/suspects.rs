@@ -1,11 +1,13 @@
-//! Whose trouble a refusal is: the mail's, or every mail's.
+//! Decides whose trouble a refusal is: one mail's, or every mail's.
 //!
-//! An answer makes a suspect, not a culprit. The other mails tell which it is:
-//! - The server takes new mails while it refuses this one again. The refusal is the mail's own.
-//! - The server refuses different mails in a row, at one step, and takes none between. That is every mail's trouble.
+//! A refusal alone does not show whether the mail or the server is at fault. The other mails show it:
+//! - The server takes new mails, and refuses this one again. Then the mail is at fault.
+//! - The server refuses different mails in a row at one step, and takes none between them. Then the server is at
+//!   fault.
 //!
-//! Until one or the other is seen, the suspect waits, and nothing is held against it. A mail that the server refused first and took
-//! later shows that refusals pass by themselves, so it speaks for all the others that were refused.
+//! Until one or the other is seen, the mail is a suspect: it waits, and nothing is held against it. A mail that the
+//! server refused first and took later shows that refusals pass by themselves. So it speaks for all other mails that
+//! were refused.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,56 +25,58 @@ use super::{Command, SmtpError};
 #[cfg(test)]
 mod tests;
 
-/// How many different mails refused in a row make the trouble every mail's.
+/// The number of different mails, refused in a row, that make the trouble every mail's.
 const ROW: usize = 3;
 
-/// How many suspects are remembered; who is forgotten is a new one.
+/// The number of suspects that are remembered. A forgotten one counts as new.
 const REMEMBERED: usize = 10_000;
 
 /// The longest that a suspect waits until the server is asked again, while no other mail passes.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The same where the server may have the message, so that each time may be a copy.
+/// The same, if the server may have the message, so that each attempt may make a copy.
 const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
 
-/// How many more mails have to be taken than refused, while one is refused all along, for it to be judged without any further ones.
+/// A refused mail is at fault without further evidence once this many more mails were taken than refused since its
+/// refusal.
 const PLAIN: i64 = 5;
 
-/// While all are waited for: how many are passed over before the broker has a rest.
+/// While every suspect waits: the number that are passed over before the broker gets a rest.
 const PASSED_OVER: usize = 100;
 
-/// Which event a mail is about, as few bytes.
+/// Identifies the event of a mail, in few bytes.
 pub(super) type Event = u64;
 
-/// What is known against mails.
+/// The suspects, and what is known about them.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    /// The order of answers.
+    /// Counts answers, to know their order.
     clock: AtomicU64,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    /// When a mail that was taken passed each step last.
+    /// When a mail that was later taken last passed each step.
     passed: [u64; 4],
-    /// How many mails the server took when it was first asked, less those that it refused then, less those that it took only later.
+    /// The mails that the server took at the first attempt, less those that it refused at the first attempt, less
+    /// those that it took only later.
     balance: i64,
     rows: HashMap<Trouble, Row>,
     suspects: HashMap<Event, Suspect>,
-    /// The oldest first, some of them no suspects any more.
+    /// The oldest first. Some are no suspects any more.
     oldest: VecDeque<Event>,
     passed_over: usize,
 }
 
-/// The latest refusals in a row, one of each mail, and what the last one said.
+/// The latest refusals in a row, one of each mail, and the words of the last one.
 #[derive(Debug, Default)]
 struct Row {
     refused: VecDeque<(Event, u64)>,
     reason: String,
 }
 
-/// By which refusals are the same: where, and how.
+/// What makes refusals the same: the step, and the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Trouble {
     command: Command,
@@ -90,13 +94,13 @@ enum Kind {
 #[derive(Debug)]
 struct Suspect {
     trouble: Trouble,
-    /// When it was refused last.
+    /// When it was last refused.
     at: u64,
-    /// The lowest balance at any of its refusals: from there on it is seen whether others fare better.
+    /// The lowest balance at any of its refusals. From this balance on, it shows whether other mails fare better.
     lowest: i64,
-    /// How often the server was asked in a row with no other mail taken.
+    /// How often the server was asked about it in a row while it took no other mail.
     asked: u32,
-    /// A refusal was its own once.
+    /// Whether it was found to be at fault once.
     judged: bool,
     not_before: Instant,
     reason: String,
@@ -112,16 +116,16 @@ pub(super) struct Passage<'a> {
 /// Whose trouble it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Not known yet.
+    /// It is not known yet.
     Open,
     /// The mail's.
     Own,
-    /// Every mail's, in words.
+    /// Every mail's, with the reason.
     Everybodys(String),
 }
 
 impl Passage<'_> {
-    /// The server said yes to this step.
+    /// Notes that the server accepted this step.
     pub(super) fn passed(&mut self, command: Command) {
         self.at[command as usize] = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
     }
@@ -132,7 +136,7 @@ impl Suspects {
         Passage { clock: &self.clock, at: [0; 4] }
     }
 
-    /// The server took the mail about this event.
+    /// Notes that the server took the mail about this event.
     pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
         let mut known = self.known();
         known.balance += if known.suspects.remove(&event).is_some() { -1 } else { 1 };
@@ -146,7 +150,7 @@ impl Suspects {
         });
     }
 
-    /// The server did not take it. Answers that are sure are none of this.
+    /// Notes that the server did not take it. Answers whose cause is certain do not come here.
     pub(super) fn refused(&self, event: Event, error: &SmtpError) -> Verdict {
         let Some(trouble) = Trouble::of(error) else { return Verdict::Open };
         let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
@@ -191,7 +195,7 @@ impl Suspects {
         Some((Verdict::Everybodys(row.reason.clone()), reason))
     }
 
-    /// Nothing more can come of it.
+    /// Forgets a mail that cannot come again.
     pub(super) fn forget(&self, event: Event) {
         self.known().suspects.remove(&event);
     }
@@ -215,7 +219,7 @@ impl Row {
 }
 
 impl Known {
-    /// Notes a refusal; true if the other mails say that it is the event's own.
+    /// Notes a refusal. True if the other mails show that this mail is at fault.
     fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
         let (now, reason) = (Instant::now(), error.to_string());
         let Some(suspect) = self.suspects.get_mut(&event) else {
@@ -245,7 +249,7 @@ impl Known {
 }
 
 impl Trouble {
-    /// How long a suspect waits that was asked about so often.
+    /// How long a suspect waits that was asked about this often.
     fn wait(self, asked: u32) -> Duration {
         let may_be_copied = self.command == Command::Body && matches!(self.kind, Kind::Lost | Kind::Silent);
         let longest = if may_be_copied { LONGEST_BETWEEN_COPIES } else { LONGEST };

@@ -1,4 +1,4 @@
-//! Commands and answers on one connection, encrypted or not.
+//! Sends commands and reads answers on one connection, encrypted or not.
 
 use std::{io, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::reply::{self, Reply};
 const LONGEST_LINE: usize = 4096;
 const MOST_LINES: usize = 128;
 
-/// Something to speak through.
+/// A stream of bytes to the server.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
@@ -20,7 +20,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 /// A connection to a server.
 pub(super) struct Wire {
     stream: Box<dyn Transport>,
-    /// What was read, and is no whole line yet, or the next answer.
+    /// Bytes that were read and are not a whole line yet, or belong to the next answer.
     read: Vec<u8>,
 }
 
@@ -32,21 +32,22 @@ impl Wire {
     /// Sends a line and reads the answer.
     ///
     /// # Errors
-    /// The connection broke, or the answer is none, or the server had said something before it was asked.
+    /// The connection broke, the answer is not SMTP, or the server had said something before it was asked.
     ///
     /// # If dropped
-    /// The wire is of no use any more.
+    /// The connection cannot be used any more.
     pub(super) async fn ask(&mut self, command: &str) -> io::Result<Reply> {
         self.nothing_unasked().await?;
         self.say(format!("{command}\r\n").as_bytes()).await?;
         self.answer().await
     }
 
-    /// Sees that the server has said nothing that it was not asked. Else each answer would be taken for that to the next command, and a
-    /// mail that was refused for one that was taken. A server may only say at any time that it closes the session (`421`).
+    /// Checks that the server has said nothing unasked. Otherwise the client would take each answer for the answer to
+    /// the next command, and a refused mail for a taken one. A server may say only one thing at any time: that it
+    /// closes the session (`421`).
     ///
     /// # Errors
-    /// The connection broke, or the server has said something.
+    /// The connection broke, or the server said something unasked.
     pub(super) async fn nothing_unasked(&mut self) -> io::Result<()> {
         tokio::select! {
             biased;
@@ -73,7 +74,7 @@ impl Wire {
     /// Reads an answer.
     ///
     /// # Errors
-    /// The connection broke, or the answer is none.
+    /// The connection broke, or the answer is not SMTP.
     pub(super) async fn answer(&mut self) -> io::Result<Reply> {
         let mut lines = Vec::new();
         let mut first = None;
@@ -94,7 +95,7 @@ impl Wire {
         }
     }
 
-    /// Without its end, CRLF or LF.
+    /// Reads a line, without its CRLF or LF.
     async fn line(&mut self) -> io::Result<Vec<u8>> {
         let mut looked_at = 0;
         loop {
@@ -113,11 +114,11 @@ impl Wire {
         }
     }
 
-    /// The same connection, encrypted from here on.
+    /// The same connection, encrypted from now on.
     ///
     /// # Errors
-    /// The handshake failed; or the server has said more than it was asked, in the clear, where whoever sits between could have said it
-    /// (RFC 3207): what it says next would be taken for another answer.
+    /// The handshake failed, or the server said more than it was asked while the connection was not encrypted. An
+    /// attacker in between could have said it (RFC 3207), and the client would take it for the next answer.
     pub(super) async fn encrypt(self, host: ServerName<'static>, config: Arc<ClientConfig>) -> io::Result<Self> {
         if !self.read.is_empty() {
             return Err(no_answer("it went on in the clear after its answer to STARTTLS"));
@@ -130,7 +131,7 @@ fn no_answer(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("what it answered is not SMTP: {why}"))
 }
 
-/// What broke a connection, in words.
+/// Why a connection broke, in words.
 pub(super) fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),

@@ -193,7 +193,7 @@ impl<T: Copy> Acks<T> {
         [company, gap, piece].into_iter().flatten().min()
     }
 
-    /// The note of the delivery that came first of those that are not finished.
+    /// The note of the first delivery that is not finished.
     pub(crate) fn oldest(&self) -> Option<&T> {
         self.outstanding.get(self.prefix).map(|entry| &entry.note)
     }

@@ -41,7 +41,7 @@ pub(super) struct Session<'a, H: Handler> {
     /// Something was settled, and the broker has the answer.
     settled: bool,
     hand: Hand<Box<Letter>>,
-    /// What each outstanding delivery is, and when it was accepted.
+    /// The deliveries without an answer, and when each event was accepted.
     acks: Acks<(Fingerprint, i64)>,
     desk: Arc<Desk>,
     reports: mpsc::UnboundedReceiver<Report>,
@@ -156,8 +156,9 @@ impl<'a, H: Handler> Session<'a, H> {
         self.work.pardons.grant(self.acks.unsure().map(|(fingerprint, _)| *fingerprint));
     }
 
-    /// Shows since when the oldest of what is in hand has waited. What a pause or a lost connection has given back waits on, so it is shown until there
-    /// is a subscription, and after a pause until one is handled.
+    /// Shows since when the oldest unsettled event has waited. An event that a pause or a lost connection gave back
+    /// goes on waiting. So the metric stays until there is a subscription again, and after a pause until an event is
+    /// handled.
     fn show_oldest(&self) {
         if !self.hand.is_subscribed() || self.hand.is_leaving() {
             return;
@@ -257,7 +258,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn arrive(&mut self, letter: Box<Letter>) {
         let (fingerprint, suspicion) = self.work.examine(&letter);
-        // Without a time of its own it has waited since it came.
+        // An event without a time of its own has waited since its arrival.
         let accepted = letter.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
         self.acks.delivered(letter.tag(), (fingerprint, accepted));
         self.hand.arrived(letter, suspicion);

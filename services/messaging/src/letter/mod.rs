@@ -82,7 +82,7 @@ impl Letter {
         }
     }
 
-    /// When its event was accepted, in seconds since 1970, as far as it says so in its properties.
+    /// When its event was accepted, in seconds since 1970, if its properties say so.
     pub(crate) fn timestamp(&self) -> Option<i64> {
         i64::try_from((*self.delivery.properties.timestamp())?).ok()
     }

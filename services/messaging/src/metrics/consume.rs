@@ -63,7 +63,7 @@ pub(crate) struct ConsumeMetrics {
     redriven: IntCounter,
     /// Whether the consumer has a subscription and does not pause.
     pub(crate) active: IntGauge,
-    /// When the oldest event was accepted that was delivered and not settled, in Unix seconds; 0 if there is none.
+    /// When the oldest event that was delivered and not settled was accepted, in Unix seconds; 0 if there is none.
     pub(crate) oldest: IntGauge,
 }
 

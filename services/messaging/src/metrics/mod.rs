@@ -18,11 +18,13 @@ pub(crate) use health::HealthMetrics;
 /// The label of a routing key that was not named at the start, because labels have to be bounded.
 const OTHER: &str = "other";
 
-/// The bounds of histograms: seconds, from half a millisecond to half a minute.
+/// The bounds of durations in seconds, from half a millisecond to half an hour, because the broker lets no delivery
+/// be handled for longer.
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
-/// Seconds, from five milliseconds to a day: events wait for as long as their handler's dependency is down.
+/// The bounds of ages in seconds, from five milliseconds to a day, because events wait for as long as their handler's
+/// dependency is down.
 const AGES: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0,
     3600.0, 10_800.0, 43_200.0, 86_400.0,

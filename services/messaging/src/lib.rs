@@ -61,9 +61,9 @@ mod trace;
 mod publisher;
 pub use publisher::{PublishError, Publisher, PublisherOptions, RequiredQueue};
 
-mod letter;
+mod delivery;
 pub mod redrive;
-pub use letter::DeadReason;
+pub use delivery::DeadReason;
 mod consumer;
 pub use consumer::{Consumer, ConsumerOptions, Failure, Handler, Received, Subscription};
 

@@ -16,7 +16,7 @@ use super::dedupe::{Arrival, Handling};
 use super::desk::Desk;
 use super::work::Work;
 use super::{Handler, Outcome, Received};
-use crate::letter::Letter;
+use crate::delivery::Delivery;
 use crate::metrics::ConsumeMetrics;
 use crate::panics::caught;
 use crate::trace;
@@ -24,9 +24,9 @@ use crate::trace;
 impl<H: Handler> Work<H> {
     /// Makes one attempt. The attempt holds `place` while the handler runs, and releases it while a duplicate waits
     /// for the outcome of the first copy.
-    pub(super) async fn attempt(&self, letter: &Letter, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+    pub(super) async fn attempt(&self, delivery: &Delivery, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
         // The panic of a handler or a decoder must not take anything but its own event with it.
-        let outcome = match caught(self.recognised(letter, place, desk)).await {
+        let outcome = match caught(self.recognised(delivery, place, desk)).await {
             Ok(outcome) => outcome,
             Err(panic) => Outcome::Later(format!("the handler panicked: {panic}")),
         };
@@ -38,27 +38,27 @@ impl<H: Handler> Work<H> {
 
     /// The span of the attempt is a child of the span in which the event was published. Each further attempt is
     /// linked to the attempt that failed before it.
-    pub(super) fn process_span(&self, letter: &Letter) -> Span {
+    pub(super) fn process_span(&self, delivery: &Delivery) -> Span {
         let span = info_span!("process", otel.kind = "consumer", otel.status_code = Empty);
-        if let Some(published) = letter.published_span() {
+        if let Some(published) = delivery.published_span() {
             // Without tracing there is no layer that takes the parent.
             let _ = span.set_parent(Context::new().with_remote_span_context(published));
         }
-        if let Some(failed) = letter.failed_span() {
+        if let Some(failed) = delivery.failed_span() {
             span.add_link(failed);
         }
         trace::describe(&span, format_args!("process {}", self.subscription.queue_name()), || {
-            letter.message_id().map(|id| KeyValue::new("messaging.message.id", id.to_owned()))
+            delivery.message_id().map(|id| KeyValue::new("messaging.message.id", id.to_owned()))
         });
         span
     }
 
-    async fn recognised(&self, letter: &Letter, mut place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
-        let event = match contract::decode::<H::Event>(&letter.raw()) {
+    async fn recognised(&self, delivery: &Delivery, mut place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+        let event = match contract::decode::<H::Event>(&delivery.raw()) {
             Ok(event) => event,
             Err(error) => return error.into(),
         };
-        letter.decoded_as(event.event_type);
+        delivery.decoded_as(event.event_type);
         let handling = loop {
             match self.dedupe.arrive(event.source.as_deref(), event.id.as_deref()) {
                 Arrival::First(handling) => break handling,
@@ -89,8 +89,8 @@ impl<H: Handler> Work<H> {
             event_type: event.event_type,
             subject: event.subject,
             time: event.time,
-            attempt: letter.attempts().saturating_add(1),
-            redriven: letter.redriven(),
+            attempt: delivery.attempts().saturating_add(1),
+            redriven: delivery.redriven(),
             data: event.data,
         };
         self.handled(&received, handling).await

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::Handler;
 use super::desk::{Desk, Report};
 use super::work::Work;
-use crate::letter::Copy;
+use crate::delivery::Copy;
 use crate::metrics::LinkMetrics;
 use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;

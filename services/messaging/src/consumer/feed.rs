@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
-use lapin::message::Delivery;
+use lapin::message::Delivery as RawDelivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
 };
@@ -14,12 +14,12 @@ use lapin::types::FieldTable;
 
 use super::acks::Reply;
 use crate::Error;
+use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
-use crate::letter::{Letter, Reader};
 use crate::link::Link;
 
 /// What a subscription brings: a delivery, the error that ended it, or its end.
-pub(super) type Next = Option<Result<Box<Letter>, Error>>;
+pub(super) type Next = Option<Result<Box<Delivery>, Error>>;
 
 /// A channel with one subscription at most.
 pub(super) struct Feed<'a> {
@@ -51,13 +51,13 @@ impl<'a> Feed<'a> {
     }
 
     /// Ends the subscription, and returns the deliveries that the broker had sent by then.
-    pub(super) async fn cancel(&mut self) -> Result<Vec<Box<Letter>>, Error> {
+    pub(super) async fn cancel(&mut self) -> Result<Vec<Box<Delivery>>, Error> {
         let mut last = Vec::new();
         let Some(mut subscription) = self.subscription.take() else { return Ok(last) };
         self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
         // Every delivery has arrived by now; the end of the stream follows them.
         while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
-            last.push(Box::new(Letter::new(delivery, Arc::clone(&self.reader))));
+            last.push(Box::new(Delivery::new(delivery, Arc::clone(&self.reader))));
         }
         Ok(last)
     }
@@ -66,7 +66,7 @@ impl<'a> Feed<'a> {
     /// stream is not fused.
     pub(super) async fn next(&mut self) -> Next {
         match &mut self.subscription {
-            Some(subscription) => letter(subscription.next().await, &self.reader),
+            Some(subscription) => delivery(subscription.next().await, &self.reader),
             None => pending().await,
         }
     }
@@ -74,7 +74,7 @@ impl<'a> Feed<'a> {
     /// The deliveries that have arrived already.
     pub(super) fn next_now(&mut self) -> Option<Next> {
         let next = self.subscription.as_mut()?.next().now_or_never()?;
-        Some(letter(next, &self.reader))
+        Some(delivery(next, &self.reader))
     }
 
     /// Sends answers one after the other, because a tag must not follow an answer that covered it.
@@ -115,7 +115,7 @@ fn refusal(error: lapin::Error, queue: &str) -> Error {
     }
 }
 
-fn letter(delivery: Option<lapin::Result<Delivery>>, reader: &Arc<Reader>) -> Next {
+fn delivery(delivery: Option<lapin::Result<RawDelivery>>, reader: &Arc<Reader>) -> Next {
     let delivery = delivery?.map_err(Error::lost);
-    Some(delivery.map(|delivery| Box::new(Letter::new(delivery, Arc::clone(reader)))))
+    Some(delivery.map(|delivery| Box::new(Delivery::new(delivery, Arc::clone(reader)))))
 }

@@ -6,7 +6,7 @@ use contract::DecodeError;
 
 use super::Failure;
 use super::failure::FailureClass;
-use crate::letter::DeadReason;
+use crate::delivery::DeadReason;
 
 /// The outcome of a delivery, before the consumer settles it.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::recent::Fingerprint;
 use super::work::Work;
 use super::{Handler, Outcome, stopped};
 use crate::Error;
-use crate::letter::{DeadReason, Letter};
+use crate::delivery::{DeadReason, Delivery};
 
 /// The most reports or deliveries that are taken in before the other kind gets its turn.
 const BURST: usize = 64;
@@ -40,7 +40,7 @@ pub(super) struct Session<'a, H: Handler> {
     subscribed: Option<Instant>,
     /// Something was settled, and the broker has the answer.
     settled: bool,
-    hand: Hand<Box<Letter>>,
+    hand: Hand<Box<Delivery>>,
     /// The deliveries without an answer, and when each event was accepted.
     acks: Acks<(Fingerprint, i64)>,
     desk: Arc<Desk>,
@@ -168,7 +168,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.work.metrics.oldest.set([shown, oldest].into_iter().flatten().min().unwrap_or(0));
     }
 
-    fn next_step(&mut self) -> Option<Step<Box<Letter>>> {
+    fn next_step(&mut self) -> Option<Step<Box<Delivery>>> {
         if self.place.is_none() && self.hand.wants_place() {
             self.place = self.work.free_place();
         }
@@ -189,32 +189,32 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    async fn perform(&mut self, step: Step<Box<Letter>>) -> Result<(), Error> {
+    async fn perform(&mut self, step: Step<Box<Delivery>>) -> Result<(), Error> {
         let (work, desk) = (self.work.clone(), self.desk.clone());
         match step {
             Step::Subscribe(width) => self.subscribe(width).await?,
             Step::Cancel => self.cancel().await?,
-            Step::Begin(letter) => self.begin(letter),
-            Step::BeginAlone(letter) => {
+            Step::Begin(delivery) => self.begin(delivery),
+            Step::BeginAlone(delivery) => {
                 // Sends every acknowledgement before a suspect is begun: if the suspect kills the process, the broker
                 // counts a return of everything without an acknowledgement.
                 self.answer_all().await?;
-                self.begin(letter);
+                self.begin(delivery);
             }
-            Step::GiveBack(letter) => drop(tokio::spawn(work.dismiss(letter, Outcome::Unbegun, desk))),
-            Step::SetAside(letter) => {
-                let error = format!("came back {} times without an answer", work.held(&letter).0);
+            Step::GiveBack(delivery) => drop(tokio::spawn(work.dismiss(delivery, Outcome::Unbegun, desk))),
+            Step::SetAside(delivery) => {
+                let error = format!("came back {} times without an answer", work.held(&delivery).0);
                 let outcome = Outcome::Dead(DeadReason::MaxDeliveries, error);
-                tokio::spawn(work.dismiss(letter, outcome, desk));
+                tokio::spawn(work.dismiss(delivery, outcome, desk));
             }
             Step::End => {}
         }
         Ok(())
     }
 
-    fn begin(&mut self, letter: Box<Letter>) {
+    fn begin(&mut self, delivery: Box<Delivery>) {
         let place = self.place.take().expect("a step begins only with a place");
-        tokio::spawn(self.work.clone().begin(letter, place, self.desk.clone()));
+        tokio::spawn(self.work.clone().begin(delivery, place, self.desk.clone()));
     }
 
     async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
@@ -232,8 +232,8 @@ impl<'a, H: Handler> Session<'a, H> {
 
     async fn cancel(&mut self) -> Result<(), Error> {
         self.work.metrics.active.set(0);
-        for letter in self.feed.cancel().await? {
-            self.arrive(letter);
+        for delivery in self.feed.cancel().await? {
+            self.arrive(delivery);
         }
         self.hand.cancelled();
         Ok(())
@@ -256,12 +256,12 @@ impl<'a, H: Handler> Session<'a, H> {
         Ok(())
     }
 
-    fn arrive(&mut self, letter: Box<Letter>) {
-        let (fingerprint, suspicion) = self.work.examine(&letter);
+    fn arrive(&mut self, delivery: Box<Delivery>) {
+        let (fingerprint, suspicion) = self.work.examine(&delivery);
         // An event without a time of its own has waited since its arrival.
-        let accepted = letter.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
-        self.acks.delivered(letter.tag(), (fingerprint, accepted));
-        self.hand.arrived(letter, suspicion);
+        let accepted = delivery.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
+        self.acks.delivered(delivery.tag(), (fingerprint, accepted));
+        self.hand.arrived(delivery, suspicion);
     }
 
     fn take_reports(&mut self, first: Report) {

@@ -11,89 +11,89 @@ use super::desk::{Desk, Report};
 use super::outcome::next_delay;
 use super::work::Work;
 use super::{Handler, Outcome, queues};
-use crate::letter::{Copy, DeadReason, Letter};
+use crate::delivery::{Copy, DeadReason, Delivery};
 use crate::metrics::Consumed;
 
 impl<H: Handler> Work<H> {
     /// Settles a delivery and consumes it. It leaves exactly one report, unless its session ends first.
-    pub(super) async fn settle(&self, letter: Box<Letter>, outcome: Outcome, desk: &Desk) {
+    pub(super) async fn settle(&self, delivery: Box<Delivery>, outcome: Outcome, desk: &Desk) {
         let (settled, report) = match outcome {
-            Outcome::Handled => (Consumed::Handled, Report::Handled(letter.tag())),
-            Outcome::Duplicate => (Consumed::Duplicate, Report::Done(letter.tag())),
-            Outcome::Later(error) => return self.settle_failed(letter, error, desk).await,
-            Outcome::Postponed(reason) => return self.postpone(letter, &reason, desk).await,
-            Outcome::Dead(reason, error) => return self.settle_dead(letter, reason, error, desk).await,
+            Outcome::Handled => (Consumed::Handled, Report::Handled(delivery.tag())),
+            Outcome::Duplicate => (Consumed::Duplicate, Report::Done(delivery.tag())),
+            Outcome::Later(error) => return self.settle_failed(delivery, error, desk).await,
+            Outcome::Postponed(reason) => return self.postpone(delivery, &reason, desk).await,
+            Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, desk).await,
             Outcome::Outage(reason) => {
                 desk.report(Report::Outage(reason));
-                return self.give_back(letter, desk).await;
+                return self.give_back(delivery, desk).await;
             }
-            Outcome::Unbegun => return self.give_back(letter, desk).await,
+            Outcome::Unbegun => return self.give_back(delivery, desk).await,
             Outcome::Abandoned => return,
         };
-        self.metrics.consumed(letter.event_type(), settled);
+        self.metrics.consumed(delivery.event_type(), settled);
         desk.report(report);
     }
 
-    async fn settle_failed(&self, letter: Box<Letter>, error: String, desk: &Desk) {
-        let failed = letter.attempts().saturating_add(1);
+    async fn settle_failed(&self, delivery: Box<Delivery>, error: String, desk: &Desk) {
+        let failed = delivery.attempts().saturating_add(1);
         let Some(delay) = next_delay(failed, &self.options.retry_delays) else {
             let reason = DeadReason::Attempts;
-            let copy = letter.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
-            return self.bury(letter, copy, reason, &error, desk).await;
+            let copy = delivery.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
+            return self.bury(delivery, copy, reason, &error, desk).await;
         };
         let queue = queues::delay(self.queue(), delay);
-        let copy = letter.to_retry(queue, &error, Timestamp::now(), &span());
+        let copy = delivery.to_retry(queue, &error, Timestamp::now(), &span());
         if self.copied(&copy, desk).await {
-            let event_id = letter.message_id();
+            let event_id = delivery.message_id();
             warn!(event_id, queue = self.queue(), attempt = failed, ?delay, error, "event failed, will be tried again");
-            self.metrics.consumed(letter.event_type(), Consumed::Delayed);
-            desk.report(Report::Done(letter.tag()));
+            self.metrics.consumed(delivery.event_type(), Consumed::Delayed);
+            desk.report(Report::Done(delivery.tag()));
         }
     }
 
-    async fn postpone(&self, letter: Box<Letter>, reason: &str, desk: &Desk) {
+    async fn postpone(&self, delivery: Box<Delivery>, reason: &str, desk: &Desk) {
         // Always as a copy, because the broker delivers first what was requeued without one.
-        let copy = letter.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
+        let copy = delivery.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
         if self.copied(&copy, desk).await {
             // Only debug: the handler logs what matters, and an event that waits for another comes again and again.
-            debug!(event_id = letter.message_id(), queue = self.queue(), reason, "event postponed");
-            self.metrics.consumed(letter.event_type(), Consumed::Postponed);
-            desk.report(Report::Done(letter.tag()));
+            debug!(event_id = delivery.message_id(), queue = self.queue(), reason, "event postponed");
+            self.metrics.consumed(delivery.event_type(), Consumed::Postponed);
+            desk.report(Report::Done(delivery.tag()));
         }
     }
 
-    async fn settle_dead(&self, letter: Box<Letter>, reason: DeadReason, error: String, desk: &Desk) {
+    async fn settle_dead(&self, delivery: Box<Delivery>, reason: DeadReason, error: String, desk: &Desk) {
         let (queue, now) = (super::dead(self.queue()), Timestamp::now());
         let copy = match reason {
-            DeadReason::ForGood | DeadReason::Attempts => letter.to_dead_after_attempt(queue, reason, &error, now),
-            _ => letter.to_dead(queue, reason, &error, now),
+            DeadReason::ForGood | DeadReason::Attempts => delivery.to_dead_after_attempt(queue, reason, &error, now),
+            _ => delivery.to_dead(queue, reason, &error, now),
         };
-        self.bury(letter, copy, reason, &error, desk).await;
+        self.bury(delivery, copy, reason, &error, desk).await;
     }
 
-    async fn bury(&self, letter: Box<Letter>, copy: Copy, reason: DeadReason, error: &str, desk: &Desk) {
+    async fn bury(&self, delivery: Box<Delivery>, copy: Copy, reason: DeadReason, error: &str, desk: &Desk) {
         if self.copied(&copy, desk).await {
-            let event_id = letter.message_id();
+            let event_id = delivery.message_id();
             error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
-            self.metrics.consumed(letter.event_type(), buried(reason));
+            self.metrics.consumed(delivery.event_type(), buried(reason));
             // Acknowledges last. A crash here leaves a second dead letter; the other order would lose the event.
-            desk.report(Report::Done(letter.tag()));
+            desk.report(Report::Done(delivery.tag()));
         }
     }
 
-    async fn give_back(&self, letter: Box<Letter>, desk: &Desk) {
-        let (held, unrecorded) = self.held(&letter);
+    async fn give_back(&self, delivery: Box<Delivery>, desk: &Desk) {
+        let (held, unrecorded) = self.held(&delivery);
         let back = if unrecorded || desk.returns_by_copy() {
-            let copy = letter.to_give_back(self.shortest_delay(), held, Timestamp::now());
+            let copy = delivery.to_give_back(self.shortest_delay(), held, Timestamp::now());
             if !self.copied(&copy, desk).await {
                 return;
             }
-            Report::Copied(letter.tag())
+            Report::Copied(delivery.tag())
         } else {
-            Report::Back(letter.tag())
+            Report::Back(delivery.tag())
         };
-        debug!(event_id = letter.message_id(), queue = self.queue(), "event requeued");
-        self.metrics.consumed(letter.event_type(), Consumed::GivenBack);
+        debug!(event_id = delivery.message_id(), queue = self.queue(), "event requeued");
+        self.metrics.consumed(delivery.event_type(), Consumed::GivenBack);
         desk.report(back);
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use super::recent::{Fingerprint, Recent};
-use crate::letter::Returned;
+use crate::delivery::Returned;
 
 #[cfg(test)]
 mod tests;

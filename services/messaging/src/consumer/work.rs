@@ -17,8 +17,8 @@ use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
+use crate::delivery::{Delivery, Returned};
 use crate::health::Health;
-use crate::letter::{Letter, Returned};
 use crate::metrics::{ConsumeMetrics, HealthMetrics};
 use crate::panics::caught;
 use crate::{Error, State};
@@ -140,13 +140,13 @@ impl<H: Handler> Work<H> {
     }
 
     /// Makes an attempt and settles the delivery, both in one span.
-    pub(super) async fn begin(self: Arc<Self>, letter: Box<Letter>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
-        let tag = letter.tag();
+    pub(super) async fn begin(self: Arc<Self>, delivery: Box<Delivery>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
+        let tag = delivery.tag();
         let begun = async {
-            let span = self.process_span(&letter);
+            let span = self.process_span(&delivery);
             let attempted_and_settled = async {
-                let outcome = self.attempt(&letter, place, &desk).await;
-                self.settle(letter, outcome, &desk).await;
+                let outcome = self.attempt(&delivery, place, &desk).await;
+                self.settle(delivery, outcome, &desk).await;
             };
             attempted_and_settled.instrument(span).await;
         };
@@ -154,8 +154,8 @@ impl<H: Handler> Work<H> {
     }
 
     /// Settles a delivery without an attempt.
-    pub(super) async fn dismiss(self: Arc<Self>, letter: Box<Letter>, outcome: Outcome, desk: Arc<Desk>) {
-        self.guard(letter.tag(), self.settle(letter, outcome, &desk), &desk).await;
+    pub(super) async fn dismiss(self: Arc<Self>, delivery: Box<Delivery>, outcome: Outcome, desk: Arc<Desk>) {
+        self.guard(delivery.tag(), self.settle(delivery, outcome, &desk), &desk).await;
     }
 
     /// Requeues the delivery after a panic outside any handler, which is a bug in this crate. It waits first, because
@@ -173,11 +173,11 @@ impl<H: Handler> Work<H> {
     }
 
     /// How to treat a delivery, as far as its headers say.
-    pub(super) fn examine(&self, letter: &Letter) -> (Fingerprint, Suspicion) {
-        let fingerprint = self.fingerprint(letter);
-        let returned = letter.returned();
-        let arrives = letter.attempts() == 0 && returned == Returned::Never && letter.given_back().is_none();
-        if arrives && letter.redriven() > 0 {
+    pub(super) fn examine(&self, delivery: &Delivery) -> (Fingerprint, Suspicion) {
+        let fingerprint = self.fingerprint(delivery);
+        let returned = delivery.returned();
+        let arrives = delivery.attempts() == 0 && returned == Returned::Never && delivery.given_back().is_none();
+        if arrives && delivery.redriven() > 0 {
             self.metrics.redriven();
         }
         if returned == Returned::Sometime && !self.uncounted.swap(true, Ordering::Relaxed) {
@@ -187,34 +187,34 @@ impl<H: Handler> Work<H> {
                 "classic queue: it counts no deliveries, so a message that kills this process is never dead-lettered"
             );
         }
-        if returned == Returned::Never && letter.carried_returns() == 0 {
+        if returned == Returned::Never && delivery.carried_returns() == 0 {
             return (fingerprint, Suspicion::None);
         }
-        let evidence = self.evidence(letter, fingerprint);
+        let evidence = self.evidence(delivery, fingerprint);
         let suspicion = evidence.judge(self.options.max_deliveries);
-        debug!(event_id = letter.message_id(), ?evidence, ?suspicion, "delivery has come back");
+        debug!(event_id = delivery.message_id(), ?evidence, ?suspicion, "delivery has come back");
         (fingerprint, suspicion)
     }
 
-    fn evidence(&self, letter: &Letter, fingerprint: Fingerprint) -> Evidence {
+    fn evidence(&self, delivery: &Delivery, fingerprint: Fingerprint) -> Evidence {
         Evidence {
-            returned: letter.returned(),
-            carried: letter.carried_returns(),
+            returned: delivery.returned(),
+            carried: delivery.carried_returns(),
             pardoned: self.pardons.has(fingerprint),
-            excused: self.pardons.excuse(letter.given_back()),
+            excused: self.pardons.excuse(delivery.given_back()),
         }
     }
 
     /// The returns that are held against it, and whether it is requeued as a copy only to say so.
-    pub(super) fn held(&self, letter: &Letter) -> (u32, bool) {
-        let evidence = self.evidence(letter, self.fingerprint(letter));
+    pub(super) fn held(&self, delivery: &Delivery) -> (u32, bool) {
+        let evidence = self.evidence(delivery, self.fingerprint(delivery));
         (evidence.held(), evidence.judge(self.options.max_deliveries) == Suspicion::Unrecorded)
     }
 
-    fn fingerprint(&self, letter: &Letter) -> Fingerprint {
-        match letter.message_id() {
-            Some(id) => self.fingerprints.of((letter.app_id(), id)),
-            None => self.fingerprints.of(letter.body()),
+    fn fingerprint(&self, delivery: &Delivery) -> Fingerprint {
+        match delivery.message_id() {
+            Some(id) => self.fingerprints.of((delivery.app_id(), id)),
+            None => self.fingerprints.of(delivery.body()),
         }
     }
 }

@@ -20,8 +20,8 @@ mod summary;
 pub use summary::Summary;
 
 use crate::consumer::dead;
+use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
-use crate::letter::{Letter, Reader};
 use crate::link::Link;
 use crate::metrics::{LinkMetrics, Role};
 use crate::publisher::{Lanes, Limits, Plan};
@@ -79,7 +79,7 @@ pub async fn run(
 }
 
 /// A letter, and whether its queue has it again.
-type Moved = (Letter, Result<(), PublishError>);
+type Moved = (Delivery, Result<(), PublishError>);
 
 struct Redrive<'a> {
     options: &'a RedriveOptions,
@@ -112,7 +112,7 @@ impl<'a> Redrive<'a> {
             // Another program may have taken the letters that were found.
             let got = self.link.patiently(GET, get).await?.map_err(Error::lost)?;
             let Some(message) = got else { break };
-            self.take(Letter::new(message.delivery, Arc::clone(&self.reader)));
+            self.take(Delivery::new(message.delivery, Arc::clone(&self.reader)));
             while self.moving.len() >= UNDER_WAY {
                 self.settle_one().await?;
             }
@@ -129,7 +129,7 @@ impl<'a> Redrive<'a> {
         self.summary.moved + u64::try_from(self.moving.len()).unwrap_or(u64::MAX)
     }
 
-    fn take(&mut self, letter: Letter) {
+    fn take(&mut self, letter: Delivery) {
         let tag = letter.tag();
         if !self.is_meant(&letter) {
             return self.held = Some(tag);
@@ -154,7 +154,7 @@ impl<'a> Redrive<'a> {
         self.moving.push(Box::pin(moving));
     }
 
-    fn is_meant(&self, letter: &Letter) -> bool {
+    fn is_meant(&self, letter: &Delivery) -> bool {
         let event = self.options.event_id.as_deref();
         self.options.reason.is_none_or(|reason| letter.dead_reason() == reason)
             && event.is_none_or(|event| letter.message_id() == Some(event))
@@ -176,7 +176,7 @@ impl<'a> Redrive<'a> {
 
     /// The other letters do not wait for one that the broker does not take. If the broker would take none, the run
     /// ends.
-    fn step_over(&mut self, letter: &Letter, error: PublishError) {
+    fn step_over(&mut self, letter: &Delivery, error: PublishError) {
         match error {
             PublishError::Rejected | PublishError::Unconfirmed => {
                 let (event_id, reason, bytes) = (letter.message_id(), letter.dead_reason(), letter.body().len());

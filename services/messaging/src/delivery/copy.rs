@@ -6,7 +6,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use opentelemetry::trace::SpanContext;
 
-use super::{Letter, Reader, headers as h, trace};
+use super::{Delivery, Reader, headers as h, trace};
 use crate::publisher::Outgoing;
 
 /// The longest error that a header holds, in bytes.
@@ -43,26 +43,26 @@ impl Copy {
     }
 
     /// The message as it came, without the broker's headers, and with its first exchange and routing key.
-    pub(super) fn of(letter: &Letter, original: &BasicProperties, queue: String) -> Self {
+    pub(super) fn of(delivery: &Delivery, original: &BasicProperties, queue: String) -> Self {
         let headers = FieldTable::default();
-        let body = letter.body().clone();
+        let body = delivery.body().clone();
         let mut copy = Self { queue, properties: lasting(original), headers, body };
-        if let Some(from) = letter.headers() {
-            copy.take_ours(letter, from);
+        if let Some(from) = delivery.headers() {
+            copy.take_ours(delivery, from);
             copy = copy.take_foreign(from);
         }
         if let Some(expiration) = original.expiration() {
             copy = copy.text(h::EXPIRATION, expiration.as_str());
         }
-        if let Some(user) = original.user_id().as_ref().filter(|_| !letter.is_ours()) {
+        if let Some(user) = original.user_id().as_ref().filter(|_| !delivery.is_ours()) {
             copy = copy.text(h::USER_ID, user.as_str());
         }
-        copy.text(h::EXCHANGE, letter.exchange()).text(h::ROUTING_KEY, letter.routing_key())
+        copy.text(h::EXCHANGE, delivery.exchange()).text(h::ROUTING_KEY, delivery.routing_key())
     }
 
     /// Takes over the headers of Warren's that every copy keeps.
-    fn take_ours(&mut self, letter: &Letter, from: &FieldTable) {
-        let kept = h::LASTING.iter().filter(|_| letter.may_be_copy()).chain(&h::TRACE);
+    fn take_ours(&mut self, delivery: &Delivery, from: &FieldTable) {
+        let kept = h::LASTING.iter().filter(|_| delivery.may_be_copy()).chain(&h::TRACE);
         for name in kept {
             // Also a header of Warren's own name, because anybody can publish one.
             if let Some(value) = from.inner().get(*name).filter(|value| h::weight(value) <= ERROR_BYTES) {
@@ -112,8 +112,8 @@ impl Copy {
     }
 
     /// Notes one more failed attempt.
-    pub(super) fn failed(self, letter: &Letter, error: &str, now: Timestamp) -> Self {
-        let attempts = letter.attempts().saturating_add(1);
+    pub(super) fn failed(self, delivery: &Delivery, error: &str, now: Timestamp) -> Self {
+        let attempts = delivery.attempts().saturating_add(1);
         self.count(h::ATTEMPTS, attempts).first_failure(now).text(h::ERROR, error)
     }
 

@@ -1,4 +1,4 @@
-//! What a letter tells of itself, and what its copies carry.
+//! What the headers of a delivery say, and what its copies carry.
 
 use lapin::BasicProperties;
 use lapin::types::{FieldArray, LongString};
@@ -9,8 +9,8 @@ use crate::link::Version;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A message that somebody else published.
-fn letter(redelivered: bool, headers: &[(&str, AMQPValue)]) -> Letter {
-    Letter::new(published(redelivered, headers), email())
+fn delivery(redelivered: bool, headers: &[(&str, AMQPValue)]) -> Delivery {
+    Delivery::new(published(redelivered, headers), email())
 }
 
 /// Who reads it.
@@ -22,8 +22,9 @@ fn email_on_4_3() -> Arc<Reader> {
     Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 3 })))
 }
 
-fn published(redelivered: bool, headers: &[(&str, AMQPValue)]) -> Delivery {
-    let mut delivery = Delivery::mock(7, "order-exchange".into(), "order.placed".into(), redelivered, b"{}".to_vec());
+fn published(redelivered: bool, headers: &[(&str, AMQPValue)]) -> RawDelivery {
+    let mut delivery =
+        RawDelivery::mock(7, "order-exchange".into(), "order.placed".into(), redelivered, b"{}".to_vec());
     let mut table = FieldTable::default();
     for (name, value) in headers {
         table.insert((*name).into(), value.clone());
@@ -46,34 +47,34 @@ fn count(count: i64) -> AMQPValue {
 }
 
 /// The copy, delivered from the queue it was for.
-fn delivered(copy: &Copy) -> Letter {
-    Letter::new(copy.outgoing().delivered(), email())
+fn delivered(copy: &Copy) -> Delivery {
+    Delivery::new(copy.outgoing().delivered(), email())
 }
 
 /// A dead letter, as redrive reads it.
-fn dead(copy: &Copy) -> Letter {
-    Letter::new(copy.outgoing().delivered(), Arc::default())
+fn dead(copy: &Copy) -> Delivery {
+    Delivery::new(copy.outgoing().delivered(), Arc::default())
 }
 
-fn names(letter: &Letter) -> Vec<&str> {
-    letter.headers().map(|headers| headers.into_iter().map(|(name, _)| name.as_str()).collect()).unwrap_or_default()
+fn names(delivery: &Delivery) -> Vec<&str> {
+    delivery.headers().map(|headers| headers.into_iter().map(|(name, _)| name.as_str()).collect()).unwrap_or_default()
 }
 
 #[test]
 fn a_first_delivery_has_never_returned_whatever_it_says_of_itself() {
-    assert_eq!(letter(false, &[]).returned(), Returned::Never);
-    assert_eq!(letter(false, &[("x-delivery-count", count(99))]).returned(), Returned::Never);
+    assert_eq!(delivery(false, &[]).returned(), Returned::Never);
+    assert_eq!(delivery(false, &[("x-delivery-count", count(99))]).returned(), Returned::Never);
 }
 
 #[test]
 fn a_quorum_queue_counts_returns_and_a_classic_one_only_knows_of_them() {
-    assert_eq!(letter(true, &[("x-delivery-count", count(3))]).returned(), Returned::Times(3));
-    assert_eq!(letter(true, &[]).returned(), Returned::Sometime);
+    assert_eq!(delivery(true, &[("x-delivery-count", count(3))]).returned(), Returned::Times(3));
+    assert_eq!(delivery(true, &[]).returned(), Returned::Sometime);
 }
 
 #[test]
 fn a_newer_quorum_queue_counts_what_was_acquired_and_no_client_can_say_that_it_was_delivered_more_often() {
-    let returned = |headers: &[_]| Letter::new(published(true, headers), email_on_4_3()).returned();
+    let returned = |headers: &[_]| Delivery::new(published(true, headers), email_on_4_3()).returned();
     assert_eq!(returned(&[("x-delivery-count", count(2)), ("x-acquired-count", count(3))]), Returned::Times(2));
     assert_eq!(returned(&[("x-acquired-count", count(3))]), Returned::Times(0));
     assert_eq!(returned(&[("x-delivery-count", count(99)), ("x-acquired-count", count(1))]), Returned::Times(1));
@@ -82,9 +83,9 @@ fn a_newer_quorum_queue_counts_what_was_acquired_and_no_client_can_say_that_it_w
 
 #[test]
 fn an_older_quorum_queue_does_not_count_what_was_acquired_whatever_a_client_says() {
-    let returned = letter(true, &[("x-delivery-count", count(3)), ("x-acquired-count", count(0))]).returned();
+    let returned = delivery(true, &[("x-delivery-count", count(3)), ("x-acquired-count", count(0))]).returned();
     assert_eq!(returned, Returned::Times(3));
-    assert_eq!(letter(true, &[("x-acquired-count", count(0))]).returned(), Returned::Sometime);
+    assert_eq!(delivery(true, &[("x-acquired-count", count(0))]).returned(), Returned::Sometime);
 }
 
 /// Everything of ours that decides something.
@@ -102,19 +103,19 @@ fn boasts() -> Vec<(&'static str, AMQPValue)> {
 }
 
 /// What it says of its way here, as far as it counts.
-fn believed(letter: &Letter) -> (u32, u32, bool, u32, &str, bool) {
-    let (given_back, failed) = (letter.given_back().is_some(), letter.failed_span().is_some());
-    (letter.attempts(), letter.carried_returns(), given_back, letter.redriven(), letter.routing_key(), failed)
+fn believed(delivery: &Delivery) -> (u32, u32, bool, u32, &str, bool) {
+    let (given_back, failed) = (delivery.given_back().is_some(), delivery.failed_span().is_some());
+    (delivery.attempts(), delivery.carried_returns(), given_back, delivery.redriven(), delivery.routing_key(), failed)
 }
 
 #[test]
 fn nothing_counts_that_an_outsider_says_of_a_first_delivery_and_none_of_it_is_copied_on() {
     let boasts = boasts();
-    let letter = letter(false, &boasts);
-    assert_eq!(believed(&letter), (0, 0, false, 0, "order.placed", false));
+    let delivery = delivery(false, &boasts);
+    assert_eq!(believed(&delivery), (0, 0, false, 0, "order.placed", false));
     let copies = [
-        letter.to_give_back("q.retry.1s".into(), 0, NOW),
-        letter.to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE),
+        delivery.to_give_back("q.retry.1s".into(), 0, NOW),
+        delivery.to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE),
     ];
     for (attempts, copy) in copies.iter().enumerate() {
         let copy = delivered(copy);
@@ -131,35 +132,35 @@ fn what_decides_how_a_copy_is_treated_counts_only_under_our_users_name() {
     delivery.exchange = "".into();
     for user in ["somebody", "emai", ""] {
         delivery.properties = delivery.properties.with_user_id(user.into());
-        let letter = Letter::new(clone(&delivery), email());
-        assert_eq!(believed(&letter), (0, 0, false, 3, "order.cancelled", true), "as {user:?}");
+        let delivery = Delivery::new(clone(&delivery), email());
+        assert_eq!(believed(&delivery), (0, 0, false, 3, "order.cancelled", true), "as {user:?}");
     }
     delivery.properties = delivery.properties.with_user_id("email".into());
-    let letter = Letter::new(clone(&delivery), email());
-    assert_eq!(believed(&letter), (99, 2, true, 3, "order.cancelled", true));
+    let delivery = Delivery::new(clone(&delivery), email());
+    assert_eq!(believed(&delivery), (99, 2, true, 3, "order.cancelled", true));
 }
 
-fn clone(delivery: &Delivery) -> Delivery {
+fn clone(delivery: &RawDelivery) -> RawDelivery {
     let (exchange, key) = (delivery.exchange.clone(), delivery.routing_key.clone());
-    let mut clone = Delivery::mock(7, exchange, key, delivery.redelivered, delivery.data.clone());
+    let mut clone = RawDelivery::mock(7, exchange, key, delivery.redelivered, delivery.data.clone());
     clone.properties = delivery.properties.clone();
     clone
 }
 
 #[test]
 fn only_what_comes_back_to_its_consumer_is_signed() {
-    let letter = letter(false, &[]);
+    let delivery = delivery(false, &[]);
     let user = |copy: &Copy| (copy.outgoing().properties)().user_id().clone();
-    assert_eq!(user(&letter.to_give_back("q.retry.1s".into(), 0, NOW)), Some("email".into()));
-    assert_eq!(user(&letter.to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE)), Some("email".into()));
-    let buried = letter.to_dead("q.dead".into(), DeadReason::Undecodable, "no", NOW);
+    assert_eq!(user(&delivery.to_give_back("q.retry.1s".into(), 0, NOW)), Some("email".into()));
+    assert_eq!(user(&delivery.to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE)), Some("email".into()));
+    let buried = delivery.to_dead("q.dead".into(), DeadReason::Undecodable, "no", NOW);
     assert_eq!(user(&buried), None, "whoever moves it is somebody else");
     assert_eq!(user(&dead(&buried).to_redrive("q".into())), None);
 }
 
 #[test]
 fn who_published_it_and_when_it_would_expire_outlive_every_copy() {
-    let once = delivered(&letter(false, &[]).to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE));
+    let once = delivered(&delivery(false, &[]).to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE));
     let twice = delivered(&once.to_give_back("q.retry.1s".into(), 0, NOW));
     let buried = dead(&twice.to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
     let back = delivered(&buried.to_redrive("q".into()));
@@ -170,7 +171,7 @@ fn who_published_it_and_when_it_would_expire_outlive_every_copy() {
 
 #[test]
 fn what_is_given_back_as_a_copy_begins_a_new_count_and_carries_what_is_held_against_it() {
-    let back = letter(true, &[("x-delivery-count", count(6)), ("tenant", text("acme"))]);
+    let back = delivery(true, &[("x-delivery-count", count(6)), ("tenant", text("acme"))]);
     let back = delivered(&back.to_give_back("q.retry.1s".into(), 2, NOW));
     assert_eq!((back.returned(), back.carried_returns(), back.attempts()), (Returned::Never, 2, 0));
     assert_eq!(back.given_back(), Some(NOW));
@@ -182,7 +183,7 @@ fn what_is_given_back_as_a_copy_begins_a_new_count_and_carries_what_is_held_agai
 #[test]
 fn each_failed_attempt_is_counted_and_the_first_keeps_its_time() {
     let span = trace::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None).unwrap();
-    let once = delivered(&letter(false, &[]).to_retry("q.retry.1s".into(), "busy", NOW, &span));
+    let once = delivered(&delivery(false, &[]).to_retry("q.retry.1s".into(), "busy", NOW, &span));
     let later = Timestamp::from_second(100).unwrap();
     let twice = delivered(&once.to_retry("q.retry.10s".into(), "busy again", later, &SpanContext::NONE));
     assert_eq!((once.attempts(), twice.attempts()), (1, 2));
@@ -195,7 +196,7 @@ fn each_failed_attempt_is_counted_and_the_first_keeps_its_time() {
 
 #[test]
 fn a_copy_knows_its_first_exchange_and_key_and_keeps_all_headers_but_the_brokers() {
-    let original = letter(
+    let original = delivery(
         true,
         &[
             ("traceparent", text("00-1-2-01")),
@@ -221,7 +222,7 @@ fn a_copy_knows_its_first_exchange_and_key_and_keeps_all_headers_but_the_brokers
 fn a_copy_keeps_what_describes_its_body_and_sheds_what_would_make_it_vanish_or_be_refused() {
     let mut delivery = published(false, &[]);
     delivery.properties = delivery.properties.with_reply_to("answers".into()).with_cluster_id("east".into());
-    let copy = Letter::new(delivery, email()).to_dead("q.dead".into(), DeadReason::Undecodable, "no", NOW);
+    let copy = Delivery::new(delivery, email()).to_dead("q.dead".into(), DeadReason::Undecodable, "no", NOW);
     let properties = (copy.outgoing().properties)();
     assert_eq!(properties.reply_to().as_ref().map(ShortString::as_str), Some("answers"));
     assert_eq!(properties.cluster_id().as_ref().map(ShortString::as_str), Some("east"));
@@ -235,13 +236,13 @@ fn a_copy_keeps_what_describes_its_body_and_sheds_what_would_make_it_vanish_or_b
 fn an_address_for_answers_that_the_broker_would_not_take_is_left_behind() {
     let mut delivery = published(false, &[]);
     delivery.properties = delivery.properties.with_reply_to("amq.rabbitmq.reply-to".into());
-    let copy = Letter::new(delivery, email()).to_give_back("q.retry.1s".into(), 0, NOW);
+    let copy = Delivery::new(delivery, email()).to_give_back("q.retry.1s".into(), 0, NOW);
     assert!((copy.outgoing().properties)().reply_to().is_none());
 }
 
 #[test]
 fn what_cannot_be_decoded_keeps_its_bytes_and_all_headers_but_the_brokers() {
-    let original = letter(false, &[("tenant", text("acme")), ("x-death", text("?")), ("BCC", text("q2"))]);
+    let original = delivery(false, &[("tenant", text("acme")), ("x-death", text("?")), ("BCC", text("q2"))]);
     let dead = delivered(&original.to_dead("q.dead".into(), DeadReason::Undecodable, "not JSON", NOW));
     assert_eq!(dead.body(), original.body());
     let ours = [h::ERROR, h::EXCHANGE, h::EXPIRATION, h::FIRST_FAILURE, h::REASON, h::ROUTING_KEY, h::USER_ID];
@@ -253,7 +254,7 @@ fn what_cannot_be_decoded_keeps_its_bytes_and_all_headers_but_the_brokers() {
 fn headers_too_large_to_travel_with_ours_stay_behind() {
     let huge = text(&"x".repeat(100_000));
     let ours = h::LASTING.map(|name| (name, huge.clone()));
-    let dead = letter(false, &[&ours[..], &[("huge", huge), ("traceparent", text("00-1-2-01"))]].concat());
+    let dead = delivery(false, &[&ours[..], &[("huge", huge), ("traceparent", text("00-1-2-01"))]].concat());
     let dead = delivered(&dead.to_dead("q.dead".into(), DeadReason::Undecodable, &"é".repeat(5_000), NOW));
     assert!(!names(&dead).contains(&"huge") && names(&dead).contains(&"traceparent"));
     assert_eq!(dead.text(h::LEFT_OUT), Some("huge"));
@@ -262,7 +263,7 @@ fn headers_too_large_to_travel_with_ours_stay_behind() {
 
 #[test]
 fn a_redriven_letter_begins_anew_and_remembers_that_it_failed() {
-    let failed = dead(&letter(false, &[]).to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
+    let failed = dead(&delivery(false, &[]).to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
     let redriven = delivered(&failed.to_redrive("q".into()));
     assert_eq!((redriven.attempts(), redriven.redriven()), (0, 1));
     assert_eq!(redriven.text(h::FIRST_FAILURE), Some("1970-01-01T00:00:00Z"));
@@ -278,7 +279,7 @@ fn what_the_broker_dead_lettered_says_why_and_finds_its_first_key_again() {
     death.insert("exchange".into(), text("order-exchange"));
     death.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(vec![text("order.cancelled")])));
     let deaths = AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::FieldTable(death)]));
-    let dead = Letter::new(published(false, &[("x-death", deaths)]), Arc::default());
+    let dead = Delivery::new(published(false, &[("x-death", deaths)]), Arc::default());
     assert_eq!(dead.dead_reason(), DeadReason::DeliveryLimit);
     assert_eq!(delivered(&dead.to_redrive("q".into())).routing_key(), "order.cancelled");
 }
@@ -293,7 +294,7 @@ fn every_reason_has_a_name_of_its_own() {
 
 #[test]
 fn counts_from_outside_are_read_whatever_their_width_and_never_negative() {
-    let attempts = |value| Letter::new(published(false, &[("warren-attempts", value)]), Arc::default()).attempts();
+    let attempts = |value| Delivery::new(published(false, &[("warren-attempts", value)]), Arc::default()).attempts();
     let widths =
         [AMQPValue::ShortShortInt(3), AMQPValue::LongUInt(3), AMQPValue::LongLongInt(3), AMQPValue::ShortUInt(3)];
     for value in widths {

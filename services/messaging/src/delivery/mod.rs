@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use contract::Raw;
 use jiff::Timestamp;
-use lapin::message::Delivery;
+use lapin::message::Delivery as RawDelivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use opentelemetry::trace::SpanContext;
 
@@ -26,9 +26,9 @@ use headers as h;
 
 /// A delivered message. Its holder owes the queue an answer.
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub(crate) struct Delivery {
     /// The message without its body.
-    delivery: Delivery,
+    delivery: RawDelivery,
     /// The body. Copies share it, because a second one for each would double the memory.
     body: Bytes,
     reader: Arc<Reader>,
@@ -57,8 +57,8 @@ impl Returned {
     }
 }
 
-impl Letter {
-    pub(crate) fn new(mut delivery: Delivery, reader: Arc<Reader>) -> Self {
+impl Delivery {
+    pub(crate) fn new(mut delivery: RawDelivery, reader: Arc<Reader>) -> Self {
         let body = Bytes::from(std::mem::take(&mut delivery.data));
         Self { delivery, body, reader, event_type: OnceLock::new() }
     }

@@ -1,6 +1,6 @@
 //! Decides whose headers are believed.
 
-use lapin::message::Delivery;
+use lapin::message::Delivery as RawDelivery;
 use lapin::types::ShortString;
 
 use crate::link::Version;
@@ -30,12 +30,12 @@ impl Reader {
     }
 
     /// Whether a delivery may be a copy of the consumer's own: whether it came through the default exchange.
-    pub(super) fn may_be_copy(&self, delivery: &Delivery) -> bool {
+    pub(super) fn may_be_copy(&self, delivery: &RawDelivery) -> bool {
         self.user.is_none() || delivery.exchange.as_str().is_empty()
     }
 
     /// Whether only this consumer's user can have written a delivery.
-    pub(super) fn is_ours(&self, delivery: &Delivery) -> bool {
+    pub(super) fn is_ours(&self, delivery: &RawDelivery) -> bool {
         self.may_be_copy(delivery) && (self.user.is_none() || *delivery.properties.user_id() == self.user)
     }
 

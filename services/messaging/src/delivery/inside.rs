@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use contract::{Event, decode};
 use jiff::Timestamp;
-use lapin::message::Delivery;
+use lapin::message::Delivery as RawDelivery;
 use lapin::protocol::basic::parse_properties;
 use lapin::types::{AMQPValue, FieldTable};
 use opentelemetry::trace::SpanContext;
 
 use super::headers::table_weight;
-use super::{Copy, DeadReason, Letter, Reader};
+use super::{Copy, DeadReason, Delivery, Reader};
 
 /// The bytes of class, weight and body size, in front of the properties.
 const BEFORE_PROPERTIES: usize = 12;
@@ -29,21 +29,27 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     let Some(properties) = payload.get(BEFORE_PROPERTIES..) else { return false };
     let Ok(([], properties)) = parse_properties(properties) else { return false };
     assert!(properties.headers().as_ref().is_none_or(|headers| depth(headers) <= DEEPEST), "nested too deep");
-    let mut delivery = Delivery::mock(1, "an-exchange".into(), "order.placed".into(), redelivered, body.to_vec());
+    let mut delivery = RawDelivery::mock(1, "an-exchange".into(), "order.placed".into(), redelivered, body.to_vec());
     delivery.properties = properties;
-    let letter = Letter::new(delivery, reader());
-    let _ = (letter.published_span(), letter.failed_span(), letter.app_id(), letter.error(), letter.dead_reason());
+    let delivery = Delivery::new(delivery, reader());
+    let _ = (
+        delivery.published_span(),
+        delivery.failed_span(),
+        delivery.app_id(),
+        delivery.error(),
+        delivery.dead_reason(),
+    );
     let (now, span) = (Timestamp::UNIX_EPOCH, SpanContext::empty_context());
     let queue = || "a-queue".to_owned();
-    let retried = letter.to_retry(queue(), "why", now, &span);
-    assert_eq!(delivered::<E>(&letter, &retried).attempts(), letter.attempts().saturating_add(1));
-    delivered::<E>(&letter, &letter.to_give_back(queue(), letter.returned().times(), now));
-    delivered::<E>(&letter, &letter.to_dead_after_attempt(queue(), DeadReason::ForGood, "why", now));
-    let dead = delivered::<E>(&letter, &letter.to_dead(queue(), DeadReason::Undecodable, "why", now));
-    assert_eq!((dead.dead_reason(), dead.attempts()), (DeadReason::Undecodable, letter.attempts()));
-    let back = delivered::<E>(&letter, &dead.to_redrive(queue()));
-    assert_eq!((back.attempts(), back.redriven()), (0, letter.redriven().saturating_add(1)));
-    let _ = letter.to_redrive(queue());
+    let retried = delivery.to_retry(queue(), "why", now, &span);
+    assert_eq!(delivered::<E>(&delivery, &retried).attempts(), delivery.attempts().saturating_add(1));
+    delivered::<E>(&delivery, &delivery.to_give_back(queue(), delivery.returned().times(), now));
+    delivered::<E>(&delivery, &delivery.to_dead_after_attempt(queue(), DeadReason::ForGood, "why", now));
+    let dead = delivered::<E>(&delivery, &delivery.to_dead(queue(), DeadReason::Undecodable, "why", now));
+    assert_eq!((dead.dead_reason(), dead.attempts()), (DeadReason::Undecodable, delivery.attempts()));
+    let back = delivered::<E>(&delivery, &dead.to_redrive(queue()));
+    assert_eq!((back.attempts(), back.redriven()), (0, delivery.redriven().saturating_add(1)));
+    let _ = delivery.to_redrive(queue());
     true
 }
 
@@ -53,8 +59,8 @@ fn reader() -> Arc<Reader> {
 }
 
 /// A copy as it arrives: small enough for a frame, and read as its original was.
-fn delivered<E: Event + PartialEq + Debug>(original: &Letter, copy: &Copy) -> Letter {
-    let arrived = Letter::new(copy.outgoing().delivered(), reader());
+fn delivered<E: Event + PartialEq + Debug>(original: &Delivery, copy: &Copy) -> Delivery {
+    let arrived = Delivery::new(copy.outgoing().delivered(), reader());
     assert!(arrived.headers().is_none_or(|headers| table_weight(headers) <= HEAVIEST), "too heavy");
     assert_eq!(decode::<E>(&arrived.raw()), decode::<E>(&original.raw()));
     arrived

@@ -13,7 +13,7 @@ use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::dedupe::{Arrival, Handling};
-use super::desk::Desk;
+use super::settlements::Settlements;
 use super::work::Work;
 use super::{Handler, Outcome, Received};
 use crate::delivery::Delivery;
@@ -24,9 +24,14 @@ use crate::trace;
 impl<H: Handler> Work<H> {
     /// Makes one attempt. The attempt holds `place` while the handler runs, and releases it while a duplicate waits
     /// for the outcome of the first copy.
-    pub(super) async fn attempt(&self, delivery: &Delivery, place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+    pub(super) async fn attempt(
+        &self,
+        delivery: &Delivery,
+        place: OwnedSemaphorePermit,
+        settlements: &Settlements,
+    ) -> Outcome {
         // The panic of a handler or a decoder must not take anything but its own event with it.
-        let outcome = match caught(self.recognised(delivery, place, desk)).await {
+        let outcome = match caught(self.recognised(delivery, place, settlements)).await {
             Ok(outcome) => outcome,
             Err(panic) => Outcome::Later(format!("the handler panicked: {panic}")),
         };
@@ -53,7 +58,12 @@ impl<H: Handler> Work<H> {
         span
     }
 
-    async fn recognised(&self, delivery: &Delivery, mut place: OwnedSemaphorePermit, desk: &Desk) -> Outcome {
+    async fn recognised(
+        &self,
+        delivery: &Delivery,
+        mut place: OwnedSemaphorePermit,
+        settlements: &Settlements,
+    ) -> Outcome {
         let event = match contract::decode::<H::Event>(&delivery.raw()) {
             Ok(event) => event,
             Err(error) => return error.into(),
@@ -74,10 +84,10 @@ impl<H: Handler> Work<H> {
                         biased;
                         // Otherwise every session would leave one waiting attempt behind, with its body, for as long
                         // as the first copy is being handled.
-                        () = desk.closed() => return Outcome::Abandoned,
+                        () = settlements.closed() => return Outcome::Abandoned,
                         place = free => place,
                     };
-                    if desk.is_leaving() {
+                    if settlements.is_leaving() {
                         return Outcome::Unbegun;
                     }
                 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::Handler;
-use super::desk::{Desk, Report};
+use super::settlements::{Settlement, Settlements};
 use super::work::Work;
 use crate::delivery::Copy;
 use crate::metrics::LinkMetrics;
@@ -76,19 +76,19 @@ impl<H: Handler> Work<H> {
     /// Publishes a copy until the broker has confirmed and not returned it, and says whether that happened. It gives
     /// up only when the session has ended, because then the original is no longer this session's to acknowledge. A
     /// copy that no broker takes keeps its original unacknowledged, and holds up nothing else.
-    pub(super) async fn copied(&self, copy: &Copy, desk: &Desk) -> bool {
+    pub(super) async fn copied(&self, copy: &Copy, settlements: &Settlements) -> bool {
         let mut copying = pin!(self.copy(copy));
         tokio::select! {
             biased;
-            () = desk.closed() => return false,
+            () = settlements.closed() => return false,
             () = &mut copying => return true,
-            () = sleep(STUCK) => desk.report(Report::Stuck),
+            () = sleep(STUCK) => settlements.report(Settlement::Stuck),
         }
         tokio::select! {
             biased;
-            () = desk.closed() => false,
+            () = settlements.closed() => false,
             () = copying => {
-                desk.report(Report::Unstuck);
+                settlements.report(Settlement::Unstuck);
                 true
             }
         }

@@ -9,16 +9,16 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::acks::Acks;
-use super::desk::{Desk, Report};
 use super::feed::{Feed, Next};
 use super::hand::{Hand, Step, Width};
 use super::recent::Fingerprint;
+use super::settlements::{Settlement, Settlements};
 use super::work::Work;
 use super::{Handler, Outcome, stopped};
 use crate::Error;
 use crate::delivery::{DeadReason, Delivery};
 
-/// The most reports or deliveries that are taken in before the other kind gets its turn.
+/// The most settlements or deliveries that are taken in before the other kind gets its turn.
 const BURST: usize = 64;
 
 /// After a pause, a subscription that brings no event for this long counts as consuming, because the queue is empty.
@@ -43,8 +43,8 @@ pub(super) struct Session<'a, H: Handler> {
     hand: Hand<Box<Delivery>>,
     /// The deliveries without an answer, and when each event was accepted.
     acks: Acks<(Fingerprint, i64)>,
-    desk: Arc<Desk>,
-    reports: mpsc::UnboundedReceiver<Report>,
+    settlements: Arc<Settlements>,
+    reports: mpsc::UnboundedReceiver<Settlement>,
     place: Option<OwnedSemaphorePermit>,
     outage: bool,
     /// The broker counts every return.
@@ -55,7 +55,7 @@ pub(super) struct Session<'a, H: Handler> {
 /// What happens to a session.
 enum Event {
     Stop,
-    Reported(Report),
+    Reported(Settlement),
     Delivered(Next),
     Answered(lapin::Result<()>),
     AnswersDue,
@@ -67,7 +67,7 @@ impl<'a, H: Handler> Session<'a, H> {
     pub(super) fn new(work: Arc<Work<H>>, feed: Feed<'a>, counts_returns: bool) -> Self {
         // An event that fails during a trial goes behind the others. Otherwise the consumer would try no other.
         let trial = work.is_paused();
-        let (desk, reports) = Desk::open(counts_returns || trial);
+        let (settlements, reports) = Settlements::open(counts_returns || trial);
         Self {
             acks: Acks::new(work.options.prefetch),
             work,
@@ -75,7 +75,7 @@ impl<'a, H: Handler> Session<'a, H> {
             subscribed: None,
             settled: false,
             hand: Hand::new(trial),
-            desk: Arc::new(desk),
+            settlements: Arc::new(settlements),
             reports,
             place: None,
             outage: false,
@@ -145,7 +145,7 @@ impl<'a, H: Handler> Session<'a, H> {
     /// Gives up a broken session. The broker delivers again what the session held, and these redeliveries are not
     /// held against their deliveries.
     pub(super) fn forsake(self) {
-        self.desk.leave();
+        self.settlements.leave();
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
         self.pardon();
@@ -190,7 +190,7 @@ impl<'a, H: Handler> Session<'a, H> {
     }
 
     async fn perform(&mut self, step: Step<Box<Delivery>>) -> Result<(), Error> {
-        let (work, desk) = (self.work.clone(), self.desk.clone());
+        let (work, settlements) = (self.work.clone(), self.settlements.clone());
         match step {
             Step::Subscribe(width) => self.subscribe(width).await?,
             Step::Cancel => self.cancel().await?,
@@ -201,11 +201,11 @@ impl<'a, H: Handler> Session<'a, H> {
                 self.answer_all().await?;
                 self.begin(delivery);
             }
-            Step::GiveBack(delivery) => drop(tokio::spawn(work.dismiss(delivery, Outcome::Unbegun, desk))),
+            Step::GiveBack(delivery) => drop(tokio::spawn(work.dismiss(delivery, Outcome::Unbegun, settlements))),
             Step::SetAside(delivery) => {
                 let error = format!("came back {} times without an answer", work.held(&delivery).0);
                 let outcome = Outcome::Dead(DeadReason::MaxDeliveries, error);
-                tokio::spawn(work.dismiss(delivery, outcome, desk));
+                tokio::spawn(work.dismiss(delivery, outcome, settlements));
             }
             Step::End => {}
         }
@@ -214,7 +214,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn begin(&mut self, delivery: Box<Delivery>) {
         let place = self.place.take().expect("a step begins only with a place");
-        tokio::spawn(self.work.clone().begin(delivery, place, self.desk.clone()));
+        tokio::spawn(self.work.clone().begin(delivery, place, self.settlements.clone()));
     }
 
     async fn subscribe(&mut self, width: Width) -> Result<(), Error> {
@@ -264,7 +264,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.hand.arrived(delivery, suspicion);
     }
 
-    fn take_reports(&mut self, first: Report) {
+    fn take_reports(&mut self, first: Settlement) {
         let now = Instant::now();
         self.take_report(first, now);
         for _ in 1..BURST {
@@ -273,20 +273,20 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    fn take_report(&mut self, report: Report, now: Instant) {
+    fn take_report(&mut self, report: Settlement, now: Instant) {
         match report {
             // No new delivery comes then, so nothing needs the room that these acknowledgements would free.
-            Report::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
-            Report::Handled(tag) => {
+            Settlement::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
+            Settlement::Handled(tag) => {
                 self.acks.finished(tag, now);
                 self.end_trial();
             }
-            Report::Done(tag) | Report::Copied(tag) => self.acks.finished(tag, now),
-            Report::Back(tag) => self.acks.requeue(tag, now),
-            Report::Panicked(tag) => self.acks.reject(tag, now),
-            Report::Outage(reason) => return self.pause(reason),
-            Report::Stuck => return self.hand.stuck(),
-            Report::Unstuck => return self.hand.unstuck(),
+            Settlement::Done(tag) | Settlement::Copied(tag) => self.acks.finished(tag, now),
+            Settlement::Back(tag) => self.acks.requeue(tag, now),
+            Settlement::Panicked(tag) => self.acks.reject(tag, now),
+            Settlement::Outage(reason) => return self.pause(reason),
+            Settlement::Stuck => return self.hand.stuck(),
+            Settlement::Unstuck => return self.hand.unstuck(),
         }
         self.hand.settled();
     }
@@ -304,7 +304,7 @@ impl<'a, H: Handler> Session<'a, H> {
     /// Notes that an event was handled. If the session was on trial after a pause, the pause is over.
     fn end_trial(&mut self) {
         if self.hand.handled() {
-            self.desk.set_returns_by_copy(self.counts_returns);
+            self.settlements.set_returns_by_copy(self.counts_returns);
             self.work.resume();
             if self.hand.is_subscribed() {
                 self.work.subscribed();
@@ -314,7 +314,7 @@ impl<'a, H: Handler> Session<'a, H> {
 
     fn leave(&mut self) {
         self.hand.leave();
-        self.desk.leave();
+        self.settlements.leave();
     }
 
     fn begin_answering(&mut self) {

@@ -7,94 +7,101 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::{Span, debug, error, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::desk::{Desk, Report};
 use super::outcome::next_delay;
+use super::settlements::{Settlement, Settlements};
 use super::work::Work;
 use super::{Handler, Outcome, queues};
 use crate::delivery::{Copy, DeadReason, Delivery};
 use crate::metrics::Consumed;
 
 impl<H: Handler> Work<H> {
-    /// Settles a delivery and consumes it. It leaves exactly one report, unless its session ends first.
-    pub(super) async fn settle(&self, delivery: Box<Delivery>, outcome: Outcome, desk: &Desk) {
+    /// Settles a delivery and consumes it. It reports exactly one settlement, unless its session ends first.
+    pub(super) async fn settle(&self, delivery: Box<Delivery>, outcome: Outcome, settlements: &Settlements) {
         let (settled, report) = match outcome {
-            Outcome::Handled => (Consumed::Handled, Report::Handled(delivery.tag())),
-            Outcome::Duplicate => (Consumed::Duplicate, Report::Done(delivery.tag())),
-            Outcome::Later(error) => return self.settle_failed(delivery, error, desk).await,
-            Outcome::Postponed(reason) => return self.postpone(delivery, &reason, desk).await,
-            Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, desk).await,
+            Outcome::Handled => (Consumed::Handled, Settlement::Handled(delivery.tag())),
+            Outcome::Duplicate => (Consumed::Duplicate, Settlement::Done(delivery.tag())),
+            Outcome::Later(error) => return self.settle_failed(delivery, error, settlements).await,
+            Outcome::Postponed(reason) => return self.postpone(delivery, &reason, settlements).await,
+            Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, settlements).await,
             Outcome::Outage(reason) => {
-                desk.report(Report::Outage(reason));
-                return self.give_back(delivery, desk).await;
+                settlements.report(Settlement::Outage(reason));
+                return self.give_back(delivery, settlements).await;
             }
-            Outcome::Unbegun => return self.give_back(delivery, desk).await,
+            Outcome::Unbegun => return self.give_back(delivery, settlements).await,
             Outcome::Abandoned => return,
         };
         self.metrics.consumed(delivery.event_type(), settled);
-        desk.report(report);
+        settlements.report(report);
     }
 
-    async fn settle_failed(&self, delivery: Box<Delivery>, error: String, desk: &Desk) {
+    async fn settle_failed(&self, delivery: Box<Delivery>, error: String, settlements: &Settlements) {
         let failed = delivery.attempts().saturating_add(1);
         let Some(delay) = next_delay(failed, &self.options.retry_delays) else {
             let reason = DeadReason::Attempts;
             let copy = delivery.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
-            return self.bury(delivery, copy, reason, &error, desk).await;
+            return self.bury(delivery, copy, reason, &error, settlements).await;
         };
         let queue = queues::delay(self.queue(), delay);
         let copy = delivery.to_retry(queue, &error, Timestamp::now(), &span());
-        if self.copied(&copy, desk).await {
+        if self.copied(&copy, settlements).await {
             let event_id = delivery.message_id();
             warn!(event_id, queue = self.queue(), attempt = failed, ?delay, error, "event failed, will be tried again");
             self.metrics.consumed(delivery.event_type(), Consumed::Delayed);
-            desk.report(Report::Done(delivery.tag()));
+            settlements.report(Settlement::Done(delivery.tag()));
         }
     }
 
-    async fn postpone(&self, delivery: Box<Delivery>, reason: &str, desk: &Desk) {
+    async fn postpone(&self, delivery: Box<Delivery>, reason: &str, settlements: &Settlements) {
         // Always as a copy, because the broker delivers first what was requeued without one.
         let copy = delivery.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
-        if self.copied(&copy, desk).await {
+        if self.copied(&copy, settlements).await {
             // Only debug: the handler logs what matters, and an event that waits for another comes again and again.
             debug!(event_id = delivery.message_id(), queue = self.queue(), reason, "event postponed");
             self.metrics.consumed(delivery.event_type(), Consumed::Postponed);
-            desk.report(Report::Done(delivery.tag()));
+            settlements.report(Settlement::Done(delivery.tag()));
         }
     }
 
-    async fn settle_dead(&self, delivery: Box<Delivery>, reason: DeadReason, error: String, desk: &Desk) {
+    async fn settle_dead(&self, delivery: Box<Delivery>, reason: DeadReason, error: String, settlements: &Settlements) {
         let (queue, now) = (super::dead(self.queue()), Timestamp::now());
         let copy = match reason {
             DeadReason::ForGood | DeadReason::Attempts => delivery.to_dead_after_attempt(queue, reason, &error, now),
             _ => delivery.to_dead(queue, reason, &error, now),
         };
-        self.bury(delivery, copy, reason, &error, desk).await;
+        self.bury(delivery, copy, reason, &error, settlements).await;
     }
 
-    async fn bury(&self, delivery: Box<Delivery>, copy: Copy, reason: DeadReason, error: &str, desk: &Desk) {
-        if self.copied(&copy, desk).await {
+    async fn bury(
+        &self,
+        delivery: Box<Delivery>,
+        copy: Copy,
+        reason: DeadReason,
+        error: &str,
+        settlements: &Settlements,
+    ) {
+        if self.copied(&copy, settlements).await {
             let event_id = delivery.message_id();
             error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
             self.metrics.consumed(delivery.event_type(), buried(reason));
             // Acknowledges last. A crash here leaves a second dead letter; the other order would lose the event.
-            desk.report(Report::Done(delivery.tag()));
+            settlements.report(Settlement::Done(delivery.tag()));
         }
     }
 
-    async fn give_back(&self, delivery: Box<Delivery>, desk: &Desk) {
+    async fn give_back(&self, delivery: Box<Delivery>, settlements: &Settlements) {
         let (held, unrecorded) = self.held(&delivery);
-        let back = if unrecorded || desk.returns_by_copy() {
+        let back = if unrecorded || settlements.returns_by_copy() {
             let copy = delivery.to_give_back(self.shortest_delay(), held, Timestamp::now());
-            if !self.copied(&copy, desk).await {
+            if !self.copied(&copy, settlements).await {
                 return;
             }
-            Report::Copied(delivery.tag())
+            Settlement::Copied(delivery.tag())
         } else {
-            Report::Back(delivery.tag())
+            Settlement::Back(delivery.tag())
         };
         debug!(event_id = delivery.message_id(), queue = self.queue(), "event requeued");
         self.metrics.consumed(delivery.event_type(), Consumed::GivenBack);
-        desk.report(back);
+        settlements.report(back);
     }
 
     /// The delay queue with the shortest delay.

@@ -12,9 +12,9 @@ use tracing::{Instrument, debug, error, warn};
 
 use super::copies::Copies;
 use super::dedupe::Dedupe;
-use super::desk::{Desk, Report};
 use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
+use super::settlements::{Settlement, Settlements};
 use super::suspicion::{Evidence, Pardons};
 use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
 use crate::delivery::{Delivery, Returned};
@@ -140,34 +140,44 @@ impl<H: Handler> Work<H> {
     }
 
     /// Makes an attempt and settles the delivery, both in one span.
-    pub(super) async fn begin(self: Arc<Self>, delivery: Box<Delivery>, place: OwnedSemaphorePermit, desk: Arc<Desk>) {
+    pub(super) async fn begin(
+        self: Arc<Self>,
+        delivery: Box<Delivery>,
+        place: OwnedSemaphorePermit,
+        settlements: Arc<Settlements>,
+    ) {
         let tag = delivery.tag();
         let begun = async {
             let span = self.process_span(&delivery);
             let attempted_and_settled = async {
-                let outcome = self.attempt(&delivery, place, &desk).await;
-                self.settle(delivery, outcome, &desk).await;
+                let outcome = self.attempt(&delivery, place, &settlements).await;
+                self.settle(delivery, outcome, &settlements).await;
             };
             attempted_and_settled.instrument(span).await;
         };
-        self.guard(tag, begun, &desk).await;
+        self.guard(tag, begun, &settlements).await;
     }
 
     /// Settles a delivery without an attempt.
-    pub(super) async fn dismiss(self: Arc<Self>, delivery: Box<Delivery>, outcome: Outcome, desk: Arc<Desk>) {
-        self.guard(delivery.tag(), self.settle(delivery, outcome, &desk), &desk).await;
+    pub(super) async fn dismiss(
+        self: Arc<Self>,
+        delivery: Box<Delivery>,
+        outcome: Outcome,
+        settlements: Arc<Settlements>,
+    ) {
+        self.guard(delivery.tag(), self.settle(delivery, outcome, &settlements), &settlements).await;
     }
 
     /// Requeues the delivery after a panic outside any handler, which is a bug in this crate. It waits first, because
     /// the settling may panic again; the broker's delivery limit bounds how often.
-    async fn guard(&self, tag: u64, settling: impl Future<Output = ()>, desk: &Desk) {
+    async fn guard(&self, tag: u64, settling: impl Future<Output = ()>, settlements: &Settlements) {
         if caught(settling).await.is_err() {
             // The panic hook has logged the panic. If logging itself panics, this is tried once.
             let _ =
                 caught(async { error!(queue = self.queue(), "the event could not be settled and is requeued") }).await;
             tokio::select! {
-                () = desk.closed() => {}
-                () = sleep(AFTER_PANIC) => desk.report(Report::Panicked(tag)),
+                () = settlements.closed() => {}
+                () = sleep(AFTER_PANIC) => settlements.report(Settlement::Panicked(tag)),
             }
         }
     }

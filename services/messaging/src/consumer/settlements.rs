@@ -1,22 +1,22 @@
-//! Reports from attempts and settlings to the session that owns the delivery.
+//! Carries settlements from the tasks of deliveries to the session that owns the deliveries.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// The sender of reports. It closes when its session ends; the broker then delivers again what the session did not
+/// The sender of settlements. It closes when its session ends; the broker then delivers again what the session did not
 /// answer.
 #[derive(Debug)]
-pub(super) struct Desk {
-    reports: UnboundedSender<Report>,
+pub(super) struct Settlements {
+    reports: UnboundedSender<Settlement>,
     leaving: AtomicBool,
     /// Whether a delivery that is requeued has to be requeued as a copy.
     returns_by_copy: AtomicBool,
 }
 
-/// What a session learns about a delivery, by the tag of the delivery.
+/// What a session learns about the settling of a delivery, by its tag.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Report {
+pub(super) enum Settlement {
     /// The handler handled it: acknowledge it.
     Handled(u64),
     /// It was handled before, or a copy of it is confirmed: acknowledge it.
@@ -27,24 +27,24 @@ pub(super) enum Report {
     Back(u64),
     /// It is unchanged, after a panic: requeue it in the way that the broker counts.
     Panicked(u64),
-    /// The handler's dependency is down. Another report settles the delivery later.
+    /// The handler's dependency is down. Another settlement of the delivery follows.
     Outage(String),
     /// The copy of a delivery is not published in time, and may never be.
     Stuck,
-    /// The copy is published after all. The next report settles the delivery.
+    /// The copy is published after all. The settlement of its delivery follows.
     Unstuck,
 }
 
-impl Desk {
-    /// A delivery causes only a few reports, so the prefetch bounds the channel.
-    pub(super) fn open(returns_by_copy: bool) -> (Self, UnboundedReceiver<Report>) {
+impl Settlements {
+    /// A delivery causes only a few settlements, so the prefetch bounds the channel.
+    pub(super) fn open(returns_by_copy: bool) -> (Self, UnboundedReceiver<Settlement>) {
         let (sender, reports) = unbounded_channel();
         let returns_by_copy = AtomicBool::new(returns_by_copy);
         (Self { reports: sender, leaving: AtomicBool::new(false), returns_by_copy }, reports)
     }
 
-    pub(super) fn report(&self, report: Report) {
-        // When the session has ended, the broker delivers again, and nobody needs the report.
+    pub(super) fn report(&self, report: Settlement) {
+        // When the session has ended, the broker delivers again, and nobody needs the settlement.
         let _ = self.reports.send(report);
     }
 

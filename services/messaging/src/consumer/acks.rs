@@ -95,7 +95,7 @@ impl<T: Copy> Acks<T> {
     /// Marks a delivery as requeued as a copy. A stopping consumer requeues all at once, and acknowledges them
     /// together where it can. None of them may wait until the consumer ends because of a slow one in front, for
     /// another consumer has the copies already.
-    pub(crate) fn given_back(&mut self, tag: u64, now: Instant) {
+    pub(crate) fn requeued_as_copy(&mut self, tag: u64, now: Instant) {
         self.finish(tag, now, true);
     }
 

@@ -1,14 +1,13 @@
 //! Takes events from a queue, calls a handler with each, and settles each according to its outcome.
 //!
 //! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again. One session
-//! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `hand` and `suspicion`
+//! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `in_flight` and `suspicion`
 //! decide which delivery is begun when, `acks` decides which delivery is acknowledged when, and `dedupe` knows which
 //! events were handled before. Each delivery has a task of its own, which attempts it (`attempt`) and settles it
 //! (`settle`). So neither a slow handler nor a slow copy holds up another event, and a panic ends only its own
 //! attempt.
 //!
 //! The crate's front page says what becomes of each delivery.
-//!
 
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ mod suspicion;
 use suspicion::Suspicion;
 mod acks;
 mod dedupe;
-mod hand;
+mod in_flight;
 mod outcome;
 use outcome::Outcome;
 mod attempt;

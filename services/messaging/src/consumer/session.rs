@@ -10,7 +10,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::acks::Acks;
 use super::feed::{Feed, Next};
-use super::hand::{Hand, Step, Width};
+use super::in_flight::{InFlight, Step, Width};
 use super::recent::Fingerprint;
 use super::settlements::{Settlement, Settlements};
 use super::work::Work;
@@ -33,14 +33,14 @@ pub(super) enum Ended {
     Outage,
 }
 
-/// Carries out what [`Hand`] and [`Acks`] decide, with the outcomes that [`Work`] brings.
+/// Carries out what [`InFlight`] and [`Acks`] decide, with the outcomes that [`Work`] brings.
 pub(super) struct Session<'a, H: Handler> {
     work: Arc<Work<H>>,
     feed: Feed<'a>,
     subscribed: Option<Instant>,
     /// Something was settled, and the broker has the answer.
     settled: bool,
-    hand: Hand<Box<Delivery>>,
+    in_flight: InFlight<Box<Delivery>>,
     /// The deliveries without an answer, and when each event was accepted.
     acks: Acks<(Fingerprint, i64)>,
     settlements: Arc<Settlements>,
@@ -74,7 +74,7 @@ impl<'a, H: Handler> Session<'a, H> {
             feed,
             subscribed: None,
             settled: false,
-            hand: Hand::new(trial),
+            in_flight: InFlight::new(trial),
             settlements: Arc::new(settlements),
             reports,
             place: None,
@@ -103,7 +103,7 @@ impl<'a, H: Handler> Session<'a, H> {
             // Releases a place that is not needed now: a duplicate may wait for it, and must be settled first.
             self.place = None;
             self.begin_answering();
-            self.work.in_flight.set(self.hand.len().try_into().unwrap_or(i64::MAX));
+            self.work.in_flight.set(self.in_flight.len().try_into().unwrap_or(i64::MAX));
             self.show_oldest();
             match self.next_event(stop).await {
                 Event::Stop => self.leave(),
@@ -136,7 +136,7 @@ impl<'a, H: Handler> Session<'a, H> {
     pub(super) async fn close(mut self) {
         self.work.in_flight.set(0);
         self.reports.close();
-        if self.hand.len() > 0 {
+        if self.in_flight.len() > 0 {
             self.pardon();
         }
         self.feed.close().await;
@@ -160,32 +160,32 @@ impl<'a, H: Handler> Session<'a, H> {
     /// goes on waiting. So the metric stays until there is a subscription again, and after a pause until an event is
     /// handled.
     fn show_oldest(&self) {
-        if !self.hand.is_subscribed() || self.hand.is_leaving() {
+        if !self.in_flight.is_subscribed() || self.in_flight.is_leaving() {
             return;
         }
-        let shown = Some(self.work.metrics.oldest.get()).filter(|&shown| shown > 0 && self.hand.is_on_trial());
+        let shown = Some(self.work.metrics.oldest.get()).filter(|&shown| shown > 0 && self.in_flight.is_on_trial());
         let oldest = self.acks.oldest().map(|(_, accepted)| *accepted);
         self.work.metrics.oldest.set([shown, oldest].into_iter().flatten().min().unwrap_or(0));
     }
 
     fn next_step(&mut self) -> Option<Step<Box<Delivery>>> {
-        if self.place.is_none() && self.hand.wants_place() {
+        if self.place.is_none() && self.in_flight.wants_place() {
             self.place = self.work.free_place();
         }
-        self.hand.next_step(self.place.is_some())
+        self.in_flight.next_step(self.place.is_some())
     }
 
     async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
         let due = self.acks.next_due(Instant::now()).filter(|_| self.answering.is_none());
         tokio::select! {
             biased;
-            () = stopped(stop), if !self.hand.is_leaving() => Event::Stop,
+            () = stopped(stop), if !self.in_flight.is_leaving() => Event::Stop,
             Some(report) = self.reports.recv() => Event::Reported(report),
             Some(answered) = OptionFuture::from(self.answering.as_mut()) => Event::Answered(answered),
             delivery = self.feed.next() => Event::Delivered(delivery),
-            place = self.work.place(), if self.place.is_none() && self.hand.wants_place() => Event::PlaceFree(place),
+            place = self.work.place(), if self.place.is_none() && self.in_flight.wants_place() => Event::PlaceFree(place),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Event::AnswersDue,
-            () = sleep(NOTHING_TO_TRY), if self.hand.lacks_trial() && self.work.shows_pause() => Event::NothingToTry,
+            () = sleep(NOTHING_TO_TRY), if self.in_flight.lacks_trial() && self.work.shows_pause() => Event::NothingToTry,
         }
     }
 
@@ -201,8 +201,8 @@ impl<'a, H: Handler> Session<'a, H> {
                 self.answer_all().await?;
                 self.begin(delivery);
             }
-            Step::GiveBack(delivery) => drop(tokio::spawn(work.dismiss(delivery, Outcome::Unbegun, settlements))),
-            Step::SetAside(delivery) => {
+            Step::Requeue(delivery) => drop(tokio::spawn(work.dismiss(delivery, Outcome::Unbegun, settlements))),
+            Step::DeadLetter(delivery) => {
                 let error = format!("came back {} times without an answer", work.held(&delivery).0);
                 let outcome = Outcome::Dead(DeadReason::MaxDeliveries, error);
                 tokio::spawn(work.dismiss(delivery, outcome, settlements));
@@ -221,7 +221,7 @@ impl<'a, H: Handler> Session<'a, H> {
         let prefetch = match width {
             Width::Narrow => 1,
             // The broker counts the stuck deliveries too, and this subscription's prefetch does not include them.
-            Width::Wide => self.work.options.prefetch.saturating_sub(self.hand.stuck_ones()).max(1),
+            Width::Wide => self.work.options.prefetch.saturating_sub(self.in_flight.stuck_ones()).max(1),
         };
         self.feed.subscribe(prefetch).await?;
         self.subscribed.get_or_insert_with(Instant::now);
@@ -235,7 +235,7 @@ impl<'a, H: Handler> Session<'a, H> {
         for delivery in self.feed.cancel().await? {
             self.arrive(delivery);
         }
-        self.hand.cancelled();
+        self.in_flight.cancelled();
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl<'a, H: Handler> Session<'a, H> {
         // An event without a time of its own has waited since its arrival.
         let accepted = delivery.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
         self.acks.delivered(delivery.tag(), (fingerprint, accepted));
-        self.hand.arrived(delivery, suspicion);
+        self.in_flight.arrived(delivery, suspicion);
     }
 
     fn take_reports(&mut self, first: Settlement) {
@@ -276,7 +276,7 @@ impl<'a, H: Handler> Session<'a, H> {
     fn take_report(&mut self, report: Settlement, now: Instant) {
         match report {
             // No new delivery comes then, so nothing needs the room that these acknowledgements would free.
-            Settlement::Copied(tag) if self.hand.is_leaving() => self.acks.given_back(tag, now),
+            Settlement::Copied(tag) if self.in_flight.is_leaving() => self.acks.requeued_as_copy(tag, now),
             Settlement::Handled(tag) => {
                 self.acks.finished(tag, now);
                 self.end_trial();
@@ -285,14 +285,14 @@ impl<'a, H: Handler> Session<'a, H> {
             Settlement::Back(tag) => self.acks.requeue(tag, now),
             Settlement::Panicked(tag) => self.acks.reject(tag, now),
             Settlement::Outage(reason) => return self.pause(reason),
-            Settlement::Stuck => return self.hand.stuck(),
-            Settlement::Unstuck => return self.hand.unstuck(),
+            Settlement::Stuck => return self.in_flight.stuck(),
+            Settlement::Unstuck => return self.in_flight.unstuck(),
         }
-        self.hand.settled();
+        self.in_flight.settled();
     }
 
     fn pause(&mut self, reason: String) {
-        if !self.hand.is_leaving() {
+        if !self.in_flight.is_leaving() {
             self.outage = true;
             self.work.outage(reason);
             // It shows from now on, however long the others under way take.
@@ -303,17 +303,17 @@ impl<'a, H: Handler> Session<'a, H> {
 
     /// Notes that an event was handled. If the session was on trial after a pause, the pause is over.
     fn end_trial(&mut self) {
-        if self.hand.handled() {
+        if self.in_flight.handled() {
             self.settlements.set_returns_by_copy(self.counts_returns);
             self.work.resume();
-            if self.hand.is_subscribed() {
+            if self.in_flight.is_subscribed() {
                 self.work.subscribed();
             }
         }
     }
 
     fn leave(&mut self) {
-        self.hand.leave();
+        self.in_flight.leave();
         self.settlements.leave();
     }
 

@@ -25,9 +25,9 @@ impl<H: Handler> Work<H> {
             Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, settlements).await,
             Outcome::Outage(reason) => {
                 settlements.report(Settlement::Outage(reason));
-                return self.give_back(delivery, settlements).await;
+                return self.requeue(delivery, settlements).await;
             }
-            Outcome::Unbegun => return self.give_back(delivery, settlements).await,
+            Outcome::Unbegun => return self.requeue(delivery, settlements).await,
             Outcome::Abandoned => return,
         };
         self.metrics.consumed(delivery.event_type(), settled);
@@ -39,7 +39,7 @@ impl<H: Handler> Work<H> {
         let Some(delay) = next_delay(failed, &self.options.retry_delays) else {
             let reason = DeadReason::Attempts;
             let copy = delivery.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
-            return self.bury(delivery, copy, reason, &error, settlements).await;
+            return self.dead_letter(delivery, copy, reason, &error, settlements).await;
         };
         let queue = queues::delay(self.queue(), delay);
         let copy = delivery.to_retry(queue, &error, Timestamp::now(), &span());
@@ -68,10 +68,10 @@ impl<H: Handler> Work<H> {
             DeadReason::ForGood | DeadReason::Attempts => delivery.to_dead_after_attempt(queue, reason, &error, now),
             _ => delivery.to_dead(queue, reason, &error, now),
         };
-        self.bury(delivery, copy, reason, &error, settlements).await;
+        self.dead_letter(delivery, copy, reason, &error, settlements).await;
     }
 
-    async fn bury(
+    async fn dead_letter(
         &self,
         delivery: Box<Delivery>,
         copy: Copy,
@@ -82,16 +82,16 @@ impl<H: Handler> Work<H> {
         if self.copied(&copy, settlements).await {
             let event_id = delivery.message_id();
             error!(event_id, queue = self.queue(), %reason, error, "event is a dead letter");
-            self.metrics.consumed(delivery.event_type(), buried(reason));
+            self.metrics.consumed(delivery.event_type(), dead_outcome(reason));
             // Acknowledges last. A crash here leaves a second dead letter; the other order would lose the event.
             settlements.report(Settlement::Done(delivery.tag()));
         }
     }
 
-    async fn give_back(&self, delivery: Box<Delivery>, settlements: &Settlements) {
+    async fn requeue(&self, delivery: Box<Delivery>, settlements: &Settlements) {
         let (held, unrecorded) = self.held(&delivery);
         let back = if unrecorded || settlements.returns_by_copy() {
-            let copy = delivery.to_give_back(self.shortest_delay(), held, Timestamp::now());
+            let copy = delivery.to_requeue(self.shortest_delay(), held, Timestamp::now());
             if !self.copied(&copy, settlements).await {
                 return;
             }
@@ -116,7 +116,7 @@ fn span() -> SpanContext {
     Span::current().context().span().span_context().clone()
 }
 
-fn buried(reason: DeadReason) -> Consumed {
+fn dead_outcome(reason: DeadReason) -> Consumed {
     match reason {
         DeadReason::Undecodable => Consumed::Undecodable,
         DeadReason::MaxDeliveries => Consumed::Suspect,

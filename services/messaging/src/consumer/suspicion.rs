@@ -29,7 +29,7 @@ pub(crate) enum Suspicion {
     /// kills this process, no other delivery is blamed.
     Suspect,
     /// It was handled alone, and did not come out of it, again and again. It is dead-lettered.
-    Culprit,
+    Poison,
 }
 
 /// The evidence for and against a delivery.
@@ -72,7 +72,7 @@ impl Evidence {
         match self.held() {
             held if held < SUSPECT_AT => Suspicion::None,
             held if held == self.carried => Suspicion::Suspect,
-            held if held >= max_deliveries => Suspicion::Culprit,
+            held if held >= max_deliveries => Suspicion::Poison,
             _ => Suspicion::Unrecorded,
         }
     }

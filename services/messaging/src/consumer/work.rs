@@ -186,7 +186,7 @@ impl<H: Handler> Work<H> {
     pub(super) fn examine(&self, delivery: &Delivery) -> (Fingerprint, Suspicion) {
         let fingerprint = self.fingerprint(delivery);
         let returned = delivery.returned();
-        let arrives = delivery.attempts() == 0 && returned == Returned::Never && delivery.given_back().is_none();
+        let arrives = delivery.attempts() == 0 && returned == Returned::Never && delivery.requeued().is_none();
         if arrives && delivery.redriven() > 0 {
             self.metrics.redriven();
         }
@@ -211,7 +211,7 @@ impl<H: Handler> Work<H> {
             returned: delivery.returned(),
             carried: delivery.carried_returns(),
             pardoned: self.pardons.has(fingerprint),
-            excused: self.pardons.excuse(delivery.given_back()),
+            excused: self.pardons.excuse(delivery.requeued()),
         }
     }
 

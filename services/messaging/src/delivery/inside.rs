@@ -43,7 +43,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
     let queue = || "a-queue".to_owned();
     let retried = delivery.to_retry(queue(), "why", now, &span);
     assert_eq!(delivered::<E>(&delivery, &retried).attempts(), delivery.attempts().saturating_add(1));
-    delivered::<E>(&delivery, &delivery.to_give_back(queue(), delivery.returned().times(), now));
+    delivered::<E>(&delivery, &delivery.to_requeue(queue(), delivery.returned().times(), now));
     delivered::<E>(&delivery, &delivery.to_dead_after_attempt(queue(), DeadReason::ForGood, "why", now));
     let dead = delivered::<E>(&delivery, &delivery.to_dead(queue(), DeadReason::Undecodable, "why", now));
     assert_eq!((dead.dead_reason(), dead.attempts()), (DeadReason::Undecodable, delivery.attempts()));

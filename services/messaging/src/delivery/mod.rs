@@ -160,7 +160,7 @@ impl Delivery {
     }
 
     /// When this copy was made, if the consumer made it to requeue the event.
-    pub(crate) fn given_back(&self) -> Option<Timestamp> {
+    pub(crate) fn requeued(&self) -> Option<Timestamp> {
         if self.is_ours() { self.text(h::GIVEN_BACK)?.parse().ok() } else { None }
     }
 
@@ -184,7 +184,7 @@ impl Delivery {
 
     /// Makes a copy for a delay queue, as if it had not been delivered. `returns` are held against it so far, and the
     /// copy begins a new count.
-    pub(crate) fn to_give_back(&self, queue: String, returns: u32, now: Timestamp) -> Copy {
+    pub(crate) fn to_requeue(&self, queue: String, returns: u32, now: Timestamp) -> Copy {
         let copy = self.copy(queue).count(h::ATTEMPTS, self.attempts()).count(h::RETURNS, returns);
         copy.text(h::GIVEN_BACK, &now.to_string()).signed(&self.reader)
     }
@@ -192,7 +192,7 @@ impl Delivery {
     /// Makes a copy for a delay queue after a handler came to no result. No attempt is counted, and nothing is held
     /// against it.
     pub(crate) fn to_postpone(&self, queue: String, now: Timestamp, span: &SpanContext) -> Copy {
-        self.to_give_back(queue, 0, now).failed_span(span)
+        self.to_requeue(queue, 0, now).failed_span(span)
     }
 
     /// Makes a copy for the dead queue, after an attempt that failed for good.

@@ -104,8 +104,8 @@ fn boasts() -> Vec<(&'static str, AMQPValue)> {
 
 /// What it says of its way here, as far as it counts.
 fn believed(delivery: &Delivery) -> (u32, u32, bool, u32, &str, bool) {
-    let (given_back, failed) = (delivery.given_back().is_some(), delivery.failed_span().is_some());
-    (delivery.attempts(), delivery.carried_returns(), given_back, delivery.redriven(), delivery.routing_key(), failed)
+    let (requeued, failed) = (delivery.requeued().is_some(), delivery.failed_span().is_some());
+    (delivery.attempts(), delivery.carried_returns(), requeued, delivery.redriven(), delivery.routing_key(), failed)
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn nothing_counts_that_an_outsider_says_of_a_first_delivery_and_none_of_it_is_co
     let delivery = delivery(false, &boasts);
     assert_eq!(believed(&delivery), (0, 0, false, 0, "order.placed", false));
     let copies = [
-        delivery.to_give_back("q.retry.1s".into(), 0, NOW),
+        delivery.to_requeue("q.retry.1s".into(), 0, NOW),
         delivery.to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE),
     ];
     for (attempts, copy) in copies.iter().enumerate() {
@@ -151,7 +151,7 @@ fn clone(delivery: &RawDelivery) -> RawDelivery {
 fn only_what_comes_back_to_its_consumer_is_signed() {
     let delivery = delivery(false, &[]);
     let user = |copy: &Copy| (copy.outgoing().properties)().user_id().clone();
-    assert_eq!(user(&delivery.to_give_back("q.retry.1s".into(), 0, NOW)), Some("email".into()));
+    assert_eq!(user(&delivery.to_requeue("q.retry.1s".into(), 0, NOW)), Some("email".into()));
     assert_eq!(user(&delivery.to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE)), Some("email".into()));
     let buried = delivery.to_dead("q.dead".into(), DeadReason::Undecodable, "no", NOW);
     assert_eq!(user(&buried), None, "whoever moves it is somebody else");
@@ -161,7 +161,7 @@ fn only_what_comes_back_to_its_consumer_is_signed() {
 #[test]
 fn who_published_it_and_when_it_would_expire_outlive_every_copy() {
     let once = delivered(&delivery(false, &[]).to_retry("q.retry.1s".into(), "no", NOW, &SpanContext::NONE));
-    let twice = delivered(&once.to_give_back("q.retry.1s".into(), 0, NOW));
+    let twice = delivered(&once.to_requeue("q.retry.1s".into(), 0, NOW));
     let buried = dead(&twice.to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
     let back = delivered(&buried.to_redrive("q".into()));
     for copy in [once, twice, buried, back] {
@@ -172,12 +172,12 @@ fn who_published_it_and_when_it_would_expire_outlive_every_copy() {
 #[test]
 fn what_is_given_back_as_a_copy_begins_a_new_count_and_carries_what_is_held_against_it() {
     let back = delivery(true, &[("x-delivery-count", count(6)), ("tenant", text("acme"))]);
-    let back = delivered(&back.to_give_back("q.retry.1s".into(), 2, NOW));
+    let back = delivered(&back.to_requeue("q.retry.1s".into(), 2, NOW));
     assert_eq!((back.returned(), back.carried_returns(), back.attempts()), (Returned::Never, 2, 0));
-    assert_eq!(back.given_back(), Some(NOW));
+    assert_eq!(back.requeued(), Some(NOW));
     assert_eq!(back.text("tenant"), Some("acme"), "nobody has decoded it");
     let retried = delivered(&back.to_retry("q.retry.1s".into(), "busy", NOW, &SpanContext::NONE));
-    assert_eq!((retried.carried_returns(), retried.given_back()), (0, None), "it has come out of its handler");
+    assert_eq!((retried.carried_returns(), retried.requeued()), (0, None), "it has come out of its handler");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_copy_keeps_what_describes_its_body_and_sheds_what_would_make_it_vanish_or_b
 fn an_address_for_answers_that_the_broker_would_not_take_is_left_behind() {
     let mut delivery = published(false, &[]);
     delivery.properties = delivery.properties.with_reply_to("amq.rabbitmq.reply-to".into());
-    let copy = Delivery::new(delivery, email()).to_give_back("q.retry.1s".into(), 0, NOW);
+    let copy = Delivery::new(delivery, email()).to_requeue("q.retry.1s".into(), 0, NOW);
     assert!((copy.outgoing().properties)().reply_to().is_none());
 }
 

@@ -67,7 +67,7 @@ fn a_crowd_behind_a_slow_one_does_not_wait() {
 #[test]
 fn what_is_given_back_by_a_copy_is_acknowledged_with_those_before_it_in_one() {
     let (mut acks, now) = (acks(1..=128), Instant::now());
-    (2..=128).for_each(|tag| acks.given_back(tag, now));
+    (2..=128).for_each(|tag| acks.requeued_as_copy(tag, now));
     let waits = Some(now + PATIENCE);
     assert_eq!((acks.take_due(now + BEHIND_GAP, false), acks.next_due(now + BEHIND_GAP)), (vec![], waits));
     acks.finished(1, now);
@@ -77,7 +77,7 @@ fn what_is_given_back_by_a_copy_is_acknowledged_with_those_before_it_in_one() {
 #[test]
 fn what_is_given_back_behind_one_that_does_not_end_is_acknowledged_in_small_pieces() {
     let (mut acks, now) = (acks(1..=50), Instant::now());
-    (2..=50).for_each(|tag| acks.given_back(tag, now));
+    (2..=50).for_each(|tag| acks.requeued_as_copy(tag, now));
     let (mut due, mut answered) = (now + PATIENCE, Vec::new());
     while let Some(next) = acks.next_due(due) {
         due = due.max(next);
@@ -140,7 +140,7 @@ proptest::proptest! {
                 _ if open.is_empty() => {}
                 2 => acks.finished(open.swap_remove(which as usize % open.len()), clock),
                 5 => acks.reject(open.swap_remove(which as usize % open.len()), clock),
-                3 => acks.given_back(open.swap_remove(which as usize % open.len()), clock),
+                3 => acks.requeued_as_copy(open.swap_remove(which as usize % open.len()), clock),
                 _ => acks.requeue(open.swap_remove(which as usize % open.len()), clock),
             }
             answer(acks.take_due(clock, false), &mut broker);

@@ -1,7 +1,7 @@
 //! Who is a suspect, who is a culprit, and who is neither.
 
 use super::super::recent::Fingerprints;
-use super::Suspicion::{Culprit, None as Plain, Suspect, Unrecorded};
+use super::Suspicion::{None as Plain, Poison, Suspect, Unrecorded};
 use super::*;
 
 const MAX: u32 = 5;
@@ -37,7 +37,7 @@ fn a_suspect_that_never_comes_out_is_a_culprit_after_as_many_returns_as_are_allo
         let times = if carried < 2 { 2 } else { 1 };
         died += times;
         let evidence = copy(carried, times);
-        if evidence.judge(MAX) == Culprit {
+        if evidence.judge(MAX) == Poison {
             break;
         }
         assert_eq!(evidence.judge(MAX), Unrecorded);

@@ -28,9 +28,9 @@ pub(crate) enum Step<T> {
     /// Call the handler with this suspect. The broker must not count any other delivery as held by this consumer.
     BeginAlone(T),
     /// Requeue this delivery, unhandled.
-    GiveBack(T),
+    Requeue(T),
     /// Copy this delivery to the dead queue, unhandled.
-    SetAside(T),
+    DeadLetter(T),
     /// The consumer holds nothing, except deliveries whose copies are stuck, and nothing more will arrive.
     End,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Step<T> {
 ///
 /// After a pause, the consumer tries deliveries one by one, each as if it were a suspect, until one is handled.
 #[derive(Debug)]
-pub(crate) struct Hand<T> {
+pub(crate) struct InFlight<T> {
     subscription: Option<Width>,
     wanted: Width,
     waiting: VecDeque<T>,
@@ -63,7 +63,7 @@ pub(crate) struct Hand<T> {
     leaving: bool,
 }
 
-impl<T> Hand<T> {
+impl<T> InFlight<T> {
     pub(crate) fn new(trial: bool) -> Self {
         Self {
             subscription: None,
@@ -93,8 +93,8 @@ impl<T> Hand<T> {
                 self.wanted = Width::Narrow;
                 self.suspects.push_back(delivery);
             }
-            Suspicion::Unrecorded => self.dismissed.push_back(Step::GiveBack(delivery)),
-            Suspicion::Culprit => self.dismissed.push_back(Step::SetAside(delivery)),
+            Suspicion::Unrecorded => self.dismissed.push_back(Step::Requeue(delivery)),
+            Suspicion::Poison => self.dismissed.push_back(Step::DeadLetter(delivery)),
         }
     }
 
@@ -192,7 +192,7 @@ impl<T> Hand<T> {
             return Some(Step::Cancel);
         }
         if let Some(back) = self.waiting.pop_front().or_else(|| self.suspects.pop_front()) {
-            return Some(self.unsettle(Step::GiveBack(back)));
+            return Some(self.unsettle(Step::Requeue(back)));
         }
         (self.sound() == 0).then_some(Step::End)
     }
@@ -217,7 +217,7 @@ impl<T> Hand<T> {
 
     fn step_to_suspect(&mut self, place: bool) -> Option<Step<T>> {
         if self.suspects.len() > 1 {
-            return self.suspects.pop_back().map(|back| self.unsettle(Step::GiveBack(back)));
+            return self.suspects.pop_back().map(|back| self.unsettle(Step::Requeue(back)));
         }
         if !place || !self.suspect_is_alone() {
             return None;

@@ -181,6 +181,23 @@ class Scraping(unittest.TestCase):
             done = subprocess.run([os.environ.get("PROMTOOL", "promtool"), "check", "config", f"{folder}/prometheus.yml"], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_prometheus_tells_an_alertmanager_and_keeps_its_data_where_it_is_asked_to(self):
+        config = lambda *values: yaml.safe_load(Manifests("monitoring.prometheus.enabled=true", *values).get("ConfigMap", "warren-prometheus")["data"]["prometheus.yml"])
+        self.assertNotIn("alerting", config())
+        told = config("monitoring.prometheus.alertmanager=alertmanager.monitoring:9093")
+        self.assertEqual(told["alerting"], {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager.monitoring:9093"]}]}]})
+        data = lambda manifests: [v for v in manifests.get("Deployment", "warren-prometheus")["spec"]["template"]["spec"]["volumes"] if v["name"] == "data"]
+        self.assertEqual(data(Manifests("monitoring.prometheus.enabled=true")), [{"name": "data", "emptyDir": {}}])
+        kept = Manifests("monitoring.prometheus.enabled=true", "monitoring.prometheus.persistence.size=8Gi")
+        self.assertEqual(data(kept), [{"name": "data", "persistentVolumeClaim": {"claimName": "warren-prometheus"}}])
+        self.assertEqual(kept.get("PersistentVolumeClaim", "warren-prometheus")["spec"]["resources"]["requests"], {"storage": "8Gi"})
+        self.assertEqual(kept.get("Deployment", "warren-prometheus")["spec"]["strategy"], {"type": "Recreate"})
+
+    def test_a_sidecar_is_told_the_folder_of_the_dashboards(self):
+        for board in Manifests("monitoring.dashboards.enabled=true").kinds("ConfigMap"):
+            if "-dashboard-" in board["metadata"]["name"]:
+                self.assertEqual(board["metadata"]["annotations"], {"grafana_folder": "Warren"})
+
     def test_prometheus_looks_where_the_services_are(self):
         manifests = Manifests("monitoring.prometheus.enabled=true")
         config = yaml.safe_load(manifests.get("ConfigMap", "warren-prometheus")["data"]["prometheus.yml"])

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Broker, node::SCRIPT};
-use crate::{Answer, Request, eventually::PATIENCE};
+use crate::{Answer, Request, eventually, eventually::PATIENCE};
 
 /// An alarm, which makes a broker block its publishers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,9 @@ impl Broker {
     async fn ask(&self, request: Request) -> Answer {
         let described = format!("{request:?}");
         // guest:guest
-        let answer = request.header("authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=").send().await;
+        let request = request.header("authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=");
+        // A node that has only begun answers 500 for a moment.
+        let answer = eventually(&described, || request.clone().send(), |answer| answer.status != 500).await;
         assert!(answer.status.is_success(), "{described}: {answer:?}");
         answer
     }

@@ -9,7 +9,7 @@ use messaging::{ConsumerOptions, Endpoint, Setting};
 use url::Host;
 
 use crate::{
-    letter::{self, Sender},
+    message::{self, Sender},
     smtp::{Security, SmtpLimits, SmtpOptions, SmtpUrl, reads_authorities},
 };
 
@@ -194,7 +194,7 @@ fn mailbox(text: &str) -> Option<Mailbox> {
     let mailbox: Mailbox = text.parse().ok()?;
     let tame = !text.contains(char::is_control) && text.trim_end_matches('>').ends_with(mailbox.email.domain());
     let email = Email::parse(mailbox.email.as_ref()).ok().filter(|email| tame && email.is_ascii())?;
-    Some(Mailbox::new(mailbox.name, letter::address(&email)))
+    Some(Mailbox::new(mailbox.name, message::address(&email)))
 }
 
 /// A host name or an address literal, as servers take it (RFC 5321, 4.1.1.1).

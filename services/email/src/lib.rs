@@ -12,8 +12,8 @@ pub use handler::{Confirmations, SUBSCRIPTION};
 mod mail;
 pub use mail::Mail;
 
-mod letter;
-pub use letter::{About, Letter, Sender};
+mod message;
+pub use message::{About, Message, Sender};
 
 mod mailer;
 pub use mailer::{Mailer, Post};
@@ -22,7 +22,7 @@ mod smtp;
 #[cfg(feature = "inside")]
 pub use smtp::inside;
 pub use smtp::{
-    Blame, Command, Disposition, Login, Parcel, Security, Smtp, SmtpError, SmtpLimits, SmtpOptions, SmtpUrl,
+    Blame, Command, Disposition, Login, MailObject, Security, Smtp, SmtpError, SmtpLimits, SmtpOptions, SmtpUrl,
     SmtpUrlError, Unsent,
 };
 

@@ -6,8 +6,8 @@ use messaging::Failure;
 use tracing::{Instrument, field, info, info_span};
 
 use crate::{
-    letter::{Letter, Sender},
     mail::Mail,
+    message::{Message, Sender},
     metrics::{EmailMetrics, Outcome, Transport},
     smtp::{Disposition, Smtp, Unsent},
 };
@@ -48,13 +48,13 @@ impl Mailer {
     /// The mail may have been sent or not.
     pub async fn send(&self, mail: &Mail<'_>, event: (Option<&str>, Option<&str>)) -> Result<(), Failure> {
         let about = event.1.map(|id| (event.0, id));
-        let letter = self.post.as_ref().and_then(|post| Some((post, Letter::write(mail, &post.sender, about)?)));
-        let Some((post, letter)) = letter else {
+        let message = self.post.as_ref().and_then(|post| Some((post, Message::write(mail, &post.sender, about)?)));
+        let Some((post, message)) = message else {
             info!("Sending email for: {mail}");
             self.metrics.count(Transport::Log, Outcome::Sent);
             return Ok(());
         };
-        let attempt = post.hand_over(&letter, event).await;
+        let attempt = post.hand_over(&message, event).await;
         if let Some(outcome) = Outcome::of(&attempt) {
             self.metrics.count(Transport::Smtp, outcome);
         }
@@ -112,7 +112,7 @@ impl From<Unsent> for Failure {
 }
 
 impl Post {
-    async fn hand_over(&self, letter: &Letter, event: (Option<&str>, Option<&str>)) -> Result<(), Unsent> {
+    async fn hand_over(&self, message: &Message, event: (Option<&str>, Option<&str>)) -> Result<(), Unsent> {
         let span = info_span!(
             "smtp send",
             otel.kind = "client",
@@ -121,8 +121,8 @@ impl Post {
             server.port = self.smtp.port(),
         );
         // Texts without an id count as one event.
-        let parcel = letter.parcel();
-        let outcome = self.smtp.send(event, &parcel).instrument(span.clone()).await;
+        let mail_object = message.mail_object();
+        let outcome = self.smtp.send(event, &mail_object).instrument(span.clone()).await;
         if outcome.is_err() {
             span.record("otel.status_code", "ERROR");
         }

@@ -22,7 +22,7 @@ mod suspects;
 mod url;
 mod wire;
 
-pub use client::{Disposition, Parcel, Smtp, SmtpOptions, Unsent};
+pub use client::{Disposition, MailObject, Smtp, SmtpOptions, Unsent};
 pub(crate) use encryption::reads_authorities;
 pub use error::{Blame, Command, SmtpError};
 pub use limits::SmtpLimits;

@@ -60,9 +60,9 @@ pub struct Smtp {
     stopping: watch::Sender<bool>,
 }
 
-/// A message and its envelope, for one recipient.
+/// A mail object of RFC 5321: a message and its envelope, for one recipient.
 #[derive(Clone, Copy, Debug)]
-pub struct Parcel<'a> {
+pub struct MailObject<'a> {
     /// The sender's address.
     pub from: &'a str,
     /// The recipient's address.
@@ -129,10 +129,10 @@ impl Smtp {
     ///
     /// # If dropped
     /// The server may have the message or not.
-    pub async fn send(&self, event: (Option<&str>, Option<&str>), parcel: &Parcel<'_>) -> Result<(), Unsent> {
+    pub async fn send(&self, event: (Option<&str>, Option<&str>), mail_object: &MailObject<'_>) -> Result<(), Unsent> {
         // Without an id, the recipient and the text tell one from another.
-        let body = parcel.message.split_once("\r\n\r\n").map(|(_, body)| body);
-        let event = self.events.hash_one((event, event.1.is_none().then_some((parcel.to, body))));
+        let body = mail_object.message.split_once("\r\n\r\n").map(|(_, body)| body);
+        let event = self.events.hash_one((event, event.1.is_none().then_some((mail_object.to, body))));
         if let Some((verdict, reason)) = self.suspects.has_to_wait(event) {
             return Err(match verdict {
                 Verdict::Everybodys(reason) => Unsent { disposition: Disposition::Outage, error: None, reason },
@@ -144,7 +144,7 @@ impl Smtp {
         let error = loop {
             round += 1;
             let mut passage = self.suspects.passage();
-            match self.hand_over(event, parcel, &mut passage, &time).await {
+            match self.hand_over(event, mail_object, &mut passage, &time).await {
                 Ok(()) => return Ok(()),
                 Err(error) => match error.blame() {
                     Blame::Sessions | Blame::Rate if round < ROUNDS && !self.gate.is_hopeless() => {
@@ -185,14 +185,14 @@ impl Smtp {
     async fn hand_over(
         &self,
         event: u64,
-        parcel: &Parcel<'_>,
+        mail_object: &MailObject<'_>,
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
         let mut stopping = self.stopping.subscribe();
         let begun = async {
             let pass = timeout_at(time.begin_by(), self.gate.enter()).await.map_err(|_| SmtpError::Queued)?;
-            let session = self.begun(&pass, parcel, passage, time).await?;
+            let session = self.begun(&pass, mail_object, passage, time).await?;
             Ok((pass, session))
         };
         let (pass, mut session) = tokio::select! {
@@ -200,7 +200,7 @@ impl Smtp {
             _ = stopping.wait_for(|stopping| *stopping) => return Err(SmtpError::Stopping),
             begun = begun => begun?,
         };
-        match session.finish(parcel, passage, time).await {
+        match session.finish(mail_object, passage, time).await {
             Ok(()) => {
                 pass.said_yes(true);
                 self.suspects.taken(event, passage);
@@ -215,7 +215,7 @@ impl Smtp {
     async fn begun(
         &self,
         pass: &Pass<'_>,
-        parcel: &Parcel<'_>,
+        mail_object: &MailObject<'_>,
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<Session, SmtpError> {
@@ -224,7 +224,7 @@ impl Smtp {
             None => (self.opened(pass, time).await?, false),
         };
         let first = if parked { time.parked() } else { time.command() };
-        match session.begin(parcel, passage, first, time).await {
+        match session.begin(mail_object, passage, first, time).await {
             Ok(()) => Ok(session),
             // An idle session was stale, or the server is stopping, or it breaks off over this very mail. The next
             // session shows which. None of these is an outage; a second break is the trouble of this mail, or of
@@ -234,7 +234,7 @@ impl Smtp {
                 self.idle.clear();
                 drop(session);
                 let mut session = self.opened(pass, time).await?;
-                match session.begin(parcel, passage, time.command(), time).await {
+                match session.begin(mail_object, passage, time.command(), time).await {
                     Ok(()) => Ok(session),
                     Err(error) => Err(self.left(session, pass, time, error).await),
                 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Parcel, SmtpError, SmtpLimits, SmtpUrl, encryption::Encryption, server::Server, session::Session,
+    MailObject, SmtpError, SmtpLimits, SmtpUrl, encryption::Encryption, server::Server, session::Session,
     suspects::Suspects, wire::Wire,
 };
 
@@ -46,12 +46,12 @@ pub fn answered(said: &[u8], piece: usize, login: bool) -> Result<Vec<Result<(),
 
 async fn hand_over(mut session: Session, limits: SmtpLimits) -> Vec<Result<(), SmtpError>> {
     let suspects = Suspects::default();
-    let parcel = Parcel { from: "shop@example.com", to: "ada@example.com", message: "A: b\r\n\r\nc\r\n" };
+    let mail_object = MailObject { from: "shop@example.com", to: "ada@example.com", message: "A: b\r\n\r\nc\r\n" };
     let mut outcomes = Vec::new();
     for _ in 0..2 {
         let (time, mut passage) = (limits.begin(), suspects.passage());
-        let outcome = match session.begin(&parcel, &mut passage, time.command(), &time).await {
-            Ok(()) => session.finish(&parcel, &mut passage, &time).await,
+        let outcome = match session.begin(&mail_object, &mut passage, time.command(), &time).await {
+            Ok(()) => session.finish(&mail_object, &mut passage, &time).await,
             Err(error) => Err(error),
         };
         let usable = match &outcome {

@@ -5,7 +5,7 @@ use std::io;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Command, Parcel, SmtpError,
+    Command, MailObject, SmtpError,
     extensions::Extensions,
     limits::{Limit, Time},
     mask::masked,
@@ -38,12 +38,12 @@ impl Session {
     /// The session cannot be used any more.
     pub(super) async fn begin(
         &mut self,
-        parcel: &Parcel<'_>,
+        mail_object: &MailObject<'_>,
         passage: &mut Passage<'_>,
         first: Limit,
         time: &Time,
     ) -> Result<(), SmtpError> {
-        let Parcel { from, to, message } = *parcel;
+        let MailObject { from, to, message } = *mail_object;
         let utf8 = ![from, to].iter().all(|address| address.is_ascii()) || !message.is_ascii();
         if utf8 && !self.extensions.utf8 {
             return Err(SmtpError::NeedsUtf8);
@@ -66,14 +66,14 @@ impl Session {
     /// The server may have the mail or not, and the session cannot be used any more.
     pub(super) async fn finish(
         &mut self,
-        parcel: &Parcel<'_>,
+        mail_object: &MailObject<'_>,
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
         if let Err(error) = self.wire.nothing_unasked().await {
             return Err(broken(Command::Data, &error));
         }
-        for piece in framed(parcel.message).as_bytes().chunks(PIECE) {
+        for piece in framed(mail_object.message).as_bytes().chunks(PIECE) {
             let limit = time.piece();
             limit.hold(self.wire.say(piece)).await.map_err(|error| broken(Command::Body, &error))?;
         }
@@ -150,8 +150,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        letter::{Letter, Sender},
         mail,
+        message::{Message, Sender},
     };
 
     #[test]
@@ -167,8 +167,8 @@ mod tests {
         fn no_text_ends_its_message_early_on_any_server(text in prop_oneof!["[\r\n.aé]*", "[\r\n.a]*", ".*"]) {
             let to = Email::parse("ops@example.com").unwrap();
             let sender = Sender { from: "warren@shop.example".parse().unwrap(), reply_to: None };
-            let letter = Letter::write(&mail::Mail::Text { text: &text, to: Some(&to) }, &sender, None).unwrap();
-            let sent = framed(&letter.message);
+            let message = Message::write(&mail::Mail::Text { text: &text, to: Some(&to) }, &sender, None).unwrap();
+            let sent = framed(&message.text);
             let lines: Vec<_> = sent.strip_suffix("\r\n").unwrap().split("\r\n").collect();
             let (end, lines) = lines.split_last().unwrap();
             prop_assert_eq!(*end, ".");

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use contract::{CONTENT_TYPE, CloudEvent, Encoded, NewOrder, OrderEvent, Raw, decode};
-use email::{Letter, Mail, Sender};
+use email::{Mail, Message, Sender};
 use jiff::Timestamp;
 use messaging::inside::{acknowledge_all, confirm_all, count_all, prepare_all, recognise_all};
 use tokio::runtime::{Builder, Runtime};
@@ -74,7 +74,7 @@ fn write(mails: usize) {
     let CloudEvent { id, data: OrderEvent::Placed(order), .. } = placed() else { unreachable!("it was placed") };
     let sender = Sender { from: "Warren <warren@shop.example>".parse().expect("it is a mailbox"), reply_to: None };
     for _ in 0..mails {
-        black_box(Letter::write(black_box(&Mail::Order(&order)), &sender, Some((Some(OrderEvent::SOURCE), &id))));
+        black_box(Message::write(black_box(&Mail::Order(&order)), &sender, Some((Some(OrderEvent::SOURCE), &id))));
     }
 }
 

@@ -5,13 +5,13 @@ use lettre::{
     Address,
     address::Envelope,
     message::{
-        Mailbox, Message, MultiPart,
+        Mailbox, MultiPart,
         header::{HeaderName, HeaderValue},
     },
 };
 use uuid::Uuid;
 
-use crate::{mail::Mail, smtp::Parcel};
+use crate::{mail::Mail, smtp::MailObject};
 
 /// The sender of the mails.
 #[derive(Clone, Debug)]
@@ -27,15 +27,15 @@ pub type About<'a> = (Option<&'a str>, &'a str);
 
 /// A message and its envelope.
 #[derive(Debug)]
-pub struct Letter {
+pub struct Message {
     from: Address,
     to: Address,
     /// The message, with lines that end in CRLF. It is ASCII, except the recipient's address, whose local part may be
     /// in any script.
-    pub message: String,
+    pub text: String,
 }
 
-impl Letter {
+impl Message {
     /// Makes the message about an event; `None` if the mail has no recipient.
     ///
     /// The same event has the same `Message-ID` each time. Without an id nothing tells two messages apart, so each
@@ -44,7 +44,7 @@ impl Letter {
         let (name, email) = mail.recipient()?;
         let (from, to) = (sender.from.email.clone(), address(email));
         let envelope = Envelope::new(Some(from.clone()), vec![to.clone()]).expect("one recipient");
-        let message = Message::builder()
+        let message = lettre::Message::builder()
             .from(sender.from.clone())
             .to(Mailbox::new(name.map(str::to_owned), to.clone()))
             .subject(mail.subject())
@@ -58,14 +58,14 @@ impl Letter {
         let message = message
             .multipart(MultiPart::alternative_plain_html(mail.text(), mail.html()))
             .expect("a message with sender and recipient is complete");
-        let message =
+        let text =
             String::from_utf8(message.formatted()).expect("addresses are UTF-8, and all else is encoded as ASCII");
-        Some(Self { from, to, message })
+        Some(Self { from, to, text })
     }
 
     /// What the client hands to the server.
-    pub fn parcel(&self) -> Parcel<'_> {
-        Parcel { from: self.from.as_ref(), to: self.to.as_ref(), message: &self.message }
+    pub fn mail_object(&self) -> MailObject<'_> {
+        MailObject { from: self.from.as_ref(), to: self.to.as_ref(), message: &self.text }
     }
 }
 
@@ -118,8 +118,8 @@ mod tests {
         Sender { from: "Warren <warren@shop.example>".parse().unwrap(), reply_to: None }
     }
 
-    fn header(letter: &Letter, name: &str) -> String {
-        parse_mail(letter.message.as_bytes()).unwrap().headers.get_first_value(name).unwrap()
+    fn header(message: &Message, name: &str) -> String {
+        parse_mail(message.text.as_bytes()).unwrap().headers.get_first_value(name).unwrap()
     }
 
     fn body(mail: &ParsedMail<'_>, part: usize) -> String {
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_same_event_has_the_same_message_id() {
         let order = tea_order();
-        let id = |about| header(&Letter::write(&Mail::Order(&order), &sender(), Some(about)).unwrap(), "Message-ID");
+        let id = |about| header(&Message::write(&Mail::Order(&order), &sender(), Some(about)).unwrap(), "Message-ID");
         assert_eq!(id((OURS, "019a-7")), "<019a-7@shop.example>");
         assert_eq!(id((OURS, "two words\r\nBcc: eve@example.com")), id((OURS, "two words\r\nBcc: eve@example.com")));
         assert_ne!(id((OURS, "two words")), id((OURS, "two other words")));
@@ -139,7 +139,7 @@ mod tests {
     fn events_of_two_sources_with_one_id_are_two_messages() {
         let order = tea_order();
         let id = |source| {
-            header(&Letter::write(&Mail::Order(&order), &sender(), Some((source, "7"))).unwrap(), "Message-ID")
+            header(&Message::write(&Mail::Order(&order), &sender(), Some((source, "7"))).unwrap(), "Message-ID")
         };
         let ids: std::collections::BTreeSet<_> = [OURS, Some("urn:theirs"), Some("urn:others"), None].map(id).into();
         assert_eq!(ids.len(), 4, "{ids:?}");
@@ -149,31 +149,31 @@ mod tests {
     #[test]
     fn answers_go_to_whom_the_sender_names() {
         let sender = Sender { reply_to: Some("Help <help@shop.example>".parse().unwrap()), ..sender() };
-        let letter = Letter::write(&Mail::Order(&tea_order()), &sender, None).unwrap();
-        assert_eq!(header(&letter, "Reply-To"), "Help <help@shop.example>");
+        let message = Message::write(&Mail::Order(&tea_order()), &sender, None).unwrap();
+        assert_eq!(header(&message, "Reply-To"), "Help <help@shop.example>");
     }
 
     #[test]
     fn messages_without_an_id_are_not_taken_for_copies_of_each_other() {
         let to = Email::parse("ops@example.com").unwrap();
         let mail = Mail::Text { text: "NEW ORDER CREATED", to: Some(&to) };
-        let id = || header(&Letter::write(&mail, &sender(), None).unwrap(), "Message-ID");
+        let id = || header(&Message::write(&mail, &sender(), None).unwrap(), "Message-ID");
         assert_ne!(id(), id());
     }
 
     #[test]
-    fn a_letter_has_the_headers_of_an_automatic_mail() {
-        let letter = Letter::write(&Mail::Order(&tea_order()), &sender(), Some((OURS, "1"))).unwrap();
-        assert_eq!(header(&letter, "From"), "Warren <warren@shop.example>");
-        assert_eq!(header(&letter, "To"), "\"Ada Lovelace\" <ada@example.com>");
-        assert_eq!(header(&letter, "Auto-Submitted"), "auto-generated");
-        assert!(header(&letter, "Content-Type").starts_with("multipart/alternative;"));
-        mailparse::dateparse(&header(&letter, "Date")).unwrap();
+    fn a_message_has_the_headers_of_an_automatic_mail() {
+        let message = Message::write(&Mail::Order(&tea_order()), &sender(), Some((OURS, "1"))).unwrap();
+        assert_eq!(header(&message, "From"), "Warren <warren@shop.example>");
+        assert_eq!(header(&message, "To"), "\"Ada Lovelace\" <ada@example.com>");
+        assert_eq!(header(&message, "Auto-Submitted"), "auto-generated");
+        assert!(header(&message, "Content-Type").starts_with("multipart/alternative;"));
+        mailparse::dateparse(&header(&message, "Date")).unwrap();
     }
 
     #[test]
-    fn a_text_for_nobody_is_no_letter() {
-        assert!(Letter::write(&Mail::Text { text: "NEW ORDER CREATED", to: None }, &sender(), None).is_none());
+    fn a_text_for_nobody_is_no_message() {
+        assert!(Message::write(&Mail::Text { text: "NEW ORDER CREATED", to: None }, &sender(), None).is_none());
     }
 
     const HEADERS: [&str; 8] =
@@ -188,12 +188,12 @@ mod tests {
         #[test]
         fn every_valid_address_can_be_written_to(email in any_email()) {
             let order = order("Ada", email.as_str(), &[("Pot", 1, 1)]);
-            let letter = Letter::write(&Mail::Order(&order), &sender(), None).unwrap();
+            let message = Message::write(&Mail::Order(&order), &sender(), None).unwrap();
             let address = address(&email).to_string();
             let (local, domain) = email.parts();
             prop_assert!(address == email.as_str() || address == format!("\"{local}\"@{domain}"), "{address}");
-            prop_assert_eq!(letter.parcel().to, &address);
-            prop_assert_eq!(header(&letter, "To"), format!("Ada <{address}>"));
+            prop_assert_eq!(message.mail_object().to, &address);
+            prop_assert_eq!(header(&message, "To"), format!("Ada <{address}>"));
         }
 
         #[test]
@@ -204,10 +204,10 @@ mod tests {
             id in proptest::option::of(".*"),
         ) {
             let order = order(&name, email.as_str(), &[(&item, 1, 1)]);
-            let letter = Letter::write(&Mail::Order(&order), &sender(), id.as_deref().map(|id| (OURS, id))).unwrap();
-            let mail = parse_mail(letter.message.as_bytes()).unwrap();
+            let message = Message::write(&Mail::Order(&order), &sender(), id.as_deref().map(|id| (OURS, id))).unwrap();
+            let mail = parse_mail(message.text.as_bytes()).unwrap();
 
-            prop_assert!(letter.message.replace(letter.parcel().to, "").is_ascii());
+            prop_assert!(message.text.replace(message.mail_object().to, "").is_ascii());
             let mut found: Vec<String> = mail.headers.iter().map(|header| header.get_key()).collect();
             found.sort();
             let mut expected = HEADERS.map(str::to_owned);
@@ -215,7 +215,7 @@ mod tests {
             prop_assert_eq!(found, expected);
             let to = addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();
             let [MailAddr::Single(to)] = &to[..] else { panic!("not one recipient: {to:?}") };
-            prop_assert!(to.addr == email.as_str() || to.addr == letter.parcel().to, "{}", to.addr);
+            prop_assert!(to.addr == email.as_str() || to.addr == message.mail_object().to, "{}", to.addr);
             prop_assert_eq!(mail.subparts.len(), 2);
             let line = format!("1 × {item}: 0.01 EUR");
             prop_assert!(body(&mail, 0).contains(&line));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Suspicion;
+use super::RedeliveryPolicy;
 
 #[cfg(test)]
 mod tests;
@@ -81,20 +81,20 @@ impl<T> InFlight<T> {
     }
 
     /// Notes that a delivery arrived.
-    pub(crate) fn arrived(&mut self, delivery: T, suspicion: Suspicion) {
-        match suspicion {
-            Suspicion::None if !self.trial => {
+    pub(crate) fn arrived(&mut self, delivery: T, policy: RedeliveryPolicy) {
+        match policy {
+            RedeliveryPolicy::None if !self.trial => {
                 if self.subscription == Some(Width::Narrow) {
                     self.wanted = Width::Wide;
                 }
                 self.waiting.push_back(delivery);
             }
-            Suspicion::None | Suspicion::Suspect => {
+            RedeliveryPolicy::None | RedeliveryPolicy::Suspect => {
                 self.wanted = Width::Narrow;
                 self.suspects.push_back(delivery);
             }
-            Suspicion::Unrecorded => self.dismissed.push_back(Step::Requeue(delivery)),
-            Suspicion::Poison => self.dismissed.push_back(Step::DeadLetter(delivery)),
+            RedeliveryPolicy::Unrecorded => self.dismissed.push_back(Step::Requeue(delivery)),
+            RedeliveryPolicy::Poison => self.dismissed.push_back(Step::DeadLetter(delivery)),
         }
     }
 

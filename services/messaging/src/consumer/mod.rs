@@ -1,7 +1,7 @@
 //! Takes events from a queue, calls a handler with each, and settles each according to its outcome.
 //!
 //! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again. One session
-//! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `in_flight` and `suspicion`
+//! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `in_flight` and `redelivery`
 //! decide which delivery is begun when, `acks` decides which delivery is acknowledged when, and `dedupe` knows which
 //! events were handled before. Each delivery has a task of its own, which attempts it (`attempt`) and settles it
 //! (`settle`). So neither a slow handler nor a slow copy holds up another event, and a panic ends only its own
@@ -31,8 +31,8 @@ pub use handler::Handler;
 mod queues;
 pub(crate) use queues::dead;
 mod recent;
-mod suspicion;
-use suspicion::Suspicion;
+mod redelivery;
+use redelivery::RedeliveryPolicy;
 mod acks;
 mod dedupe;
 mod in_flight;

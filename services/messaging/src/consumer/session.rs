@@ -137,7 +137,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.work.in_flight.set(0);
         self.reports.close();
         if self.in_flight.len() > 0 {
-            self.pardon();
+            self.explain_returns();
         }
         self.feed.close().await;
     }
@@ -148,12 +148,12 @@ impl<'a, H: Handler> Session<'a, H> {
         self.settlements.leave();
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
-        self.pardon();
+        self.explain_returns();
     }
 
     /// The broker counts a return of everything this session held, although this process did not die.
-    fn pardon(&self) {
-        self.work.pardons.grant(self.acks.unsure().map(|(fingerprint, _)| *fingerprint));
+    fn explain_returns(&self) {
+        self.work.explained_returns.grant(self.acks.unsure().map(|(fingerprint, _)| *fingerprint));
     }
 
     /// Shows since when the oldest unsettled event has waited. An event that a pause or a lost connection gave back
@@ -225,7 +225,7 @@ impl<'a, H: Handler> Session<'a, H> {
         };
         self.feed.subscribe(prefetch).await?;
         self.subscribed.get_or_insert_with(Instant::now);
-        self.work.pardons.resume(Timestamp::now());
+        self.work.explained_returns.resume(Timestamp::now());
         self.work.subscribed();
         Ok(())
     }
@@ -257,11 +257,11 @@ impl<'a, H: Handler> Session<'a, H> {
     }
 
     fn arrive(&mut self, delivery: Box<Delivery>) {
-        let (fingerprint, suspicion) = self.work.examine(&delivery);
+        let (fingerprint, policy) = self.work.examine(&delivery);
         // An event without a time of its own has waited since its arrival.
         let accepted = delivery.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
         self.acks.delivered(delivery.tag(), (fingerprint, accepted));
-        self.in_flight.arrived(delivery, suspicion);
+        self.in_flight.arrived(delivery, policy);
     }
 
     fn take_reports(&mut self, first: Settlement) {

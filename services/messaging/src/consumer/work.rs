@@ -14,9 +14,9 @@ use super::copies::Copies;
 use super::dedupe::Dedupe;
 use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
+use super::redelivery::{Evidence, ExplainedReturns};
 use super::settlements::{Settlement, Settlements};
-use super::suspicion::{Evidence, Pardons};
-use super::{ConsumerOptions, Handler, Outcome, Subscription, Suspicion};
+use super::{ConsumerOptions, Handler, Outcome, RedeliveryPolicy, Subscription};
 use crate::delivery::{Delivery, Returned};
 use crate::health::Health;
 use crate::metrics::{ConsumeMetrics, HealthMetrics};
@@ -36,7 +36,7 @@ pub(super) struct Work<H> {
     pub(super) in_flight: prometheus::IntGauge,
     pub(super) copies: Copies,
     pub(super) dedupe: Arc<Dedupe>,
-    pub(super) pardons: Pardons,
+    pub(super) explained_returns: ExplainedReturns,
     pub(super) health: Health,
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
@@ -64,7 +64,7 @@ impl<H: Handler> Work<H> {
             in_flight: health.in_flight.clone(),
             health: Health::new(format!("consumer of {queue}"), health),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
-            pardons: Pardons::new(),
+            explained_returns: ExplainedReturns::new(),
             fingerprints: Fingerprints::default(),
             places: Arc::new(Semaphore::new(options.concurrency)),
             pause: Mutex::new(None),
@@ -183,7 +183,7 @@ impl<H: Handler> Work<H> {
     }
 
     /// How to treat a delivery, as far as its headers say.
-    pub(super) fn examine(&self, delivery: &Delivery) -> (Fingerprint, Suspicion) {
+    pub(super) fn examine(&self, delivery: &Delivery) -> (Fingerprint, RedeliveryPolicy) {
         let fingerprint = self.fingerprint(delivery);
         let returned = delivery.returned();
         let arrives = delivery.attempts() == 0 && returned == Returned::Never && delivery.requeued().is_none();
@@ -198,27 +198,27 @@ impl<H: Handler> Work<H> {
             );
         }
         if returned == Returned::Never && delivery.carried_returns() == 0 {
-            return (fingerprint, Suspicion::None);
+            return (fingerprint, RedeliveryPolicy::None);
         }
         let evidence = self.evidence(delivery, fingerprint);
-        let suspicion = evidence.judge(self.options.max_deliveries);
-        debug!(event_id = delivery.message_id(), ?evidence, ?suspicion, "delivery has come back");
-        (fingerprint, suspicion)
+        let policy = evidence.judge(self.options.max_deliveries);
+        debug!(event_id = delivery.message_id(), ?evidence, ?policy, "delivery has come back");
+        (fingerprint, policy)
     }
 
     fn evidence(&self, delivery: &Delivery, fingerprint: Fingerprint) -> Evidence {
         Evidence {
             returned: delivery.returned(),
             carried: delivery.carried_returns(),
-            pardoned: self.pardons.has(fingerprint),
-            excused: self.pardons.excuse(delivery.requeued()),
+            explained: self.explained_returns.has(fingerprint),
+            excused: self.explained_returns.excuse(delivery.requeued()),
         }
     }
 
     /// The returns that are held against it, and whether it is requeued as a copy only to say so.
     pub(super) fn held(&self, delivery: &Delivery) -> (u32, bool) {
         let evidence = self.evidence(delivery, self.fingerprint(delivery));
-        (evidence.held(), evidence.judge(self.options.max_deliveries) == Suspicion::Unrecorded)
+        (evidence.held(), evidence.judge(self.options.max_deliveries) == RedeliveryPolicy::Unrecorded)
     }
 
     fn fingerprint(&self, delivery: &Delivery) -> Fingerprint {

@@ -1,6 +1,6 @@
 //! What is done with deliveries, in which order.
 
-use super::Suspicion::{None as Plain, Poison, Suspect, Unrecorded};
+use super::RedeliveryPolicy::{None as Plain, Poison, Suspect, Unrecorded};
 use super::*;
 
 fn steps(in_flight: &mut InFlight<u32>) -> Vec<Step<u32>> {
@@ -47,8 +47,8 @@ fn a_suspect_is_begun_alone_and_the_next_comes_after_it() {
 #[test]
 fn suspects_among_others_wait_until_nothing_else_is_in_hand() {
     let mut in_flight = subscribed(Width::Wide);
-    for (delivery, suspicion) in [(1, Plain), (2, Suspect), (3, Plain), (4, Suspect)] {
-        in_flight.arrived(delivery, suspicion);
+    for (delivery, policy) in [(1, Plain), (2, Suspect), (3, Plain), (4, Suspect)] {
+        in_flight.arrived(delivery, policy);
     }
     assert_eq!(steps(&mut in_flight), [Step::Begin(1), Step::Begin(3), Step::Cancel, Step::Requeue(4)]);
     in_flight.settled();
@@ -171,9 +171,9 @@ fn without_a_free_place_nothing_is_begun_and_the_width_still_changes() {
 fn after_a_pause_events_are_tried_alone_until_one_is_handled() {
     let mut in_flight = InFlight::new(true);
     assert_eq!(steps(&mut in_flight), [Step::Subscribe(Width::Narrow)]);
-    for (delivery, suspicion) in [(1, Plain), (2, Suspect), (3, Plain)] {
+    for (delivery, policy) in [(1, Plain), (2, Suspect), (3, Plain)] {
         assert!(in_flight.lacks_trial());
-        in_flight.arrived(delivery, suspicion);
+        in_flight.arrived(delivery, policy);
         assert_eq!(steps(&mut in_flight), [Step::BeginAlone(delivery)], "and the subscription stays narrow");
         assert!(!in_flight.lacks_trial());
         in_flight.settled();
@@ -209,23 +209,23 @@ proptest::proptest! {
     /// Whatever arrives and whenever it is settled: a suspect is never handled beside anything else, and all is settled in the end.
     #[test]
     fn a_suspect_never_has_company(trial: bool, arrivals in proptest::collection::vec((0u8..4, 0usize..4), 1..100)) {
-        let mut in_flight: InFlight<Suspicion> = InFlight::new(trial);
+        let mut in_flight: InFlight<RedeliveryPolicy> = InFlight::new(trial);
         let (mut running, mut suspect_runs, mut settling) = (0usize, false, 0usize);
         for (kind, ends) in arrivals.into_iter().map(Some).chain([None; 200]).map(|next| next.unwrap_or((9, 4))) {
             let room = match in_flight.subscription { Some(Width::Narrow) => 1, Some(Width::Wide) => 8, None => 0 };
             if kind < 4 && in_flight.len() < room {
-                let suspicion = [Plain, Unrecorded, Suspect, Poison][usize::from(kind)];
-                in_flight.arrived(suspicion, suspicion);
+                let policy = [Plain, Unrecorded, Suspect, Poison][usize::from(kind)];
+                in_flight.arrived(policy, policy);
             } else if kind == 9 {
                 in_flight.leave();
             }
             while let Some(step) = in_flight.next_step(true) {
                 match step {
-                    Step::Begin(suspicion) | Step::BeginAlone(suspicion) => {
+                    Step::Begin(policy) | Step::BeginAlone(policy) => {
                         assert!(!suspect_runs, "a suspect has company");
-                        assert!(suspicion == Plain || in_flight.len() == 1, "a suspect among {}", in_flight.len());
-                        assert!(!trial || in_flight.len() == 1, "{suspicion:?} is tried among {}", in_flight.len());
-                        suspect_runs = suspicion == Suspect;
+                        assert!(policy == Plain || in_flight.len() == 1, "a suspect among {}", in_flight.len());
+                        assert!(!trial || in_flight.len() == 1, "{policy:?} is tried among {}", in_flight.len());
+                        suspect_runs = policy == Suspect;
                         running += 1;
                     }
                     Step::Requeue(_) | Step::DeadLetter(_) => settling += 1,

@@ -15,11 +15,11 @@ mod tests;
 const SUSPECT_AT: u32 = 2;
 /// The number of deliveries whose returns are remembered as explained, at about 60 bytes each. One that is forgotten
 /// is handled alone, and suffers nothing else.
-const PARDONS: usize = 8192;
+const EXPLAINED: usize = 8192;
 
 /// How the consumer treats a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Suspicion {
+pub(crate) enum RedeliveryPolicy {
     /// Like any other.
     None,
     /// It has come back more often than its headers say. Before it is begun, it is requeued as a copy with the new
@@ -41,7 +41,7 @@ pub(crate) struct Evidence {
     pub(crate) carried: u32,
     /// This process held it when a connection ended, and lives. So it is no suspect here, however often it comes
     /// back.
-    pub(crate) pardoned: bool,
+    pub(crate) explained: bool,
     /// Since the copy was made, this process has survived the loss of a connection, or ended a subscription. This
     /// alone may be why it came back.
     pub(crate) excused: bool,
@@ -53,36 +53,36 @@ impl Evidence {
     /// If it comes back, however often, one more return is held against it.
     pub(crate) fn held(self) -> u32 {
         // The queue counts nothing, so the copy itself has to say that it is a suspect.
-        if self.returned == Returned::Sometime && !self.pardoned {
+        if self.returned == Returned::Sometime && !self.explained {
             return self.carried.max(SUSPECT_AT);
         }
         let times = self.returned.times();
         if self.carried < SUSPECT_AT {
-            let unpardoned = if self.pardoned { 0 } else { times };
-            return self.carried.saturating_add(unpardoned).min(SUSPECT_AT);
+            let unexplained = if self.explained { 0 } else { times };
+            return self.carried.saturating_add(unexplained).min(SUSPECT_AT);
         }
         let accused = times > 0 && !self.excused;
         self.carried.saturating_add(accused.into())
     }
 
-    pub(crate) fn judge(self, max_deliveries: u32) -> Suspicion {
+    pub(crate) fn judge(self, max_deliveries: u32) -> RedeliveryPolicy {
         if self.returned == Returned::Sometime {
-            return if self.pardoned { Suspicion::None } else { Suspicion::Suspect };
+            return if self.explained { RedeliveryPolicy::None } else { RedeliveryPolicy::Suspect };
         }
         match self.held() {
-            held if held < SUSPECT_AT => Suspicion::None,
-            held if held == self.carried => Suspicion::Suspect,
-            held if held >= max_deliveries => Suspicion::Poison,
-            _ => Suspicion::Unrecorded,
+            held if held < SUSPECT_AT => RedeliveryPolicy::None,
+            held if held == self.carried => RedeliveryPolicy::Suspect,
+            held if held >= max_deliveries => RedeliveryPolicy::Poison,
+            _ => RedeliveryPolicy::Unrecorded,
         }
     }
 }
 
 /// Remembers which returns lost connections and ended subscriptions explain: the deliveries that this process held
-/// when a connection ended, and the time since it consumes again. If a killer is pardoned and kills the process, the
-/// pardon dies with the process.
+/// when a connection ended, and the time since it consumes again. If the return of a killer is explained and the
+/// killer ends the process, the explanation is lost with the process.
 #[derive(Debug)]
-pub(crate) struct Pardons(Mutex<Memory>);
+pub(crate) struct ExplainedReturns(Mutex<Memory>);
 
 #[derive(Debug)]
 struct Memory {
@@ -94,9 +94,9 @@ struct Memory {
     subscribed: Option<(Timestamp, Timestamp)>,
 }
 
-impl Pardons {
+impl ExplainedReturns {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Memory { held: Recent::new(PARDONS), lost: false, back: None, subscribed: None }))
+        Self(Mutex::new(Memory { held: Recent::new(EXPLAINED), lost: false, back: None, subscribed: None }))
     }
 
     /// Notes that a channel has ended and this process has not. Each of these deliveries, held on that channel, comes
@@ -134,6 +134,6 @@ impl Pardons {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().expect("nothing panics while it holds the pardons")
+        self.0.lock().expect("nothing panics while it holds the memory")
     }
 }

@@ -1,7 +1,7 @@
 //! Who is a suspect, who is a culprit, and who is neither.
 
 use super::super::recent::Fingerprints;
-use super::Suspicion::{None as Plain, Poison, Suspect, Unrecorded};
+use super::RedeliveryPolicy::{None as Plain, Poison, Suspect, Unrecorded};
 use super::*;
 
 const MAX: u32 = 5;
@@ -9,7 +9,7 @@ const MAX: u32 = 5;
 /// A copy that carries so many returns and came back so often.
 fn copy(carried: u32, times: u32) -> Evidence {
     let returned = if times > 0 { Returned::Times(times) } else { Returned::Never };
-    Evidence { returned, carried, pardoned: false, excused: false }
+    Evidence { returned, carried, explained: false, excused: false }
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn the_copy_of_what_came_back_to_a_queue_that_counts_nothing_is_still_a_suspect(
     let returned = Evidence { returned: Returned::Sometime, ..copy(0, 0) };
     assert_eq!(returned.judge(MAX), Suspect);
     assert_eq!(copy(returned.held(), 0).judge(MAX), Suspect);
-    assert_eq!(Evidence { pardoned: true, ..returned }.held(), 0);
+    assert_eq!(Evidence { explained: true, ..returned }.held(), 0);
 }
 
 #[test]
@@ -54,15 +54,15 @@ fn a_suspects_copy_is_accused_once_however_often_it_came_back() {
 
 #[test]
 fn a_process_that_lost_a_connection_too_accuses_nobody_of_what_was_made_before() {
-    let pardons = Pardons::new();
+    let explained_returns = ExplainedReturns::new();
     let [early, back, late] = [1, 2, 3].map(|second| Timestamp::from_second(second).unwrap());
-    pardons.resume(back);
-    assert!(!pardons.excuse(Some(early)), "a new process has outlived nothing");
-    pardons.grant([].into_iter());
-    pardons.resume(back);
-    pardons.resume(late);
-    assert!(pardons.excuse(Some(early)));
-    assert!(!pardons.excuse(Some(late)) && !pardons.excuse(None));
+    explained_returns.resume(back);
+    assert!(!explained_returns.excuse(Some(early)), "a new process has outlived nothing");
+    explained_returns.grant([].into_iter());
+    explained_returns.resume(back);
+    explained_returns.resume(late);
+    assert!(explained_returns.excuse(Some(early)));
+    assert!(!explained_returns.excuse(Some(late)) && !explained_returns.excuse(None));
     for times in 1..20 {
         assert_eq!(Evidence { excused: true, ..copy(4, times) }.judge(MAX), Suspect);
     }
@@ -70,22 +70,26 @@ fn a_process_that_lost_a_connection_too_accuses_nobody_of_what_was_made_before()
 
 #[test]
 fn a_process_that_subscribes_again_accuses_nobody_of_what_was_made_while_it_lived() {
-    let pardons = Pardons::new();
+    let explained_returns = ExplainedReturns::new();
     let [early, first, made, last, late] = [1, 2, 3, 4, 5].map(|second| Timestamp::from_second(second).unwrap());
-    pardons.resume(first);
-    assert!(!pardons.excuse(Some(made)), "nothing has ended");
-    pardons.resume(last);
-    assert!(pardons.excuse(Some(first)) && pardons.excuse(Some(made)));
-    assert!(!pardons.excuse(Some(early)), "it may have killed the process before");
-    assert!(!pardons.excuse(Some(last)) && !pardons.excuse(Some(late)) && !pardons.excuse(None));
+    explained_returns.resume(first);
+    assert!(!explained_returns.excuse(Some(made)), "nothing has ended");
+    explained_returns.resume(last);
+    assert!(explained_returns.excuse(Some(first)) && explained_returns.excuse(Some(made)));
+    assert!(!explained_returns.excuse(Some(early)), "it may have killed the process before");
+    assert!(
+        !explained_returns.excuse(Some(last))
+            && !explained_returns.excuse(Some(late))
+            && !explained_returns.excuse(None)
+    );
 }
 
 #[test]
 fn five_connections_lost_over_a_slow_message_make_no_suspect_of_it() {
-    let (pardons, slow) = (Pardons::new(), Fingerprints::default().of("slow"));
-    let judge = |times| Evidence { pardoned: pardons.has(slow), ..copy(0, times) }.judge(MAX);
+    let (explained_returns, slow) = (ExplainedReturns::new(), Fingerprints::default().of("slow"));
+    let judge = |times| Evidence { explained: explained_returns.has(slow), ..copy(0, times) }.judge(MAX);
     assert_eq!(judge(2), Unrecorded);
-    pardons.grant([slow].into_iter());
+    explained_returns.grant([slow].into_iter());
     // Some losses count twice, and some before it has arrived.
     for times in [0, 1, 3, 6, 50] {
         assert_eq!(judge(times), Plain, "at {times} returns");
@@ -96,5 +100,5 @@ fn five_connections_lost_over_a_slow_message_make_no_suspect_of_it() {
 fn a_redelivery_from_a_classic_queue_is_suspect_and_never_set_aside() {
     let sometime = Evidence { returned: Returned::Sometime, ..copy(0, 0) };
     assert_eq!(sometime.judge(1), Suspect);
-    assert_eq!(Evidence { pardoned: true, ..sometime }.judge(1), Plain);
+    assert_eq!(Evidence { explained: true, ..sometime }.judge(1), Plain);
 }

@@ -88,8 +88,8 @@ impl FromStr for AmqpUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // A file or a Secret often ends with a line break.
-        let text = text.trim();
+        // A file or a Secret often ends with a line break, and so does a password that Kubernetes puts into the middle of a URL.
+        let text = text.trim().replace(['\r', '\n'], "");
         let (tls, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("amqp") => (false, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("amqps") => (true, rest),

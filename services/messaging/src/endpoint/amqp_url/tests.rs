@@ -47,6 +47,13 @@ fn white_space_at_the_ends_is_no_part_of_a_url() {
 }
 
 #[test]
+fn a_line_break_at_the_end_of_a_password_is_no_part_of_it() {
+    for text in ["amqp://u:p\n@h/v", "amqp://u:p\r\n@h/v", "amqp://u:p\n@h/v\n"] {
+        assert_eq!(parsed(text), parsed("amqp://u:p@h/v"), "{text:?}");
+    }
+}
+
+#[test]
 fn common_parameters_are_taken_within_their_bounds() {
     let url = parsed("AMQP://u:p@h/v?heartbeat=30&connection_timeout=60000&frame_max=262144");
     assert_eq!((url.heartbeat_seconds(), url.frame_max()), (30, 262_144));

@@ -321,6 +321,12 @@ async fn the_commands_tell_by_their_exit_codes_what_they_found() {
     for line in ["accepted: ", "published\n", "emailed\n", "counted\n"] {
         assert!(shown.log().contains(line), "{}", shown.log());
     }
+    let silent = ("CHECK_MAILS", "false".to_owned());
+    let mut cancelled = check(vec![metrics[0].clone(), metrics[2].clone(), url.clone(), silent]);
+    assert_eq!(cancelled.exit_code().await, 0, "{}", cancelled.log());
+    for line in ["published\n", "counted\n"] {
+        assert!(cancelled.log().contains(line), "{}", cancelled.log());
+    }
     // The analytics service never shows an email.
     let wrong = ("CHECK_EMAIL_METRICS", metrics[2].1.clone());
     let mut missing = check(vec![url.clone(), wrong, ("CHECK_TIMEOUT", "1s".to_owned())]);

@@ -13,10 +13,19 @@ impl Counter {
         name: "messaging_published_total",
         labels: &[("routing_key", "order.placed"), ("outcome", "confirmed")],
     };
+    /// Cancels that the broker has confirmed.
+    pub(super) const CANCEL_PUBLISHED: Self = Self {
+        name: "messaging_published_total",
+        labels: &[("routing_key", "order.cancelled"), ("outcome", "confirmed")],
+    };
     /// Mails that the SMTP server or the log has taken.
     pub(super) const EMAILED: Self = Self { name: "email_sent_total", labels: &[("outcome", "sent")] };
     /// Orders that analytics has counted.
     pub(super) const COUNTED: Self = Self { name: "analytics_orders_total", labels: &[("event", "order.placed")] };
+
+    /// Cancels that analytics has counted.
+    pub(super) const CANCEL_COUNTED: Self =
+        Self { name: "analytics_orders_total", labels: &[("event", "order.cancelled")] };
 
     /// The sum of its series on a page in Prometheus' text format. `None` if there is no series.
     pub(super) fn read(&self, page: &str) -> Option<f64> {

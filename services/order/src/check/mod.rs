@@ -1,4 +1,4 @@
-//! `order check` places an order and waits until every service shows that it did its part. `helm test` runs it.
+//! `order check` places or cancels an order and waits until every service shows that it did its part. `helm test` runs it.
 
 mod client;
 mod counter;
@@ -86,13 +86,15 @@ async fn carry_out(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Places one order, with as many attempts as needed. The key makes them the same order.
+/// Places one order, or cancels one, with as many attempts as needed. The key, or the order's id, makes them the same.
 async fn place(plan: &Plan, deadline: Instant) -> Result<(), String> {
-    let key = HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is visible ASCII");
+    let id = Uuid::now_v7();
+    let key = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
+    let url = plan.url(id);
     let mut last = "no answer".to_owned();
     let tries = async {
         loop {
-            match client::post(&plan.order, &key, plan.body()).await {
+            match client::post(&url, &key, plan.body()).await {
                 Ok(answer) if answer.status().as_u16() == 202 => return Ok(answer),
                 Ok(answer) if !answer.headers().contains_key(RETRY_AFTER) => return Err(client::describe(&answer)),
                 Ok(answer) => last = client::describe(&answer),
@@ -106,7 +108,7 @@ async fn place(plan: &Plan, deadline: Instant) -> Result<(), String> {
             println!("accepted: {}", client::text(&answer));
             Ok(())
         }
-        Ok(Err(reason)) => Err(format!("{} refused the order: {reason}", plan.order)),
-        Err(_) => Err(format!("{} accepted no order within {:?}: {last}", plan.order, plan.timeout)),
+        Ok(Err(reason)) => Err(format!("{url} refused the order: {reason}")),
+        Err(_) => Err(format!("{url} accepted no order within {:?}: {last}", plan.timeout)),
     }
 }

@@ -7,6 +7,7 @@ use chassis::{Env, Variable};
 use contract::Email;
 use hyper::Uri;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::counter::Counter;
 
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     pub(super) order: Uri,
     /// The customer's address.
     customer: Email,
+    /// Whether an order is placed, and so mailed; else one that nobody placed is cancelled.
+    pub(super) mails: bool,
     pub(super) promises: [Promise; 3],
     /// The time for the whole check.
     pub(super) timeout: Duration,
@@ -37,6 +40,11 @@ pub(super) struct Promise {
 const URL: Variable = Variable::new("CHECK_ORDER_URL", "where the order is placed").or("http://127.0.0.1:8080/orders");
 const CUSTOMER: Variable =
     Variable::new("CHECK_EMAIL", "the address of the customer, who is sent a mail").or("check@example.com");
+const MAILS: Variable = Variable::new(
+    "CHECK_MAILS",
+    "whether an order is placed, which is mailed; else one that nobody placed is cancelled, which nobody is told",
+)
+.or("true");
 const TIMEOUT: Variable = Variable::new("CHECK_TIMEOUT", "how long the whole check may take").or("1m");
 const PUBLISHED: Variable = metrics("CHECK_ORDER_METRICS", "where order counts what it published");
 const EMAILED: Variable = metrics("CHECK_EMAIL_METRICS", "where email counts what it sent");
@@ -51,26 +59,42 @@ impl Plan {
     pub(super) fn from_env(env: &mut Env) -> Self {
         let order = env.read(URL.expecting("http://HOST[:PORT]/orders"), url);
         let customer = env.read(CUSTOMER.expecting("an email address"), |text| Email::parse(text).ok());
+        let mails = env.flag(MAILS);
         let mut promise = |variable: Variable, deed, counter| {
             let name = variable.name;
             let metrics = env.read(variable.expecting("HOST:PORT, or several with commas between"), addresses);
             Promise { deed, counter, metrics, variable: name }
         };
         let promises = [
-            promise(PUBLISHED, "published", Counter::PUBLISHED),
+            promise(PUBLISHED, "published", if mails { Counter::PUBLISHED } else { Counter::CANCEL_PUBLISHED }),
             promise(EMAILED, "emailed", Counter::EMAILED),
-            promise(COUNTED, "counted", Counter::COUNTED),
+            promise(COUNTED, "counted", if mails { Counter::COUNTED } else { Counter::CANCEL_COUNTED }),
         ];
+        if !mails && promises[1].metrics.is_some() {
+            env.fault("CHECK_EMAIL_METRICS", "nothing with CHECK_MAILS=false, as nobody is mailed");
+        }
         Self {
             order: order.expect("the default is a URL"),
             customer: customer.expect("the default is an address"),
+            mails,
             promises,
             timeout: env.duration(TIMEOUT, Duration::from_secs(1)..=Duration::from_secs(60 * 60)),
         }
     }
 
-    /// An order that costs nothing, because a check is no revenue.
+    /// The URL to ask: that of the orders, or that which cancels an order that nobody placed.
+    pub(super) fn url(&self, id: Uuid) -> Uri {
+        if self.mails {
+            return self.order.clone();
+        }
+        format!("{}/{id}/cancel", self.order).parse().expect("a URL with more of a path is one")
+    }
+
+    /// An order that costs nothing, because a check is no revenue; or the reason of a cancel.
     pub(super) fn body(&self) -> Bytes {
+        if !self.mails {
+            return json!({"reason": "order check"}).to_string().into();
+        }
         let item = json!({"sku": "CHECK", "name": "order check", "quantity": 1, "unit_price": 0});
         let customer = json!({"name": "order check", "email": self.customer.as_str()});
         json!({"customer": customer, "items": [item]}).to_string().into()
@@ -120,6 +144,16 @@ mod tests {
             plan.promises[1].metrics.as_deref(),
             Some(&["email-0:9090".to_owned(), "[::1]:9090".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn without_mails_an_order_that_nobody_placed_is_cancelled() {
+        let (plan, faults) = read(&[("CHECK_MAILS", "false"), ("CHECK_ORDER_METRICS", "order:9090")]);
+        assert_eq!(faults, 0);
+        let id = Uuid::nil();
+        assert_eq!(plan.url(id), *format!("http://127.0.0.1:8080/orders/{id}/cancel"));
+        assert_eq!(plan.body(), r#"{"reason":"order check"}"#);
+        assert_eq!(read(&[("CHECK_MAILS", "false"), ("CHECK_EMAIL_METRICS", "email:9090")]).1, 1);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 """Renders the chart for the tests."""
 import functools
+import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -18,9 +20,9 @@ def helm(*arguments):
 
 
 @functools.cache
-def text(*values, files=(), tests=False):
+def text(*values, files=(), tests=False, chart=CHART, release=RELEASE, namespace=NAMESPACE):
     """The rendered manifests as text; values are KEY=VALUE, files are sets of values."""
-    arguments = ["template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", "1.34.0"]
+    arguments = ["template", release, chart, "--namespace", namespace, "--kube-version", "1.34.0"]
     arguments += [] if tests else ["--skip-tests"]
     for file in files:
         arguments += ["--values", file]
@@ -32,13 +34,28 @@ def text(*values, files=(), tests=False):
     return done.stdout
 
 
-def refusal(*values):
+def refusal(*values, **options):
     """What helm says when it refuses these values."""
     try:
-        text(*values)
+        text(*values, **options)
     except AssertionError as error:
         return str(error)
-    raise AssertionError(f"{values} were accepted")
+    raise AssertionError(f"{values or options} were accepted")
+
+
+def said_in_one_line(refused):
+    """Whether a refusal is one line, beside those that Helm puts around it."""
+    around = ("--debug", "values don't meet", "warren:", "Error: values")
+    return len([line for line in refused.splitlines() if line.strip() and not any(part in line for part in around)]) <= 2
+
+
+def values_file(test, values):
+    """A file with these values, for the time of the test."""
+    file = tempfile.NamedTemporaryFile("w", suffix=".yaml")
+    test.addCleanup(file.close)
+    json.dump(values, file)
+    file.flush()
+    return file.name
 
 
 class Manifests:

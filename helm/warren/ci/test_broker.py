@@ -1,7 +1,11 @@
 """What the broker is made of."""
 import json
+import os
 import re
+import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
 from chart import PROJECT, Manifests
 
@@ -71,13 +75,12 @@ class Broker(unittest.TestCase):
 
     def test_a_node_waits_for_the_others_only_where_there_are_others(self):
         container = lambda *values: Manifests(*values).get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["containers"][0]
-        self.assertNotIn("lifecycle", container())
-        command = container("rabbitmq.replicas=3")["lifecycle"]["preStop"]["exec"]["command"][-1]
-        self.assertIn("await_online_quorum_plus_one -t 90", command)
+        self.assertNotIn("preStop", container()["lifecycle"])
+        self.assertIn("sh /config/stop.sh", container("rabbitmq.replicas=3")["lifecycle"]["preStop"]["exec"]["command"][-1])
         self.assertEqual(settings("rabbitmq.replicas=3")["cluster_formation.target_cluster_size_hint"], "3")
 
     def test_the_memory_alarm_is_below_the_limit(self):
-        memory = lambda limit: int(settings(f"rabbitmq.resources.limits.memory={limit}")["total_memory_available_override_value"])
+        memory = lambda limit: int(settings(f"rabbitmq.resources.limits.memory={limit}", "rabbitmq.resources.requests.memory=1Mi")["total_memory_available_override_value"])
         self.assertEqual(memory("1000Mi"), 800 * 2**20)
         self.assertEqual(memory("20Gi"), 18 * 2**30)
 
@@ -96,6 +99,112 @@ class Broker(unittest.TestCase):
             spec = dict(Manifests(*values).get("StatefulSet", "warren-rabbitmq")["spec"])
             return {key: value for key, value in spec.items() if key not in ("replicas", "template")}
         self.assertEqual(fixed(), fixed("rabbitmq.replicas=3", "rabbitmq.image.tag=4.4-management", "global.rabbitmq.tls.existingSecret=tls"))
+
+    def test_outside_the_cluster_there_is_amqp_alone_unless_more_is_asked_for(self):
+        ports = lambda *values: [port["name"] for port in Manifests(*values).get("Service", "warren-rabbitmq")["spec"]["ports"]]
+        self.assertEqual(ports(), ["amqp", "management"])
+        for kind in ("LoadBalancer", "NodePort"):
+            self.assertEqual(ports(f"rabbitmq.service.type={kind}"), ["amqp"])
+            self.assertEqual(ports(f"rabbitmq.service.type={kind}", "rabbitmq.service.management=true"), ["amqp", "management"])
+        # KEDA asks the nodes, whatever the Service is.
+        manifests = Manifests("rabbitmq.service.type=LoadBalancer", "email.keda.enabled=true", "rabbitmq.service.loadBalancerSourceRanges[0]=203.0.113.0/24")
+        self.assertEqual(manifests.get("Service", "warren-rabbitmq")["spec"]["loadBalancerSourceRanges"], ["203.0.113.0/24"])
+        trigger = manifests.get("ScaledObject", "warren-email")["spec"]["triggers"][0]["metadata"]
+        self.assertEqual(trigger["host"], "http://warren-rabbitmq-nodes.shop.svc:15672")
+
+
+class Scripts(unittest.TestCase):
+    """What runs inside a node's pod, on folders of this machine in place of the pod's."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        manifests = Manifests()
+        self.data = manifests.get("ConfigMap", "warren-rabbitmq")["data"]
+        for part in ("config", "secrets", "home/mnesia"):
+            (self.folder / part).mkdir(parents=True)
+        for name, content in self.data.items():
+            (self.folder / "config" / name).write_text(content)
+        self.keys = {key: f"{key}-1" for key in manifests.get("Secret", "warren-rabbitmq")["data"]}
+
+    def script(self, name, **replaced):
+        text = self.data[name]
+        for path, part in {"/config": "config", "/secrets": "secrets", "/var/lib/rabbitmq": "home"}.items():
+            text = text.replace(path, str(self.folder / part))
+        return text
+
+    def set_up(self, node="rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.shop", address="10.0.0.1"):
+        for key, password in self.keys.items():
+            (self.folder / "secrets" / key).write_text(password)
+        environment = {**os.environ, "RABBITMQ_NODENAME": node, "POD_IP": address}
+        return subprocess.run(["sh", "-c", self.script("setup.sh")], env=environment, capture_output=True, text=True)
+
+    def test_passwords_may_end_with_a_line_break(self):
+        self.keys = {key: f"{password}\n" for key, password in self.keys.items()}
+        self.assertEqual(self.set_up().returncode, 0)
+        users = json.loads((self.folder / "home/definitions.json").read_text())["users"]
+        self.assertEqual({user["name"]: user["password"] for user in users}, {user["name"]: f"{user['name']}-password-1" for user in users})
+        self.assertEqual((self.folder / "home/.erlang.cookie").read_text(), "erlang-cookie-1")
+        self.assertEqual((self.folder / "home/.erlang.cookie").stat().st_mode & 0o777, 0o600)
+
+    def test_a_password_that_would_break_the_definitions_is_refused(self):
+        self.keys["email-password"] = 'a"b'
+        refused = self.set_up()
+        self.assertEqual(refused.returncode, 64)
+        self.assertIn("key email-password of Secret warren-rabbitmq: expected letters", refused.stderr)
+        self.assertNotIn('a"b', refused.stderr)
+
+    def test_a_node_does_not_start_beside_the_data_of_another(self):
+        (self.folder / "home/mnesia/rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.shop").mkdir()
+        self.assertEqual(self.set_up().returncode, 0)
+        refused = self.set_up("rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.elsewhere")
+        self.assertEqual(refused.returncode, 64)
+        self.assertIn("data of rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.shop", refused.stderr)
+
+    def test_nodes_find_each_other_by_ipv6_where_that_is_what_pods_have(self):
+        self.assertEqual(self.set_up().returncode, 0)
+        self.assertEqual((self.folder / "home/rabbitmq-env.conf").read_text(), "")
+        self.assertEqual(self.set_up(address="fd00::1").returncode, 0)
+        self.assertIn("-proto_dist inet6_tcp", (self.folder / "home/rabbitmq-env.conf").read_text())
+
+    def run_script(self, name, **answers):
+        """What a script asks of RabbitMQ; each command's answers one after the other, the last for ever."""
+        bin = self.folder / "bin"
+        bin.mkdir(exist_ok=True)
+        log = self.folder / "log"
+        log.write_text("")
+        for command in ("rabbitmqctl", "rabbitmq-upgrade", "rabbitmq-diagnostics", "getent", "sleep"):
+            codes = answers.get(command.replace("-", "_"), {})
+            cases = "".join(f'"{arguments}") n=$(grep -c "^{command} {arguments}" {log}); set -- {" ".join(map(str, code))}; '
+                            'shift $((n > $# ? $# - 1 : n - 1)); exit $1 ;; ' for arguments, code in codes.items())
+            (bin / command).write_text(f'#!/bin/sh\necho "{command} $*" >>{log}\ncase "$*" in {cases}*) exit 0 ;; esac\n')
+            (bin / command).chmod(0o755)
+        subprocess.run(["sh", "-c", self.script(name)], env={"PATH": f"{bin}:{os.environ['PATH']}"}, timeout=60, check=True)
+        return [line for line in log.read_text().splitlines() if line.startswith(("rabbitmq-upgrade", "rabbitmqctl"))]
+
+    def stop(self, **answers):
+        return self.run_script("stop.sh", **answers)
+
+    def test_a_node_switches_on_what_the_next_version_needs_as_soon_as_it_runs(self):
+        wait, enable = "rabbitmqctl --quiet await_startup", "rabbitmqctl --quiet enable_feature_flag all"
+        asked = self.run_script("flags.sh", rabbitmqctl={"--quiet await_startup": [69, 69, 69, 0]})
+        self.assertEqual(asked, [wait] * 4 + [enable])
+
+    def test_a_node_waits_as_long_as_the_queues_need_it(self):
+        wait, drain = "rabbitmq-upgrade await_online_quorum_plus_one -t 30", "rabbitmq-upgrade drain"
+        never_soon = {"await_online_quorum_plus_one -t 30": [1] * 20 + [0]}
+        self.assertEqual(self.stop(), [wait, drain])
+        self.assertEqual(self.stop(rabbitmq_upgrade=never_soon), [wait] * 21 + [drain])
+        # A DNS that answers nothing says nothing.
+        silent = {"hosts warren-rabbitmq": [2], "hosts kubernetes.default": [2]}
+        self.assertEqual(self.stop(rabbitmq_upgrade=never_soon, getent=silent), [wait] * 21 + [drain])
+
+    def test_a_node_of_a_removed_release_or_that_does_not_run_does_not_wait(self):
+        wait, drain = "rabbitmq-upgrade await_online_quorum_plus_one -t 30", "rabbitmq-upgrade drain"
+        never = {"await_online_quorum_plus_one -t 30": [1]}
+        self.assertEqual(self.stop(rabbitmq_upgrade=never, getent={"hosts warren-rabbitmq": [0, 0, 2]}), [wait] * 3 + [drain])
+        self.assertEqual(self.stop(rabbitmq_upgrade=never, rabbitmq_diagnostics={"--quiet check_running": [69]}), [wait, drain])
 
 
 if __name__ == "__main__":

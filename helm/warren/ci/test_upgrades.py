@@ -9,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import yaml
 
-from chart import CHART, NAMESPACE, RELEASE, helm
+from chart import CHART, DIGEST, NAMESPACE, RELEASE, helm, said_in_one_line
 
 RESOURCES = {
     "v1": ["ConfigMap", "Pod", "Secret", "Service", "ServiceAccount"],
     "apps/v1": ["Deployment", "StatefulSet"],
     "batch/v1": ["CronJob"],
+    "autoscaling/v2": ["HorizontalPodAutoscaler"],
+    "keda.sh/v1alpha1": ["ScaledObject", "TriggerAuthentication"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
 }
@@ -61,9 +63,10 @@ class Cluster(ThreadingHTTPServer):
             self.pages[f"{path}/{known['metadata']['name']}"] = known
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def render(self, *values):
+    def render(self, *values, files=()):
         arguments = ["template", RELEASE, CHART, "--namespace", NAMESPACE, "--dry-run=server", "--disable-openapi-validation", "--kube-version", "1.34.0",
                      "--kube-apiserver", f"http://127.0.0.1:{self.server_port}"]
+        arguments += [part for file in files for part in ("--values", file)]
         done = helm(*arguments, *(part for value in values for part in ("--set", value)))
         if done.returncode:
             raise AssertionError(done.stderr)
@@ -146,6 +149,55 @@ class Upgrades(unittest.TestCase):
             self.cluster(three).render()
         one = self.installed()["StatefulSet", "warren-rabbitmq"]
         self.assertEqual(self.cluster(one).render("rabbitmq.replicas=3")["StatefulSet", "warren-rabbitmq"]["spec"]["replicas"], 3)
+
+    def test_volumes_stay_as_they_are_until_they_are_enlarged(self):
+        broker = self.installed("rabbitmq.replicas=3")["StatefulSet", "warren-rabbitmq"]
+        three = self.cluster(broker)
+        for size in ("20Gi", "4Gi"):
+            with self.assertRaises(AssertionError) as refused:
+                three.render("rabbitmq.replicas=3", f"rabbitmq.persistence.size={size}")
+            line = str(refused.exception)
+            self.assertIn(f"rabbitmq.persistence.size={size}: the volumes are 8Gi", line)
+            self.assertIn("patch pvc data-warren-rabbitmq-0 data-warren-rabbitmq-1 data-warren-rabbitmq-2 -p '{", line)
+            self.assertIn("delete statefulset warren-rabbitmq --cascade=orphan", line)
+            self.assertTrue(said_in_one_line(line), line)
+        three.render("rabbitmq.replicas=3", "rabbitmq.persistence.size=8192Mi")
+        with self.assertRaisesRegex(AssertionError, 'storageClass="fast": the volumes are of the class ""'):
+            three.render("rabbitmq.replicas=3", "rabbitmq.persistence.storageClass=fast")
+        with self.assertRaisesRegex(AssertionError, "rabbitmq.persistence.enabled=false"):
+            three.render("rabbitmq.replicas=3", "rabbitmq.persistence.enabled=false")
+        # After the StatefulSet was deleted, its pods go on.
+        self.cluster().render("rabbitmq.replicas=3", "rabbitmq.persistence.size=20Gi")
+
+    def test_the_example_of_three_nodes_fits_a_release_of_the_defaults(self):
+        default = self.cluster(self.installed()["StatefulSet", "warren-rabbitmq"])
+        rendered = default.render(files=[CHART / "examples/three-nodes.yaml"])
+        self.assertEqual(rendered["StatefulSet", "warren-rabbitmq"]["spec"]["replicas"], 3)
+
+    def test_rabbitmq_is_upgraded_in_the_order_that_it_supports(self):
+        def upgraded(before, after):
+            broker = self.installed()["StatefulSet", "warren-rabbitmq"]
+            template(broker)["containers"][0]["image"] = f"registry.example.com:5000/rabbitmq:{before}"
+            return self.cluster(broker).render(f"rabbitmq.image.tag={after}")
+        template = lambda broker: broker["spec"]["template"]["spec"]
+        for before, after in [("4.2.1", "4.3"), ("4.1.0", "4.2-management"), ("4.3-management", "4.3.6"), ("4.3.6", "4.3.1"), ("4-management", "4.3"), (f"4.2@{DIGEST}", "4.3")]:
+            upgraded(before, after)
+        with self.assertRaisesRegex(AssertionError, "RabbitMQ 4.1.7 runs, and 4.3 takes over from 4.2 alone"):
+            upgraded("4.1.7-management", "4.3-management")
+        with self.assertRaisesRegex(AssertionError, "RabbitMQ 4.1.7 runs"):
+            upgraded(f"4.1.7-management@{DIGEST}", "4-management")
+        with self.assertRaisesRegex(AssertionError, "RabbitMQ 4.3.0 runs, and its data cannot be read by an older one"):
+            upgraded("4.3-management", "4.2-management")
+
+    def test_whoever_begins_to_scale_begins_with_what_runs(self):
+        order = self.installed("order.replicas=6")["Deployment", "warren-order"]
+        replicas = lambda rendered, name: rendered["Deployment", name]["spec"].get("replicas")
+        scaled = self.cluster(order).render("order.autoscaling.enabled=true", "order.autoscaling.maxReplicas=3")
+        self.assertEqual(replicas(scaled, "warren-order"), 6)
+        # What runs is no Deployment yet, or stands still.
+        self.assertIsNone(replicas(self.cluster().render("order.autoscaling.enabled=true"), "warren-order"))
+        email = self.installed("email.replicas=0")["Deployment", "warren-email"]
+        self.assertEqual(replicas(self.cluster(email).render("email.keda.enabled=true"), "warren-email"), 1)
 
 
 os.environ["KUBECONFIG"] = os.devnull

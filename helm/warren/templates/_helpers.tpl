@@ -6,27 +6,37 @@
 
 {{/* What selects the pods of a component, for ever: a Deployment's selector cannot change. */}}
 {{- define "warren.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/* The labels that a user gives: (list root more), those of all objects and those of these pods. */}}
+{{- define "warren.givenLabels" -}}
+{{- with merge dict (index . 1 | default dict) ((index . 0).Values.global.commonLabels | default dict) }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "warren.podLabels" -}}
 {{ include "warren.selector" . }}
 app.kubernetes.io/part-of: warren
+{{- include "warren.givenLabels" (list . .Values.podLabels) }}
 {{- end }}
 
 {{- define "warren.labels" -}}
-{{ include "warren.podLabels" . }}
+{{ include "warren.selector" . }}
+app.kubernetes.io/part-of: warren
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- include "warren.givenLabels" (list . dict) }}
 {{- end }}
 
 {{/* Any pod of the release, as the peer of a network policy. */}}
 {{- define "warren.peers" -}}
 - podSelector:
     matchLabels:
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      app.kubernetes.io/instance: {{ .Release.Name | quote }}
       app.kubernetes.io/part-of: warren
 {{- end }}
 
@@ -42,26 +52,23 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* Pod Security "restricted", for the container. */}}
+{{/* Pod Security "restricted", for the container, and what the values say otherwise. */}}
 {{- define "warren.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-capabilities:
-  drop: [ALL]
-seccompProfile:
-  type: RuntimeDefault
+{{- $security := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "runAsNonRoot" true }}
+{{- $_ := set $security "capabilities" (dict "drop" (list "ALL")) }}
+{{- $_ := set $security "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- mergeOverwrite $security (deepCopy (.Values.securityContext | default dict)) | toYaml }}
 {{- end }}
 
-{{/* Pod Security "restricted", for the pod, as this user. */}}
+{{/* Pod Security "restricted", for the pod: (list root user). OpenShift gives users and groups itself, and refuses fixed ones. */}}
 {{- define "warren.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{- $root := index . 0 }}{{ $user := index . 1 }}
+{{- $security := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- if $root.Values.global.fixedUsers }}
+  {{- $ids := dict "runAsUser" $user "runAsGroup" $user "fsGroup" $user "fsGroupChangePolicy" "OnRootMismatch" }}
+  {{- $security = merge $security $ids }}
+{{- end }}
+{{- mergeOverwrite $security (deepCopy ($root.Values.podSecurityContext | default dict)) | toYaml }}
 {{- end }}
 
 {{/* What every pod says of itself and of where it may run. */}}
@@ -71,32 +78,91 @@ enableServiceLinks: false
 {{- with .Values.global.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with merge dict (.Values.nodeSelector | default dict) (.Values.global.nodeSelector | default dict) }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with concat (.Values.tolerations | default list) (.Values.global.tolerations | default list) }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Away from one another, first over zones, then over nodes. */}}
+{{/* Spread as the values say, or away from one another, first over zones, then over nodes. */}}
 {{- define "warren.spread" -}}
+topologySpreadConstraints:
+{{- with .Values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+{{- else }}
 {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
-- maxSkew: 1
-  topologyKey: {{ . }}
-  whenUnsatisfiable: ScheduleAnyway
-  labelSelector:
-    matchLabels:
-      {{- include "warren.selector" $ | nindent 6 }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "warren.selector" $ | nindent 8 }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of a component's account: (list values name) */}}
+{{- define "warren.serviceAccount" -}}
+{{- $account := (index . 0).serviceAccount }}
+{{- $account.name | default (ternary (index . 1) "default" $account.create) }}
+{{- end }}
+
+{{/* How a Service is reached: (list root name values), name as in "order.http.service". */}}
+{{- define "warren.serviceType" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 }}{{ $service := index . 2 }}
+{{- range $key, $value := pick $service "nodePort" "managementNodePort" "externalTrafficPolicy" }}
+  {{- if and $value (eq $service.type "ClusterIP") }}
+  {{- fail (printf "%s.%s=%s: a Service of the type ClusterIP has none; set %s.type to NodePort or LoadBalancer, or leave it out" $name $key (toJson $value | trimAll "\"") $name) }}
+  {{- end }}
+{{- end }}
+{{- range $key, $value := pick $service "loadBalancerClass" "loadBalancerSourceRanges" }}
+  {{- if and $value (ne $service.type "LoadBalancer") }}
+  {{- fail (printf "%s.%s is for a Service of the type LoadBalancer: set %s.type, or leave it out" $name $key $name) }}
+  {{- end }}
+{{- end }}
+type: {{ $service.type }}
+{{- with $service.loadBalancerClass }}
+loadBalancerClass: {{ . | quote }}
+{{- end }}
+{{- with $service.loadBalancerSourceRanges }}
+loadBalancerSourceRanges: {{ toJson . }}
+{{- end }}
+{{- with $service.externalTrafficPolicy }}
+externalTrafficPolicy: {{ . }}
+{{- end }}
+{{- with $service.internalTrafficPolicy }}
+internalTrafficPolicy: {{ . }}
+{{- end }}
+{{- with $root.Values.global.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with $root.Values.global.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Where names are asked for, as rules of an egress policy: pods behind the Service (OpenShift's listen on 5353), or a cache on the node.
+*/}}
+{{- define "warren.dnsRule" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}]
+  to:
+    - namespaceSelector: {}
+    # NodeLocal DNSCache, and the resolvers of some clouds.
+    - ipBlock: {cidr: 169.254.0.0/16}
+    {{- with .Values.global.dnsTo }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{/* A digest of Secrets that exist before the chart does: (list root (list name …)). Empty where nothing can be looked up. */}}

@@ -109,6 +109,32 @@ fn code() -> Vec<(&'static str, String)> {
     words
 }
 
+/// The chart gives these variables itself, or gives what they are made of.
+const GIVEN_BY_THE_CHART: [&str; 6] =
+    ["AMQP_URL", "AMQP_PASSWORD", "AMQP_CA_FILE", "OPS_ADDR", "HTTP_ADDR", "SHUTDOWN_TIMEOUT"];
+
+#[tokio::test]
+async fn the_chart_takes_the_variables_of_each_service_and_no_other() {
+    let schema = fs::read_to_string(top().join("helm/warren/values.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let taken = |settings: &str| -> BTreeSet<String> {
+        let known = schema["$defs"][settings]["properties"].as_object().expect("the schema lists variables");
+        known.keys().filter(|name| !GIVEN_BY_THE_CHART.contains(&name.as_str())).cloned().collect()
+    };
+    let mut of_services = BTreeSet::new();
+    for service in SERVICES {
+        let read = variables::of(service).await.into_iter().map(|variable| variable.name);
+        // Of OpenTelemetry's, any is taken.
+        let read: BTreeSet<_> =
+            read.filter(|name| !name.starts_with("OTEL_") && !GIVEN_BY_THE_CHART.contains(&name.as_str())).collect();
+        assert_eq!(taken(&format!("{service}Settings")), read, "{service}");
+        if service != "redrive" {
+            of_services.extend(read);
+        }
+    }
+    assert_eq!(taken("allSettings"), of_services);
+}
+
 #[tokio::test]
 async fn every_metric_that_the_pages_name_is_shown_by_a_service_and_every_metric_is_named() {
     let world = World::start().await;

@@ -1,19 +1,22 @@
 {{/* The labels of a program: (list root "grafana") */}}
 {{- define "monitoring.selector" -}}
 app.kubernetes.io/name: {{ index . 1 }}
-app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 {{- end }}
 
 {{- define "monitoring.podLabels" -}}
 {{ include "monitoring.selector" . }}
 app.kubernetes.io/part-of: warren
+{{- include "warren.givenLabels" (list (index . 0) (index . 0).Values.podLabels) }}
 {{- end }}
 
 {{- define "monitoring.labels" -}}
 {{- $root := index . 0 }}
-{{- include "monitoring.podLabels" . }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }}
+{{- include "monitoring.selector" . }}
+app.kubernetes.io/part-of: warren
+app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
+{{- include "warren.givenLabels" (list $root dict) }}
 {{- end }}
 
 {{/* The alerts of this release: of what all services show, of each that publishes or consumes, and of the broker, whosever it is. */}}
@@ -41,32 +44,43 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 {{- $root := index . 0 }}{{ $program := index . 1 }}{{ $port := index . 2 }}
 {{- $name := printf "%s-%s" $root.Release.Name $program }}
 {{- $values := get $root.Values $program }}
+{{- if $values.serviceAccount.create }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  name: {{ include "warren.serviceAccount" (list $values $name) | quote }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "monitoring.labels" . | nindent 4 }}
+  {{- with $values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
 ---
+{{- end }}
 apiVersion: v1
 kind: Service
 metadata:
   name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "monitoring.labels" . | nindent 4 }}
+  {{- with $values.service.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
-  type: {{ $values.service.type }}
+  {{- include "warren.serviceType" (list $root (printf "monitoring.%s.service" $program) $values.service) | trim | nindent 2 }}
   selector:
     {{- include "monitoring.selector" . | nindent 4 }}
   ports:
     - name: http
       port: {{ $port }}
       targetPort: http
+      appProtocol: http
       {{- with $values.service.nodePort }}
-      nodePort: {{ . }}
+      nodePort: {{ int64 . }}
       {{- end }}
 {{- with $root.Values.networkPolicy }}
 {{- if .enabled }}
@@ -75,14 +89,14 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "monitoring.labels" (list $root $program) | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
       {{- include "monitoring.selector" (list $root $program) | nindent 6 }}
-  policyTypes: [Ingress]
+  policyTypes: [Ingress{{ if .egress.enabled }}, Egress{{ end }}]
   ingress:
     - ports: [{port: http}]
       from:
@@ -90,6 +104,32 @@ spec:
         {{- with .from }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+  {{- if .egress.enabled }}
+  egress:
+    {{- include "warren.dnsRule" $root | nindent 4 }}
+    # Prometheus reads what services (9090) and nodes (15692) show, and Grafana asks Prometheus.
+    - ports: [{port: 9090}, {port: 15692}]
+      to:
+        {{- include "warren.peers" $root | nindent 8 }}
+    {{- with .egress.rules }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* A dashboard of this release: its uid is its own, as two releases may be shown by one Grafana. (list root path) */}}
+{{- define "monitoring.dashboard" -}}
+{{- $root := index . 0 }}
+{{- $board := $root.Files.Get (index . 1) | fromJson }}
+{{- $release := printf "%s/%s" $root.Release.Namespace $root.Release.Name }}
+{{- $_ := set $board "uid" (printf "%s-%s" $board.uid (sha256sum $release | trunc 12)) }}
+{{- $_ := set $board "title" (printf "%s (%s)" $board.title $release) }}
+{{- toPrettyJson $board }}
+{{- end }}
+
+{{/* The name of a dashboard's file, its own too: the folder that a sidecar fills is one for all. (list root path) */}}
+{{- define "monitoring.dashboardFile" -}}
+{{ (index . 0).Release.Namespace }}-{{ (index . 0).Release.Name }}-{{ base (index . 1) }}
 {{- end }}

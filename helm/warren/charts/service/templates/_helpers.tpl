@@ -3,10 +3,10 @@
 {{- $root := index . 0 }}{{ $user := index . 1 }}
 {{- with $root.Values.global }}
 {{- if .broker.existingSecret }}
-name: {{ .broker.existingSecret }}
+name: {{ .broker.existingSecret | quote }}
 key: {{ ternary $user "url" .broker.keyPerService }}
 {{- else }}
-name: {{ .rabbitmq.auth.existingSecret | default (printf "%s-rabbitmq" $root.Release.Name) }}
+name: {{ .rabbitmq.auth.existingSecret | default (printf "%s-rabbitmq" $root.Release.Name) | quote }}
 key: {{ $user }}-password
 {{- end }}
 {{- end }}
@@ -51,44 +51,99 @@ key: {{ $user }}-password
 
 {{/* The variables of the service, and then of those that the release gives to all. */}}
 {{- define "service.settings" -}}
-{{- $settings := dict "SHUTDOWN_TIMEOUT" (printf "%ds" (sub .Values.terminationGracePeriodSeconds 5)) }}
+{{- $settings := dict "SHUTDOWN_TIMEOUT" (printf "%ds" (sub (int64 .Values.terminationGracePeriodSeconds) 5)) }}
 {{- $required := include "service.requiredQueues" . }}
 {{- if and .Values.messaging.publishes $required }}{{ $_ := set $settings "REQUIRED_QUEUES" $required }}{{ end }}
+{{- $settings = merge $settings (include "service.authorityFiles" (list . true) | fromJson) }}
 {{- range $name, $value := mergeOverwrite $settings (deepCopy .Values.global.settings) (deepCopy .Values.settings) }}
 - name: {{ $name }}
-  value: {{ $value | quote }}
+  value: {{ include "warren.text" $value }}
 {{- end }}
 {{- end }}
 
-{{/* Mounts the authority that vouches for the broker, and nothing else of its Secret. */}}
-{{- define "service.caMount" -}}
-{{- if include "service.caSecret" . }}
+{{/* Who vouches for whom, as {volume: {secret, variable, folder}}, the broker first: (list root whether-it-mails) */}}
+{{- define "service.authorities" -}}
+{{- $root := index . 0 }}{{ $all := dict }}
+{{- with include "service.caSecret" $root }}
+  {{- $_ := set $all "amqp-ca" (dict "secret" . "folder" "/etc/amqp") }}
+{{- end }}
+{{- with $root.Values.global.otlpCaSecret }}
+  {{- $_ := set $all "otlp-ca" (dict "secret" . "folder" "/etc/otlp" "variable" "OTEL_EXPORTER_OTLP_CERTIFICATE") }}
+{{- end }}
+{{- if index . 1 }}
+{{- with $root.Values.smtpCaSecret }}
+  {{- $_ := set $all "smtp-ca" (dict "secret" . "folder" "/etc/smtp" "variable" "SMTP_CA_FILE") }}
+{{- end }}
+{{- end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* The variables that name their files: (list root whether-it-mails), as JSON. */}}
+{{- define "service.authorityFiles" -}}
+{{- $files := dict }}
+{{- range include "service.authorities" . | fromJson }}
+  {{- if .variable }}{{ $_ := set $files .variable (printf "%s/ca.crt" .folder) }}{{ end }}
+{{- end }}
+{{- toJson $files }}
+{{- end }}
+
+{{/* Mounts the authorities, and nothing else of their Secrets, and what the values add: (list root whether-it-mails) */}}
+{{- define "service.mounts" -}}
+{{- $authorities := include "service.authorities" . | fromJson }}{{ $more := (index . 0).Values.extraVolumeMounts }}
+{{- if or $authorities $more }}
 volumeMounts:
-  - name: amqp-ca
-    mountPath: /etc/amqp
+  {{- range $volume, $authority := $authorities }}
+  - name: {{ $volume }}
+    mountPath: {{ $authority.folder }}
     readOnly: true
+  {{- end }}
+  {{- with $more }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
-{{- define "service.caVolume" -}}
-{{- with include "service.caSecret" . }}
+{{- define "service.volumes" -}}
+{{- $authorities := include "service.authorities" . | fromJson }}{{ $more := (index . 0).Values.extraVolumes }}
+{{- if or $authorities $more }}
 volumes:
-  - name: amqp-ca
+  {{- range $volume, $authority := $authorities }}
+  - name: {{ $volume }}
     secret:
-      secretName: {{ . }}
+      secretName: {{ $authority.secret | quote }}
       items: [{key: ca.crt, path: ca.crt}]
+  {{- end }}
+  {{- with $more }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
 {{/* What makes pods roll although their own text is the same. */}}
 {{- define "service.podAnnotations" -}}
-warren/credentials-revision: {{ .Values.global.rabbitmq.auth.revision | quote }}
+warren/credentials-revision: {{ include "warren.text" .Values.global.rabbitmq.auth.revision }}
 {{- /* What the chart generates changes with that revision; only what others keep has to be looked up. */}}
 {{- $broker := .Values.global.broker.existingSecret | default .Values.global.rabbitmq.auth.existingSecret }}
-{{- with include "warren.secretsChecksum" (list . (list .Values.existingSecret $broker (include "service.caSecret" .))) }}
+{{- with include "warren.secretsChecksum" (list . (list .Values.existingSecret $broker (include "service.caSecret" .) .Values.smtpCaSecret .Values.global.otlpCaSecret)) }}
 checksum/secrets: {{ . }}
 {{- end }}
 {{- with .Values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Where a service may go: to names, the chart's broker, and what its values say. */}}
+{{- define "service.egress" -}}
+{{ include "warren.dnsRule" . }}
+{{- if not .Values.global.broker.existingSecret }}
+- ports: [{port: 5672}, {port: 5671}]
+  to:
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/name: rabbitmq
+          app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+{{- with .Values.networkPolicy.egress.rules }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,197 @@
+"""What users write arrives as it was written, and what cannot work is refused in one line that names it."""
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import yaml
+
+from chart import CHART, Manifests, helm, refusal, said_in_one_line, text, values_file
+
+LARGE = 1_000_000
+
+
+class Written(unittest.TestCase):
+    def manifests(self, values, **options):
+        return Manifests(files=(values_file(self, values),), **options)
+
+    def test_numbers_of_a_values_file_arrive_as_written(self):
+        consumer = {"settings": {"DEDUPE_CAPACITY": LARGE, "OTEL_TRACES_SAMPLER_ARG": 0.25}, "redrive": {"settings": {"LIMIT": 10 * LARGE}},
+                    "keda": {"enabled": True, "messages": LARGE, "maxReplicas": 2 * LARGE}, "resources": {"limits": {"cpu": 2 * LARGE}}}
+        manifests = self.manifests({
+            "global": {"settings": {"OTEL_BSP_MAX_QUEUE_SIZE": 2 * LARGE}, "rabbitmq": {"auth": {"revision": LARGE}}},
+            "order": {"autoscaling": {"enabled": True, "maxReplicas": LARGE, "cpu": 3 * LARGE}},
+            "email": consumer, "analytics": {"replicas": LARGE, "settings": {"MAX_DELIVERIES": 5}},
+            "rabbitmq": {"terminationGracePeriodSeconds": 3 * LARGE}})
+        email = manifests.env("Deployment", "warren-email")
+        self.assertEqual((email["DEDUPE_CAPACITY"], email["OTEL_TRACES_SAMPLER_ARG"], email["OTEL_BSP_MAX_QUEUE_SIZE"]), ("1000000", "0.25", "2000000"))
+        self.assertEqual(manifests.env("Deployment", "warren-analytics")["MAX_DELIVERIES"], "5")
+        self.assertEqual(manifests.env("CronJob", "warren-email-redrive")["LIMIT"], "10000000")
+        self.assertEqual(manifests.get("ScaledObject", "warren-email")["spec"]["triggers"][0]["metadata"]["value"], "1000000")
+        self.assertEqual(manifests.get("HorizontalPodAutoscaler", "warren-order")["spec"]["maxReplicas"], LARGE)
+        self.assertEqual(manifests.get("Deployment", "warren-analytics")["spec"]["replicas"], LARGE)
+        broker = manifests.get("StatefulSet", "warren-rabbitmq")["spec"]["template"]
+        self.assertEqual(broker["metadata"]["annotations"]["warren/credentials-revision"], "1000000")
+        self.assertEqual(broker["spec"]["terminationGracePeriodSeconds"], 3 * LARGE)
+        self.assert_without_exponents(manifests)
+
+    def assert_without_exponents(self, manifests):
+        strings = [leaf for document in manifests.all if document["metadata"]["name"] != "warren-dashboard" for leaf in leaves(document)]
+        self.assertEqual([leaf for leaf in strings if isinstance(leaf, float)], [])
+        self.assertEqual([leaf for leaf in strings if isinstance(leaf, str) and len(leaf) < 20 and "e+0" in leaf], [])
+
+    def test_names_that_look_like_something_else_stay_names(self):
+        # A name of Kubernetes may be a number, a boolean or nothing in YAML.
+        for name in ("2024", "true", "null", "1e3", "0x10", "yes"):
+            service = {"existingSecret": name, "smtpCaSecret": name, "priorityClassName": name, "serviceAccount": {"name": name, "annotations": {"a": name}},
+                       "podAnnotations": {"a": name}, "podLabels": {"a": name}, "nodeSelector": {"a": name}, "keda": {"enabled": True, "namespace": name}}
+            manifests = self.manifests({
+                "global": {"rabbitmq": {"auth": {"existingSecret": name}, "tls": {"existingSecret": name}}, "otlpCaSecret": name,
+                           "imagePullSecrets": [name], "commonLabels": {"b": name}, "image": {"tag": name}},
+                "check": {"podAnnotations": {"a": name}},
+                "rabbitmq": {"persistence": {"storageClass": name}, "priorityClassName": name, "podLabels": {"a": name}},
+                "email": service,
+                "order": {"ingress": {"enabled": True, "host": "*.example.com", "className": name, "tlsSecret": name}},
+                "monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True, "existingSecret": name, "prometheusUrl": name},
+                               "priorityClassName": name, "podLabels": {"a": name}}}, tests=True, namespace=name)
+            with self.subTest(name=name):
+                for document in manifests.all:
+                    self.assertEqual(document["metadata"]["namespace"], name, document["metadata"]["name"])
+                    for key in ("labels", "annotations"):
+                        self.assertEqual([v for v in (document["metadata"].get(key) or {}).values() if not isinstance(v, str)], [])
+                for owner, template in manifests.pods():
+                    self.assertEqual(template["spec"]["imagePullSecrets"], [{"name": name}])
+                    self.assertEqual(template["metadata"]["labels"]["b"], name)
+                pod = manifests.get("Deployment", "warren-email")["spec"]["template"]
+                self.assertEqual((pod["spec"]["serviceAccountName"], pod["spec"]["priorityClassName"]), (name, name))
+                self.assertEqual({volume["secret"]["secretName"] for volume in pod["spec"]["volumes"]}, {name})
+                self.assertEqual(pod["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"], name)
+                self.assertEqual(manifests.get("StatefulSet", "warren-rabbitmq")["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"], name)
+
+    def test_a_wildcard_is_a_host(self):
+        ingress = {"enabled": True, "host": "*.example.com", "tlsSecret": "tls"}
+        spec = self.manifests({"order": {"ingress": ingress}}).get("Ingress", "warren-order")["spec"]
+        self.assertEqual((spec["rules"][0]["host"], spec["tls"][0]["hosts"]), ("*.example.com", ["*.example.com"]))
+
+    def test_what_others_put_under_global_is_taken(self):
+        foreign = {"imageRegistry": "registry.example.com", "cattle": {"systemProjectId": "p-1", "clusterId": "local"}, "storageClass": None, "hosts": []}
+        self.assertEqual(text(files=(values_file(self, {"global": foreign}),), namespace="shop").count("kind: Deployment"), 3)
+
+    def test_it_is_a_part_of_a_chart_of_ones_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(CHART, Path(folder, "charts/warren"), ignore=shutil.ignore_patterns("ci"))
+            Path(folder, "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n  - {name: warren, version: '*'}\n")
+            Path(folder, "values.yaml").write_text("global: {imageRegistry: r, storageClass: fast}\nwarren: {order: {replicas: 3}}\n")
+            done = helm("template", "shop", folder, "--kube-version", "1.34.0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        manifests = {(d["kind"], d["metadata"]["name"]): d for d in yaml.safe_load_all(done.stdout) if d}
+        order = manifests["Deployment", "shop-order"]["spec"]
+        self.assertEqual(order["replicas"], 3)
+        self.assertIn({"name": "REQUIRED_QUEUES", "value": "analytics-queue:order.placed+order.cancelled,email-queue:order.placed"},
+                      order["template"]["spec"]["containers"][0]["env"])
+
+    def test_a_new_version_of_the_chart_rolls_no_pod(self):
+        values = ("monitoring.prometheus.enabled=true", "monitoring.grafana.enabled=true", "global.image.tag=v1")
+        before = {owner["metadata"]["name"]: template for owner, template in Manifests(*values).pods()}
+        with tempfile.TemporaryDirectory() as folder:
+            chart = Path(folder, "warren")
+            shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("ci"))
+            for path in chart.rglob("Chart.yaml"):
+                path.write_text(path.read_text().replace("version: 0.1.0", "version: 0.2.0").replace("appVersion: 0.1.0", "appVersion: 0.2.0"))
+            after = {owner["metadata"]["name"]: template for owner, template in Manifests(*values, chart=chart).pods()}
+        self.assertEqual(before, after)
+
+
+class Refused(unittest.TestCase):
+    def assert_refused(self, named, *values, **options):
+        refused = refusal(*values, **options)
+        self.assertIn(named, refused)
+        self.assertTrue(said_in_one_line(refused), refused)
+
+    def test_a_release_whose_name_is_no_name_of_a_service(self):
+        for release in ("2shop", "shop-1.2", "2024"):
+            with self.subTest(release=release):
+                self.assert_refused("begin with a letter", release=release)
+        self.assert_refused("at most 30 characters", release="a" * 31)
+
+    def test_sets_of_values_that_cannot_work(self):
+        for values, named in {
+            ("order.terminationGracePeriodSeconds=21",): "order.terminationGracePeriodSeconds=21: at least 29",
+            ("order.terminationGracePeriodSeconds=28",): "at least 29",
+            ("order.settings.DRAIN_DELAY=30s",): "at least 54, for DRAIN_DELAY=30s",
+            ("global.settings.PUBLISH_TIMEOUT=2m",): "PUBLISH_TIMEOUT=2m",
+            ("order.settings.DRAIN_DELAY=soon",): "/settings/DRAIN_DELAY",
+            ("order.autoscaling.enabled=true", "order.autoscaling.minReplicas=11"): "order.autoscaling.minReplicas=11 is more than maxReplicas=10",
+            ("email.keda.enabled=true", "email.keda.minReplicas=6", "email.keda.maxReplicas=5"): "email.keda.minReplicas=6 is more than maxReplicas=5",
+            ("order.autoscaling.enabled=true", "order.resources.requests.cpu=null"): "order.resources.requests.cpu",
+            ("rabbitmq.persistence.size=1Gi",): "rabbitmq.persistence.size=1Gi: at least 4Gi",
+            ("rabbitmq.persistence.size=4000M",): "at least 4Gi",
+            ("order.http.service.nodePort=30080",): "order.http.service.nodePort=30080: a Service of the type ClusterIP has none",
+            ("order.http.service.externalTrafficPolicy=Local",): "order.http.service.externalTrafficPolicy=Local",
+            ("order.http.service.loadBalancerClass=a",): "order.http.service.loadBalancerClass",
+            ("monitoring.grafana.enabled=true", "monitoring.prometheus.enabled=true", "monitoring.grafana.service.nodePort=1"): "monitoring.grafana.service.nodePort=1",
+            ("rabbitmq.service.managementNodePort=31672",): "rabbitmq.service.managementNodePort",
+            ("rabbitmq.service.type=NodePort", "rabbitmq.service.managementNodePort=31672"): "rabbitmq.service.management=true",
+            ("email.settings.NOSUCH=1",): "'NOSUCH' not allowed",
+            ("global.settings.LOGLEVEL=debug",): "'LOGLEVEL' not allowed",
+            ("order.settings.PREFETCH=3",): "'PREFETCH' not allowed",
+            ("email.redrive.settings.PREFETCH=3",): "'PREFETCH' not allowed",
+            ("email.http.enabled=true",): "/email/http/enabled",
+            ("order.http.enabled=false",): "/order/http/enabled",
+            ("order.enabled=false", "email.enabled=false", "analytics.enabled=false"): "at least one of them has to be true",
+            ("order.ingress.enabled=true",): "order.ingress.host is needed",
+            ("order.httpRoute.enabled=true",): "order.httpRoute.parentRefs is needed",
+            ("order.resources.requests.memory=1Gi",): "order.resources: it asks for 1Gi memory and may have 160Mi at most",
+            ("rabbitmq.resources.limits.memory=512Mi",): "rabbitmq.resources: it asks for 1Gi memory",
+            ("rabbitmq.image.tag=3.13-management",): "rabbitmq.image.tag=3.13-management: RabbitMQ 4.2 or later",
+            ("rabbitmq.image.tag=4.1.7",): "RabbitMQ 4.2 or later",
+            ("rabbitmq.image.tag=3-management",): "RabbitMQ 4.2 or later",
+            ("global.broker.caSecret=ca",): "with rabbitmq.enabled=false",
+            ("rabbitmq.enabled=false", "global.broker.existingSecret=a", "global.rabbitmq.tls.existingSecret=b"): "global.rabbitmq.tls.existingSecret",
+            ("order.smtpCaSecret=ca",): "/order/smtpCaSecret",
+            ("order.podLabels.app\\.kubernetes\\.io/instance=other",): "/podLabels/app.kubernetes.io~1instance",
+            ("check.email=nobody",): "/check/email",
+        }.items():
+            with self.subTest(values=values):
+                self.assert_refused(named, *values)
+
+    def test_versions_of_rabbitmq_that_can_be_used_are_taken(self):
+        for tag in ("4.2-management", "4.3.6-management-alpine", "4-management", "v4.3", "latest", "5.0"):
+            with self.subTest(tag=tag):
+                Manifests(f"rabbitmq.image.tag={tag}")
+
+    def test_a_block_without_anything_in_it(self):
+        blocks = ["global", "global.image", "global.image.digests", "global.settings", "global.broker", "global.rabbitmq", "global.rabbitmq.auth", "global.rabbitmq.tls",
+                  *(f"rabbitmq.{key}" for key in blocks_of("rabbitmq")), *(f"email.{key}" for key in blocks_of("service")),
+                  *(f"monitoring.{key}" for key in blocks_of("monitoring"))]
+        for path in blocks:
+            with self.subTest(path=path):
+                values = None
+                for key in reversed(path.split(".")):
+                    values = {key: values}
+                self.assert_refused(path.rpartition(".")[2], files=(values_file(self, values),))
+
+
+def blocks_of(chart):
+    """The blocks of a chart's values that its templates look into."""
+    def within(values, path=()):
+        for key, value in values.items():
+            # What is empty by default, and resources, may be taken away.
+            if isinstance(value, dict) and value and key not in ("global", "messaging", "resources", "limits", "requests", "annotations"):
+                yield ".".join([*path, key])
+                yield from within(value, (*path, key))
+    return list(within(yaml.safe_load((CHART / "charts" / chart / "values.yaml").read_text())))
+
+
+def leaves(node):
+    if isinstance(node, dict):
+        node = node.values()
+    if isinstance(node, (str, int, float, bool)) or node is None:
+        yield node
+    else:
+        for child in node:
+            yield from leaves(child)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -84,10 +84,13 @@ audit: ## Checks the licences, duplicate versions and advisories of all dependen
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check --disable-fetch advisories; \
 	else echo "audit: the database of advisories cannot be reached, so advisories are not checked"; fi
 
-TAG ?= dev
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# As the chart asks for them by default.
+TAG ?= $(VERSION)
 REGISTRY ?=
 RUST_IMAGE ?= rust:1
 REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null)
+SOURCE ?=
 
 .PHONY: images
 images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
@@ -95,7 +98,7 @@ images: ## Builds an image for each service: REGISTRY/warren-SERVICE:TAG.
 	@for service in order email analytics redrive; do \
 		image=$(if $(REGISTRY),$(REGISTRY)/)warren-$$service:$(TAG); \
 		docker build --quiet --target $$service --tag $$image --build-arg RUST_IMAGE=$(RUST_IMAGE) --build-arg VERSION=$(TAG) \
-			--build-arg REVISION=$(REVISION) . >/dev/null || exit; \
+			--build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) . >/dev/null || exit; \
 		docker image ls --format '{{.Repository}}:{{.Tag}} {{.Size}}' $$image; \
 	done
 
@@ -110,6 +113,10 @@ kind-test: ## Installs, upgrades, scales and breaks the shop in that cluster whi
 .PHONY: kind-down
 kind-down: ## Removes the kind cluster and all that is in it.
 	@deploy/kind down
+
+.PHONY: release-test
+release-test: ## Releases into a registry on this machine, and looks at what was pushed; needs crane, and signs with cosign.
+	@deploy/release test
 
 .PHONY: chart-test
 chart-test: ## Checks the chart, its dashboards and its alerts, without a cluster.

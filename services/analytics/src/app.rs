@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{Exit, Health, Process, Server, Shutdown};
+use chassis::{Exit, Health, Ops, Process, Shutdown};
 use messaging::{Consumer, State};
 
 use crate::report::Report;
@@ -11,7 +11,7 @@ use crate::{AnalyticsMetrics, Config, SUBSCRIPTION, Totals};
 /// A service that is bound to its port and ready to run.
 pub struct App {
     consumer: Consumer<Totals>,
-    ops: Server,
+    ops: Ops,
     report: Report,
     drain_within: Duration,
 }

@@ -35,6 +35,7 @@ mod health;
 pub use health::Health;
 
 mod ops;
+pub use ops::Ops;
 
 mod descriptors;
 pub use descriptors::descriptors;

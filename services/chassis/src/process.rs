@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 
-use crate::{Error, Health, Server, Settings, Shutdown, http, metrics, ops};
+use crate::{Error, Health, Ops, Server, Settings, Shutdown, http, metrics, ops};
 
 /// The process that a service runs in.
 #[derive(Debug)]
@@ -49,13 +49,15 @@ impl Process {
     ///
     /// # Panics
     /// In a task, which has no `OPS_ADDR`.
-    pub async fn serve_ops(&self, health: impl Fn() -> Health + Send + Sync + 'static) -> Result<Server, Error> {
+    pub async fn serve_ops(&self, health: impl Fn() -> Health + Send + Sync + 'static) -> Result<Ops, Error> {
         let address = self.settings.ops_address.expect("a service has OPS_ADDR");
         let listener = http::listen("OPS_ADDR", address).await?;
-        let pages = Arc::new(ops::Pages::new(self.registry.clone(), self.shutdown.clone(), health));
-        Ok(Server::start("ops", listener, ops::LIMITS, move |request| {
+        let (pages, reads) = ops::Pages::new(self.registry.clone(), self.shutdown.clone(), health);
+        let pages = Arc::new(pages);
+        let server = Server::start("ops", listener, ops::LIMITS, move |request| {
             let answer = pages.answer(&request);
             async move { answer }
-        }))
+        });
+        Ok(Ops::new(server, reads, self.shutdown.clone()))
     }
 }

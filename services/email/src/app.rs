@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{Exit, Health, Process, Server, Shutdown};
+use chassis::{Exit, Health, Ops, Process, Shutdown};
 use messaging::{Consumer, State};
 
 use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSCRIPTION, Smtp, SmtpOptions};
@@ -10,7 +10,7 @@ use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSC
 /// A service that is bound to its ports and ready to run.
 pub struct App {
     consumer: Consumer<Confirmations>,
-    ops: Server,
+    ops: Ops,
     mailer: Arc<Mailer>,
     shutdown_timeout: Duration,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Exit, Health, Limits, Process, Server, Shutdown, descriptors, listen};
+use chassis::{Exit, Health, Limits, Ops, Process, Server, Shutdown, descriptors, listen};
 use contract::OrderEvent;
 use messaging::Publisher;
 use tokio::time::sleep;
@@ -31,7 +31,7 @@ const HEADER_BYTES: usize = 8 * 1024;
 pub struct App {
     publisher: Publisher,
     http: Server,
-    ops: Server,
+    ops: Ops,
     drain_delay: Duration,
 }
 

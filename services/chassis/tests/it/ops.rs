@@ -1,10 +1,10 @@
 //! The ops pages over a real socket.
 
-use chassis::{Env, Health, Process, Server, Settings, Shutdown, Stop};
+use chassis::{Env, Health, Ops, Process, Settings, Shutdown, Stop};
 
 use crate::server::fetch;
 
-async fn ops(health: impl Fn() -> Health + Send + Sync + 'static) -> (Process, Server, Stop) {
+async fn ops(health: impl Fn() -> Health + Send + Sync + 'static) -> (Process, Ops, Stop) {
     let settings = Settings::from_env(&mut Env::from_map([("OPS_ADDR", "127.0.0.1:0")]));
     let (stop, shutdown) = Shutdown::new(settings.shutdown_timeout);
     let process = Process::new("order", settings, shutdown);

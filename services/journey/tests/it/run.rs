@@ -65,6 +65,7 @@ async fn one_command_shows_an_order_and_its_email_and_leaves_nothing_behind() {
     for shown in ["\"status\":\"accepted\"", "analytics_orders_total{event=\"order.placed\"} 1", "try next"] {
         assert!(run.log().contains(shown), "{}", run.log());
     }
+    run.says("run: orders: accepted 1, mailed 1, counted 1, waiting 0, dead 0", 1).await;
     let email = "Sending email for: order";
     run.says(email, 1).await;
     let log = run.log();
@@ -75,6 +76,7 @@ async fn one_command_shows_an_order_and_its_email_and_leaves_nothing_behind() {
     let placed = || async { Request::post(run.ports[0], "/orders", &an_order()).send().await.status };
     eventually("an order is accepted again", placed, |status| *status == 202).await;
     run.says(email, 2).await;
+    run.says("run: orders: accepted 2, mailed 2, counted 2, waiting 0, dead 0", 1).await;
     run.child.signal(Signal::SIGINT);
     run.says("run: stopping", 1).await;
     let ended = run.child.ended_within(Duration::from_secs(50)).await;

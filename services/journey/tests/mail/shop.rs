@@ -85,8 +85,7 @@ impl Shop {
     /// Waits until every order is a mail in the mailbox or, for these addresses alone, a dead letter; then ends the service, and sees that
     /// each was mailed once. Gives the server, which has all mails.
     pub(crate) async fn balances(mut self, dead: &[String]) -> Server {
-        let meant = self.orders.len() - dead.len();
-        self.settles(dead, |server| server.delivered() >= meant).await;
+        self.settles(dead, |server, meant| server.delivered() >= meant).await;
         self.ends(dead).await;
         let mails = self.server.mails();
         let meant = self.orders.values().filter(|customer| !dead.contains(customer)).map(String::as_str);
@@ -99,7 +98,7 @@ impl Shop {
     /// The same where the server broke off mails: none is a dead letter, and so many at most were handed over once more.
     pub(crate) async fn balances_with_copies(mut self, at_most: usize) {
         let meant: BTreeSet<_> = self.orders.values().cloned().collect();
-        let has_all = |server: &Server| {
+        let has_all = |server: &Server, _| {
             server.delivered() >= meant.len()
                 && server.mails().iter().map(Mail::recipient).collect::<BTreeSet<_>>().len() == meant.len()
         };
@@ -136,14 +135,19 @@ impl Shop {
         [self.broker.depth("email-queue").await, self.broker.depth("email-queue.retry.100ms").await]
     }
 
-    /// Waits until the server has what it should and these addresses are dead letters, as long as mails or dead letters become more.
-    async fn settles(&self, dead: &[String], has_all: impl Fn(&Server) -> bool) {
+    /// Waits until the server has what it should, of so many mails, and these addresses are dead letters, as long as mails or dead letters
+    /// become more. A refusal becomes a dead letter only once a later mail is taken, so where all others are, one more order comes each time.
+    async fn settles(&mut self, dead: &[String], has_all: impl Fn(&Server, usize) -> bool) {
         let client = self.broker.client().await;
         let (mut last, mut moved) = ((0, 0), Instant::now());
         loop {
             let letters = client.depth(DEAD).await.unwrap_or(0) as usize;
-            if letters >= dead.len() && has_all(&self.server) {
+            let has_all = has_all(&self.server, self.orders.len() - dead.len());
+            if letters >= dead.len() && has_all {
                 return;
+            }
+            if has_all {
+                self.place(&[format!("late-{}@example.com", self.orders.len())]).await;
             }
             let seen = (self.server.delivered(), letters);
             if seen != last {

@@ -35,6 +35,9 @@ const REMEMBERED: usize = 10_000;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The same, if the server may have the message, so that each attempt may make a copy.
+/// While every mail is refused: how long the server is not asked about a suspect, so that new mails come to their turn.
+const SELDOM: Duration = Duration::from_secs(10);
+
 const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
 
 /// A refused mail is at fault without further evidence once this many more mails were taken than refused since its
@@ -74,6 +77,10 @@ struct Known {
 struct Row {
     refused: VecDeque<(Event, u64)>,
     reason: String,
+    /// How many suspects the server was asked about again since it took a mail, other than those above.
+    asked: usize,
+    /// When it was asked about one last.
+    asked_last: Option<Instant>,
 }
 
 /// What makes refusals the same: the step, and the kind.
@@ -145,6 +152,7 @@ impl Suspects {
             *last = at.max(*last);
         }
         rows.retain(|trouble, row| {
+            row.asked = 0;
             row.refused.retain(|&(_, at)| at > passed[trouble.command as usize]);
             !row.refused.is_empty()
         });
@@ -180,13 +188,17 @@ impl Suspects {
         let suspect = suspects.get(&event)?;
         let others_passed = passed[suspect.trouble.command as usize] > suspect.at;
         let is_plain = *balance - suspect.lowest >= PLAIN;
-        if is_plain || others_passed || Instant::now() >= suspect.not_before {
+        let now = Instant::now();
+        let row = rows.entry(suspect.trouble).or_default();
+        let is_due = is_plain || others_passed || now >= suspect.not_before;
+        if is_due && row.has_room(event, suspect.judged, now) {
+            row.ask(event, suspect.judged, now);
             return None;
         }
         let reason = suspect.reason.clone();
-        let Some(row) = rows.get(&suspect.trouble).filter(|row| row.refused.len() >= ROW) else {
+        if row.refused.len() < ROW {
             return Some((Verdict::Open, reason));
-        };
+        }
         *passed_over += 1;
         if *passed_over <= PASSED_OVER {
             return Some((Verdict::Open, reason));
@@ -206,6 +218,25 @@ impl Suspects {
 }
 
 impl Row {
+    /// Whether the server may be asked about one more suspect. Suspects alone do not make a row, or a few bad addresses would pause the
+    /// mails of all others again and again.
+    fn has_room(&self, event: Event, judged: bool, now: Instant) -> bool {
+        let not_for = |time| self.asked_last.is_none_or(|last| now - last >= time);
+        if self.refused.len() >= ROW {
+            return not_for(SELDOM);
+        }
+        let in_row = self.refused.iter().any(|&(other, _)| other == event);
+        judged || in_row || self.asked < ROW - 1 || not_for(LONGEST)
+    }
+
+    /// The server is asked about a suspect again.
+    fn ask(&mut self, event: Event, judged: bool, now: Instant) {
+        if !judged && self.refused.iter().all(|&(other, _)| other != event) {
+            self.asked += 1;
+        }
+        self.asked_last = Some(now);
+    }
+
     /// Notes a refusal. A mail that was judged before does not make a row longer: it would be refused anyway.
     fn note(&mut self, event: Event, at: u64, was_judged: bool) {
         let before = self.refused.len();

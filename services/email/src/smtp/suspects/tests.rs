@@ -104,6 +104,42 @@ fn many_bad_ones_die_while_a_good_one_passes_now_and_then() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn bad_ones_that_wait_pause_nobody_else() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
+    (0..20).for_each(|event| drop(suspects.refused(event, &no)));
+    let (mut judged, mut passed) = (std::collections::HashSet::new(), 0);
+    while judged.len() < 20 {
+        passed += 1;
+        assert!(passed < 40, "{judged:?}");
+        pass(&suspects, 1000 + passed);
+        // They come every second, a new one every twenty.
+        for _ in 0..20 {
+            for event in (0..20).filter(|&event| suspects.has_to_wait(event).is_none()) {
+                match suspects.refused(event, &no) {
+                    Verdict::Own => drop(judged.insert(event)),
+                    Verdict::Open => {}
+                    everybodys @ Verdict::Everybodys(_) => panic!("{everybodys:?} after {passed}"),
+                }
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_every_mail_is_refused_new_ones_are_asked_about_first() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Mail, 550));
+    (0..50).for_each(|event| drop(suspects.refused(event, &no)));
+    let mut asked = 0;
+    for _ in 0..60 {
+        asked += (0..50).filter(|&event| suspects.has_to_wait(event).is_none()).count();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(asked, 6);
+    assert_eq!(suspects.has_to_wait(1000), None);
+}
+
 #[test]
 fn one_mail_alone_is_never_every_mails_trouble() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));

@@ -38,7 +38,7 @@ endure: ## Breaks something every minute under a steady load, and looks for serv
 	@deploy/test faults
 
 .PHONY: ci
-ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API, faults, instructions, mail servers.
+ci: ## Checks all that a change has to pass: formatting, lints, documentation, chart, tests, API, faults, instructions.
 	cargo fmt --all --check
 	rustfmt --check --edition 2024 services/journey/fuzz/src/lib.rs services/journey/fuzz/targets/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings

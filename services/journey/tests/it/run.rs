@@ -103,10 +103,15 @@ async fn a_taken_port_is_named_with_the_variable_that_changes_it() {
 #[tokio::test]
 async fn a_missing_tool_is_named() {
     let tools = Folder::fresh();
+    let path = tools.path().to_str().unwrap();
     for tool in ["dirname", "setpriv"] {
         symlink(format!("/usr/bin/{tool}"), tools.path().join(tool)).unwrap();
     }
-    let said = Script::start("run", &[], &[("PATH", tools.path().to_str().unwrap())]).ends(69).await;
+    // As on macOS.
+    let said = Script::start("run", &[], &[("PATH", path)]).ends(69).await;
+    assert!(said.starts_with("run: this needs Linux, with bash 4.4, setsid and setpriv"), "{said}");
+    symlink("/usr/bin/setsid", tools.path().join("setsid")).unwrap();
+    let said = Script::start("run", &[], &[("PATH", path)]).ends(69).await;
     assert_eq!(said, "run: cargo is missing: install Rust from https://rustup.rs\n");
 }
 

@@ -6,7 +6,7 @@ use chassis::{Exit, Health, Ops, Process, Shutdown};
 use messaging::{Consumer, State};
 
 use crate::report::Report;
-use crate::{AnalyticsMetrics, Config, SUBSCRIPTION, Totals};
+use crate::{AnalyticsMetrics, Config, Totals, subscription};
 
 /// A service that is bound to its port and ready to run.
 pub struct App {
@@ -25,7 +25,7 @@ impl App {
         let metrics = AnalyticsMetrics::register(process.registry())?;
         let report = Report::new(metrics.clone());
         let totals = Totals::new(metrics);
-        let consumer = Consumer::new(config.endpoint, SUBSCRIPTION, config.consumer, totals, process.registry())?;
+        let consumer = Consumer::new(config.endpoint, subscription(), config.consumer, totals, process.registry())?;
         let state = consumer.state();
         let ops = process.serve_ops(move || health(&state.borrow())).await?;
         Ok(Self { consumer, ops, report, drain_within: process.settings().shutdown_timeout })

@@ -7,7 +7,7 @@ mod app;
 pub use app::App;
 
 mod totals;
-pub use totals::{SUBSCRIPTION, Totals};
+pub use totals::{Totals, subscription};
 
 mod metrics;
 pub use metrics::AnalyticsMetrics;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chassis::{Exit, Health, Ops, Process, Shutdown};
 use messaging::{Consumer, State};
 
-use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, SUBSCRIPTION, Smtp, SmtpOptions};
+use crate::{Config, Confirmations, EmailMetrics, Mailer, Post, PostConfig, Smtp, SmtpOptions, subscription};
 
 /// A service that is bound to its ports and ready to run.
 pub struct App {
@@ -31,7 +31,7 @@ impl App {
         let post = post.map(|PostConfig { smtp, sender }| Post::new(Smtp::new(smtp), sender));
         let mailer = Arc::new(Mailer::new(post, EmailMetrics::register(process.registry())?));
         let handler = Confirmations { mailer: mailer.clone(), fallback_to };
-        let consumer = Consumer::new(endpoint, SUBSCRIPTION, consumer, handler, process.registry())?;
+        let consumer = Consumer::new(endpoint, subscription(), consumer, handler, process.registry())?;
         let state = consumer.state();
         let ops = process.serve_ops(move || health(&state.borrow())).await?;
         Ok(Self { consumer, ops, mailer, shutdown_timeout: process.settings().shutdown_timeout })

@@ -9,8 +9,9 @@ use tracing::debug;
 use crate::{mail::Mail, mailer::Mailer};
 
 /// The queue of the email service, and the events that it mails.
-pub const SUBSCRIPTION: Subscription =
-    Subscription::queue("email-queue").bound_to("order-exchange", &[OrderEvent::PLACED]);
+pub fn subscription() -> Subscription {
+    Subscription::queue("email-queue").bound_to("order-exchange", [OrderEvent::PLACED])
+}
 
 /// Sends the mail about each order.
 pub struct Confirmations {

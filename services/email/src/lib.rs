@@ -7,7 +7,7 @@ mod config;
 pub use config::{Config, PostConfig};
 
 mod handler;
-pub use handler::{Confirmations, SUBSCRIPTION};
+pub use handler::{Confirmations, subscription};
 
 mod mail;
 pub use mail::Mail;

@@ -5,13 +5,21 @@ use std::time::Duration;
 
 use crate::{PublishError, State};
 
-/// An error of messaging. Only [`Error::Url`], [`Error::Metrics`] and [`Error::Undrained`] are final. The others pass
+/// An error of messaging. Only [`Error::Url`], [`Error::Invalid`], [`Error::Metrics`] and [`Error::Undrained`] are final. The others pass
 /// when the broker or its administrator mends them, so the publisher and the consumer try again for ever.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The AMQP URL is malformed. The error never repeats the URL, because it contains a password.
     #[error("AMQP URL: {0}")]
     Url(String),
+    /// A name or a setting that the program gave cannot be used.
+    #[error("{what}: expected {expected}")]
+    Invalid {
+        /// The name or setting, such as `queue ""`.
+        what: String,
+        /// What is expected in its place.
+        expected: String,
+    },
     /// Nobody answers at the broker's address.
     #[error("broker {broker} cannot be reached: {reason}")]
     Unreachable {
@@ -95,7 +103,7 @@ pub enum Error {
     )]
     Undrained {
         /// The queue.
-        queue: &'static str,
+        queue: String,
         /// The number of unfinished deliveries.
         left: usize,
         /// The time that the consumer had to stop.
@@ -131,7 +139,9 @@ impl Error {
     /// Whether only other settings will help; if not, the broker has to be mended.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Url(_) | Self::CaFile { .. } | Self::NotFound { .. } | Self::Metrics(_) => true,
+            Self::Url(_) | Self::Invalid { .. } | Self::CaFile { .. } | Self::NotFound { .. } | Self::Metrics(_) => {
+                true
+            }
             Self::Unreachable { .. }
             | Self::Silent { .. }
             | Self::Tls { .. }
@@ -149,6 +159,7 @@ impl Error {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Url(_) => "url",
+            Self::Invalid { .. } => "invalid",
             // A starting broker is silent and refuses by turns, so both are one kind of trouble.
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. } => "connection",
             Self::CaFile { .. } => "ca-file",
@@ -175,6 +186,7 @@ impl Error {
             Self::Conflict { .. } => State::TopologyConflict { reason, serving },
             Self::Undrained { .. } => State::Stopped,
             Self::Url(_)
+            | Self::Invalid { .. }
             | Self::Unreachable { .. }
             | Self::Silent { .. }
             | Self::CaFile { .. }

@@ -24,6 +24,13 @@
 //!
 //! [`Publisher::publish`] and [`PublishError`] say what becomes of an event that is published.
 //!
+//! # Exchanges and bindings
+//!
+//! A publisher and a consumer declare the exchanges that they name: [direct, topic and fanout](Exchange), durable and
+//! without arguments. A [`Subscription`] binds its queue to any number of them. Names may be texts of the program or
+//! of its configuration. A name that AMQP cannot carry, and a binding that its exchange cannot use, are
+//! [`Error::Invalid`] before anything is connected.
+//!
 //! # Why each queue has its arguments
 //!
 //! The arguments of a queue in use never change under the same name.
@@ -48,11 +55,14 @@ mod error;
 pub use error::Error;
 mod state;
 pub use state::State;
+mod exchange;
+pub use exchange::{Exchange, ExchangeKind};
 
 mod backoff;
 mod health;
 mod link;
 mod metrics;
+mod name;
 mod panics;
 mod tls;
 mod topology;

@@ -19,8 +19,9 @@ const BACKLOG: usize = 60_000;
 /// What the yardsticks prefetch: as much as `messaging` does by default.
 const PREFETCH: u16 = 128;
 /// What is drained, and where it comes from.
-pub(crate) const SUBSCRIPTION: Subscription =
-    Subscription::queue(sample::QUEUE).bound_to(sample::EXCHANGE, &["order.placed"]);
+pub(crate) fn subscription() -> Subscription {
+    Subscription::queue(sample::QUEUE).bound_to(sample::EXCHANGE, ["order.placed"])
+}
 
 /// Does what a log-only handler does.
 struct LogOnly {
@@ -90,7 +91,7 @@ async fn drain(broker: &Broker) -> f64 {
     let handler = LogOnly { left, done: Arc::clone(&done) };
     let registry = prometheus::Registry::new();
     let consumer =
-        Consumer::new(sample::endpoint(broker), SUBSCRIPTION, ConsumerOptions::default(), handler, &registry)
+        Consumer::new(sample::endpoint(broker), subscription(), ConsumerOptions::default(), handler, &registry)
             .expect("a fresh registry takes the metrics");
     let started = Instant::now();
     let mut rate = 0.0;

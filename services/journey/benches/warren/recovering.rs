@@ -57,7 +57,7 @@ async fn recovery(broker: &Broker) -> f64 {
     let registry = prometheus::Registry::new();
     let endpoint = sample::endpoint(broker);
     let consumer =
-        Consumer::new(endpoint, draining::SUBSCRIPTION, ConsumerOptions::default(), Clock(sender), &registry)
+        Consumer::new(endpoint, draining::subscription(), ConsumerOptions::default(), Clock(sender), &registry)
             .expect("a fresh registry takes the metrics");
     let mut state = consumer.state();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -40,15 +40,15 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// acknowledgements.
 pub(super) struct Copies {
     endpoint: Endpoint,
-    queue: &'static str,
+    queue: String,
     metrics: LinkMetrics,
     lanes: OnceLock<Lanes>,
     room: Semaphore,
 }
 
 impl Copies {
-    pub(super) fn new(endpoint: Endpoint, queue: &'static str, metrics: LinkMetrics) -> Self {
-        Self { endpoint, queue, metrics, lanes: OnceLock::new(), room: Semaphore::new(ROOM as usize) }
+    pub(super) fn new(endpoint: Endpoint, queue: &str, metrics: LinkMetrics) -> Self {
+        Self { endpoint, queue: queue.to_owned(), metrics, lanes: OnceLock::new(), room: Semaphore::new(ROOM as usize) }
     }
 
     /// The channels that publish. They begin to connect when they are first used.

@@ -25,13 +25,13 @@ pub(super) type Next = Option<Result<Box<Delivery>, Error>>;
 pub(super) struct Feed<'a> {
     link: &'a Link,
     channel: Channel,
-    queue: &'static str,
+    queue: &'a str,
     reader: Arc<Reader>,
     subscription: Option<lapin::Consumer>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'static str) -> Self {
+    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'a str) -> Self {
         let reader = Arc::new(Reader::consumer(link.user(), link.server_version()));
         Self { link, channel, queue, reader, subscription: None }
     }

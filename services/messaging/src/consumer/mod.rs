@@ -60,7 +60,8 @@ impl<H: Handler> Consumer<H> {
     /// Prepares a consumer. It connects only when [`run`](Self::run) is called.
     ///
     /// # Errors
-    /// [`Error::Metrics`]: the registry already has a consumer.
+    /// [`Error::Invalid`]: the subscription names something that AMQP cannot carry, or a binding does not fit its
+    /// exchange. [`Error::Metrics`]: the registry already has a consumer.
     pub fn new(
         endpoint: Endpoint,
         subscription: Subscription,
@@ -96,7 +97,7 @@ impl<H: Handler> Consumer<H> {
         self.supervisor.drain();
         stopping.send_replace(true);
         let (queue, drained) = (self.supervisor.queue(), timeout(within, supervision).await);
-        drained.map_err(|_| Error::Undrained { queue, left: self.supervisor.in_hand(), within })
+        drained.map_err(|_| Error::Undrained { queue: queue.to_owned(), left: self.supervisor.in_hand(), within })
     }
 }
 

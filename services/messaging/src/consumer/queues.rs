@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable};
 
 use super::{ConsumerOptions, Subscription};
 use crate::topology::Topology;
+use crate::{Error, name};
 
 /// The name of the dead queue, for events that no attempt will handle.
 pub(crate) fn dead(queue: &str) -> String {
@@ -18,22 +19,26 @@ pub(crate) fn delay(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", humantime::format_duration(delay).to_string().replace(' ', ""))
 }
 
-/// Everything that a consumer declares: its exchange, its queue, and the queues around it. Its queue has no
+/// Everything that a consumer declares: its queue, the exchanges it binds to, and the queues around it. Its queue has no
 /// arguments, so that programs written after RabbitMQ's guides can declare it too.
-pub(crate) fn topology(subscription: &Subscription, options: &ConsumerOptions) -> Topology {
+///
+/// # Errors
+/// [`Error::Invalid`]: a name cannot be used.
+pub(crate) fn topology(subscription: &Subscription, options: &ConsumerOptions) -> Result<Topology, Error> {
+    subscription.check()?;
     let queue = subscription.queue_name();
     // Without its own queue a consumer has nothing to consume; without the other queues it has.
     let mut topology = Topology::default().queue(queue, FieldTable::default());
-    if !subscription.exchange().is_empty() {
-        topology = topology.exchange(subscription.exchange());
-    }
-    for key in subscription.keys() {
-        topology = topology.binding(queue, subscription.exchange(), *key);
+    for (exchange, key) in subscription.bindings() {
+        topology = topology.exchange(exchange).binding(queue, exchange.name(), key);
     }
     for wait in &options.retry_delays {
-        topology = topology.queue(delay(queue, *wait), delay_arguments(queue, *wait));
+        let delay = delay(queue, *wait);
+        name::check("delay queue", &delay)?;
+        topology = topology.queue(delay, delay_arguments(queue, *wait));
     }
-    topology.queue(dead(queue), dead_arguments())
+    name::check("dead queue", &dead(queue))?;
+    Ok(topology.queue(dead(queue), dead_arguments()))
 }
 
 fn delay_arguments(queue: &str, delay: Duration) -> FieldTable {
@@ -70,6 +75,19 @@ fn arguments<const N: usize>(pairs: [(&str, AMQPValue); N]) -> FieldTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_whose_name_leaves_no_room_for_those_around_it_is_refused() {
+        let refused = |bytes: usize| {
+            let subscription = Subscription::queue("q".repeat(bytes));
+            topology(&subscription, &ConsumerOptions::default()).err().map(|error| error.to_string())
+        };
+        assert!(refused(245).is_none());
+        assert!(
+            refused(246).is_some_and(|error| error.starts_with("delay queue \"qqq")),
+            "its longest ends .retry.10s"
+        );
+    }
 
     #[test]
     fn a_delay_queue_is_named_as_its_delay_is_written() {

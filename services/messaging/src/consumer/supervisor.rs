@@ -42,7 +42,7 @@ impl<H: Handler> Supervisor<H> {
         handler: H,
         registry: &Registry,
     ) -> Result<Self, Error> {
-        let topology = Arc::new(queues::topology(&subscription, &options));
+        let topology = Arc::new(queues::topology(&subscription, &options)?);
         let [consume, publish] = LinkMetrics::register(registry, [Role::Consume, Role::Publish])?;
         let copies = Copies::new(endpoint.clone(), subscription.queue_name(), publish);
         let work = Arc::new(Work::new(subscription, options, handler, copies, registry)?);
@@ -53,7 +53,7 @@ impl<H: Handler> Supervisor<H> {
         self.work.health.subscribe()
     }
 
-    pub(super) fn queue(&self) -> &'static str {
+    pub(super) fn queue(&self) -> &str {
         self.work.queue()
     }
 

@@ -60,7 +60,7 @@ impl<H: Handler> Work<H> {
         let queue = subscription.queue_name();
         let health = HealthMetrics::register(registry)?;
         Ok(Self {
-            metrics: ConsumeMetrics::register(registry, queue, subscription.keys())?,
+            metrics: ConsumeMetrics::register(registry, queue, &subscription.known_types::<H::Event>())?,
             in_flight: health.in_flight.clone(),
             health: Health::new(format!("consumer of {queue}"), health),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
@@ -78,7 +78,7 @@ impl<H: Handler> Work<H> {
         })
     }
 
-    pub(super) fn queue(&self) -> &'static str {
+    pub(super) fn queue(&self) -> &str {
         self.subscription.queue_name()
     }
 

@@ -31,7 +31,7 @@ impl Copy {
     pub(crate) fn outgoing(&self) -> Outgoing {
         let properties = self.properties.clone().with_headers(self.headers.clone());
         Outgoing {
-            exchange: "",
+            exchange: "".into(),
             routing_key: self.queue.clone().into(),
             properties: Box::new(move || properties.clone()),
             body: self.body.clone(),

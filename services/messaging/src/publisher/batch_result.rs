@@ -96,7 +96,7 @@ impl Confirm {
 impl Address {
     fn of(outgoing: &Outgoing) -> Self {
         Self {
-            exchange: outgoing.exchange.into(),
+            exchange: outgoing.exchange.as_ref().into(),
             routing_key: outgoing.routing_key.as_ref().into(),
             message_id: (outgoing.properties)().message_id().clone(),
         }
@@ -115,7 +115,7 @@ mod tests {
     fn message(id: &str) -> Outgoing {
         let properties = BasicProperties::default().with_message_id(id.into());
         let properties = Box::new(move || properties.clone());
-        Outgoing { exchange: "e", routing_key: "k".into(), properties, body: Bytes::new() }
+        Outgoing { exchange: "e".into(), routing_key: "k".into(), properties, body: Bytes::new() }
     }
 
     /// A verdict on messages, of which those with these ids came back.

@@ -72,5 +72,5 @@ pub fn prepare_all(events: usize) {
 fn message() -> Outgoing {
     let properties = Box::new(|| BasicProperties::default().with_message_id("019".into()));
     let body = Bytes::from_static(b"{}");
-    Outgoing { exchange: "order-exchange", routing_key: "order.placed".into(), properties, body }
+    Outgoing { exchange: "order-exchange".into(), routing_key: "order.placed".into(), properties, body }
 }

@@ -15,7 +15,7 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::metrics::{HealthMetrics, LinkMetrics, Outcome, PublishMetrics, Role};
 use crate::topology::Topology;
-use crate::{Endpoint, Error, State, trace};
+use crate::{Endpoint, Error, Exchange, ExchangeKind, State, name, trace};
 
 mod options;
 pub use options::PublisherOptions;
@@ -76,7 +76,7 @@ const PERSISTENT: u8 = 2;
 pub struct Publisher {
     lanes: Arc<Lanes>,
     metrics: PublishMetrics,
-    exchange: &'static str,
+    exchange: Arc<str>,
     app_id: Arc<ShortString>,
     host: Arc<str>,
     port: u16,
@@ -87,28 +87,30 @@ impl Publisher {
     /// and what the options require, before it publishes anything.
     ///
     /// # Errors
-    /// The registry already has a publisher's metrics.
+    /// [`Error::Invalid`]: AMQP cannot carry a name. [`Error::Metrics`]: the registry already has a publisher.
     pub fn start<E: Event>(
         endpoint: Endpoint,
-        exchange: &'static str,
+        exchange: impl Into<Exchange>,
         options: PublisherOptions,
         registry: &Registry,
     ) -> Result<Self, Error> {
+        let exchange = exchange.into();
+        exchange.check()?;
         let [link_metrics] = LinkMetrics::register(registry, [Role::Publish])?;
         let health_metrics = Some(HealthMetrics::register(registry)?);
-        let metrics = PublishMetrics::register(registry, exchange, E::TYPES)?;
+        let metrics = PublishMetrics::register(registry, exchange.name(), E::TYPES)?;
         let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
         let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
         let lanes = Lanes::start(Plan {
             endpoint,
-            what: format!("publisher to {exchange}"),
-            topology: topology(exchange, &options),
+            what: format!("publisher to {}", exchange.name()),
+            topology: topology(&exchange, &options)?,
             lanes: options.lanes,
             limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
             link_metrics,
             health_metrics,
         });
-        Ok(Self { lanes: Arc::new(lanes), metrics, exchange, app_id, host, port })
+        Ok(Self { lanes: Arc::new(lanes), metrics, exchange: exchange.name().into(), app_id, host, port })
     }
 
     /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it.
@@ -150,7 +152,7 @@ impl Publisher {
     /// `None` if AMQP cannot carry the id or the type.
     fn outgoing(&self, event: Encoded, trace: SpanContext) -> Option<Outgoing> {
         let (id, event_type) = (short(event.id)?, event.event_type);
-        if event_type.len() > SHORT {
+        if event_type.len() > name::LONGEST {
             return None;
         }
         let timestamp = u64::try_from(event.time.as_second()).unwrap_or(0);
@@ -168,7 +170,12 @@ impl Publisher {
                 None => properties,
             }
         });
-        Some(Outgoing { exchange: self.exchange, routing_key: event_type.into(), properties, body: event.body })
+        Some(Outgoing {
+            exchange: Arc::clone(&self.exchange),
+            routing_key: event_type.into(),
+            properties,
+            body: event.body,
+        })
     }
 
     /// The span of a publish, and the headers with which others continue its trace.
@@ -179,7 +186,7 @@ impl Publisher {
                 KeyValue::new("messaging.system", "rabbitmq"),
                 KeyValue::new("messaging.operation.type", "send"),
                 KeyValue::new("messaging.operation.name", "send"),
-                KeyValue::new("messaging.destination.name", self.exchange),
+                KeyValue::new("messaging.destination.name", Arc::clone(&self.exchange)),
                 KeyValue::new("messaging.rabbitmq.destination.routing_key", event.event_type),
                 KeyValue::new("messaging.message.id", event.id.clone()),
                 KeyValue::new("messaging.message.body.size", event.body.len() as i64),
@@ -191,21 +198,25 @@ impl Publisher {
     }
 }
 
-/// The longest short string of AMQP, in bytes.
-const SHORT: usize = 255;
-
 /// A short string, if AMQP can carry it.
 fn short(text: impl Into<String>) -> Option<ShortString> {
     ShortString::try_new(text).ok()
 }
 
-fn topology(exchange: &str, options: &PublisherOptions) -> Topology {
+/// # Errors
+/// [`Error::Invalid`]: a required queue names something that AMQP cannot carry, or that does not fit the exchange.
+fn topology(exchange: &Exchange, options: &PublisherOptions) -> Result<Topology, Error> {
     let mut topology = Topology::default().exchange(exchange);
     for required in &options.required_queues {
+        name::check("queue", &required.queue)?;
         topology = topology.queue(&required.queue, FieldTable::default());
         for key in &required.routing_keys {
-            topology = topology.binding(&required.queue, exchange, key);
+            // A fanout exchange ignores the key.
+            if exchange.kind() != ExchangeKind::Fanout {
+                exchange.check_key(key)?;
+            }
+            topology = topology.binding(&required.queue, exchange.name(), key);
         }
     }
-    topology
+    Ok(topology)
 }

@@ -30,7 +30,7 @@ impl<'c> Progress<'c> {
     /// # Errors
     /// The channel takes no messages.
     pub(super) fn send(channel: &'c Channel, outgoing: &Outgoing) -> lapin::Result<Self> {
-        let exchange = outgoing.exchange.into();
+        let exchange = outgoing.exchange.as_ref().into();
         let routing_key = outgoing.routing_key.as_ref().into();
         let (properties, body) = ((outgoing.properties)(), outgoing.body.clone());
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };

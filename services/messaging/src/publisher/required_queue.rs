@@ -1,5 +1,7 @@
 //! A queue that has to be bound before events may be published.
 
+use crate::name;
+
 /// A queue, and the routing keys with which it must be bound. It is declared as its consumer declares it: durable and
 /// without arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +26,9 @@ impl RequiredQueue {
     }
 }
 
-// AMQP carries 255 bytes of a name.
+// A space would be a slip in a list.
 fn is_name(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && !text.contains(|c: char| c.is_control() || c.is_whitespace())
+    name::is_name(text) && !text.contains(char::is_whitespace)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Asks the broker one question after the other, on a channel that each refusal closes.
 
+use lapin::Channel;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, ExchangeKind};
 
 use super::Object;
-use crate::Error;
 use crate::error::reply;
 use crate::link::Link;
+use crate::{Error, ExchangeKind};
 
 /// The broker's code and words.
 pub(super) type Refusal = (u16, String);
@@ -68,9 +68,9 @@ impl<'l> Asking<'l> {
 async fn declare(channel: &Channel, object: &Object, passive: bool) -> lapin::Result<()> {
     let none = FieldTable::default;
     match object {
-        Object::Exchange { name } => {
+        Object::Exchange { name, kind } => {
             let durable = ExchangeDeclareOptions { durable: true, passive, ..Default::default() };
-            channel.exchange_declare(name.as_str().into(), ExchangeKind::Direct, durable, none()).await
+            channel.exchange_declare(name.as_str().into(), lapin_kind(*kind), durable, none()).await
         }
         Object::Queue { name, arguments } => {
             let durable = QueueDeclareOptions { durable: true, passive, ..Default::default() };
@@ -80,5 +80,13 @@ async fn declare(channel: &Channel, object: &Object, passive: bool) -> lapin::Re
             let [queue, exchange, key] = [queue, exchange, routing_key].map(|name| name.as_str().into());
             channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), none()).await
         }
+    }
+}
+
+fn lapin_kind(kind: ExchangeKind) -> lapin::ExchangeKind {
+    match kind {
+        ExchangeKind::Direct => lapin::ExchangeKind::Direct,
+        ExchangeKind::Topic => lapin::ExchangeKind::Topic,
+        ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use lapin::types::FieldTable;
 use tracing::info;
 
-use crate::Error;
+use crate::{Error, Exchange};
 
 mod asking;
 mod keeper;
@@ -42,9 +42,9 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// Adds a durable direct exchange without arguments.
-    pub(crate) fn exchange(self, name: impl Into<String>) -> Self {
-        self.and(Object::Exchange { name: name.into() })
+    /// Adds a durable exchange without arguments.
+    pub(crate) fn exchange(self, exchange: &Exchange) -> Self {
+        self.and(Object::Exchange { name: exchange.name().to_owned(), kind: exchange.kind() })
     }
 
     /// Adds a durable queue.

@@ -4,10 +4,12 @@ use std::fmt;
 
 use lapin::types::FieldTable;
 
+use crate::ExchangeKind;
+
 /// An exchange, a queue, or a binding. Its `Display` names it for errors and logs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Object {
-    Exchange { name: String },
+    Exchange { name: String, kind: ExchangeKind },
     Queue { name: String, arguments: FieldTable },
     Binding { queue: String, exchange: String, routing_key: String },
 }
@@ -20,7 +22,7 @@ impl Object {
     /// Whether this is a binding from this exchange, or to this queue.
     pub(super) fn binds(&self, other: &Object) -> bool {
         match (self, other) {
-            (Self::Binding { exchange, .. }, Self::Exchange { name }) => exchange == name,
+            (Self::Binding { exchange, .. }, Self::Exchange { name, .. }) => exchange == name,
             (Self::Binding { queue, .. }, Self::Queue { name, .. }) => queue == name,
             _ => false,
         }
@@ -30,7 +32,7 @@ impl Object {
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exchange { name } => write!(f, "exchange {name:?}"),
+            Self::Exchange { name, .. } => write!(f, "exchange {name:?}"),
             Self::Queue { name, .. } => write!(f, "queue {name:?}"),
             Self::Binding { queue, exchange, routing_key } => {
                 write!(f, "binding {routing_key:?} of queue {queue:?} to exchange {exchange:?}")

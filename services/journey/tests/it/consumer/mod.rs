@@ -2,6 +2,7 @@
 
 mod arguments;
 mod copies;
+mod exchanges;
 mod faults;
 mod limit;
 mod losses;

@@ -23,7 +23,10 @@ pub(crate) const QUEUE: &str = "email-queue";
 pub(crate) const DEAD: &str = "email-queue.dead";
 pub(crate) const EXCHANGE: &str = "order-exchange";
 pub(crate) const KEY: &str = "order.placed";
-const SUBSCRIPTION: Subscription = Subscription::queue(QUEUE).bound_to(EXCHANGE, &[KEY]);
+
+fn subscription() -> Subscription {
+    Subscription::queue(QUEUE).bound_to(EXCHANGE, [KEY])
+}
 
 /// The decoder panics over a note that says this.
 pub(crate) const UNREADABLE: &str = "unreadable";
@@ -163,11 +166,27 @@ impl Running {
         Self::start_for(broker, handler, options, Duration::from_secs(20))
     }
 
+    /// Starts one of another subscription, with every right.
+    pub(crate) fn of(broker: &Broker, handler: &Actor, subscription: Subscription) -> Self {
+        let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "test".to_owned() };
+        Self::with(endpoint, subscription, handler, quick(), Duration::from_secs(20))
+    }
+
     fn start_for(broker: &Broker, handler: &Actor, options: ConsumerOptions, within: Duration) -> Self {
         let url = broker.url_as("email").parse().unwrap();
         let endpoint = Endpoint { url, ca_file: None, name: "email".to_owned() };
+        Self::with(endpoint, subscription(), handler, options, within)
+    }
+
+    fn with(
+        endpoint: Endpoint,
+        subscription: Subscription,
+        handler: &Actor,
+        options: ConsumerOptions,
+        within: Duration,
+    ) -> Self {
         let registry = Registry::new();
-        let consumer = Consumer::new(endpoint, SUBSCRIPTION, options, handler.clone(), &registry).unwrap();
+        let consumer = Consumer::new(endpoint, subscription, options, handler.clone(), &registry).unwrap();
         let state = consumer.state();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(consumer.run(async { drop(stopped.await) }, within));

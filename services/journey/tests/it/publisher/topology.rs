@@ -1,6 +1,7 @@
 //! What has to exist before anything is published, and what if it cannot.
 
 use lapin::options::ExchangeDeclareOptions;
+use messaging::Exchange;
 
 use super::*;
 
@@ -200,4 +201,48 @@ async fn an_unknown_vhost_is_named() {
     let publisher = start(endpoint(&broker.url().replace(broker.vhost(), "nowhere")), PublisherOptions::default());
     let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
     assert!(refused.reason().unwrap().contains("vhost \"nowhere\""), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_to_the_queues_that_its_kind_of_exchange_copies_it_to() {
+    let broker = Broker::shared().await;
+    for (exchange, key) in
+        [(Exchange::topic("stock"), "*.placed"), (Exchange::fanout(String::from("audit")), "whatever")]
+    {
+        let queue = format!("queue-of-{}", exchange.name());
+        let required = RequiredQueue { queue: queue.clone(), routing_keys: vec![key.to_owned()] };
+        let options = PublisherOptions { required_queues: vec![required], ..PublisherOptions::default() };
+        let publisher =
+            Publisher::start::<OrderEvent>(endpoint(&broker.url()), exchange, options, &Registry::new()).unwrap();
+        assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()), "{queue}");
+        assert_eq!(broker.take(&queue).await.len(), 1, "{queue}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_of_another_kind_is_never_published_to() {
+    let broker = Broker::shared().await;
+    broker.declare("email-queue", EXCHANGE, &[PLACED]).await;
+    let options = PublisherOptions::default();
+    let endpoint = endpoint(&broker.url());
+    let publisher =
+        Publisher::start::<OrderEvent>(endpoint, Exchange::topic(EXCHANGE), options, &Registry::new()).unwrap();
+    let conflict = until(&publisher, "a conflict", |state| state.name() == "topology-conflict").await;
+    let reason = conflict.reason().unwrap();
+    assert!(["exchange \"order-exchange\"", "topic", "direct"].iter().all(|name| reason.contains(name)), "{reason}");
+    let answer = publish_within(&publisher, event(PLACED), Duration::from_secs(1)).await;
+    assert_eq!(answer, Err(PublishError::TopologyConflict));
+}
+
+#[tokio::test]
+async fn a_name_that_amqp_cannot_carry_is_refused_before_anything_starts() {
+    let start = |exchange: Exchange, options: PublisherOptions| {
+        let endpoint = endpoint("amqp://127.0.0.1:1");
+        let started = Publisher::start::<OrderEvent>(endpoint, exchange, options, &Registry::new());
+        started.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let none = PublisherOptions::default;
+    assert!(start(Exchange::direct(""), none()).starts_with("exchange \"\": expected"));
+    assert!(start(Exchange::direct("e".repeat(256)), none()).contains("it has 256 bytes"));
+    assert!(start(Exchange::direct("e"), required(&"q".repeat(256))).starts_with("queue \"qqq"));
 }

@@ -18,7 +18,7 @@ fn publish_queue() -> PublishQueue {
 
 fn message(size: usize) -> Outgoing {
     let body = Bytes::from(vec![0; size]);
-    Outgoing { exchange: "e", routing_key: "k".into(), properties: Box::new(Default::default), body }
+    Outgoing { exchange: "e".into(), routing_key: "k".into(), properties: Box::new(Default::default), body }
 }
 
 fn enter(publish_queue: &PublishQueue, size: usize) -> Slot<'_> {

@@ -39,7 +39,8 @@ impl Handler for Totals {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Cancellation, Event, NewOrder};
+    use contract::{Cancellation, NewOrder};
+    use events::Event;
     use jiff::Timestamp;
     use prometheus::Registry;
 

@@ -1,5 +1,6 @@
 //! A request to cancel an order.
 
+use events::{CloudEvent, unicode};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -7,8 +8,7 @@ use crate::fields::Fields;
 use crate::limits::MAX_REASON;
 use crate::line::Line;
 use crate::parse_error::parse_body;
-use crate::unicode;
-use crate::{CloudEvent, OrderEvent, OrderId, ParseError};
+use crate::{OrderEvent, OrderId, ParseError};
 
 /// A cancellation, as `order.cancelled` carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

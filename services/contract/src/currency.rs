@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use events::json::Value;
 use serde::{Serialize, Serializer};
 
 use crate::fields::Scalar;
-use crate::json::Value;
 
 /// A currency of ISO 4217 with minor units. Gold (`XAU`) and no currency (`XXX`) have none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

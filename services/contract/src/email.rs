@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use events::json::Value;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Serialize, Serializer};
 
 use crate::fields::Scalar;
-use crate::json::Value;
 use crate::limits::{MAX_EMAIL, MAX_LOCAL_PART};
 
 /// The most bytes of one label of a domain (RFC 1035).

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::mem;
 use std::ops::RangeInclusive;
 
-use crate::fault::{Faults, Pointer, Unknown};
-use crate::json::Value;
+use events::json::Value;
+
+use crate::faults::{Faults, Pointer, Unknown};
 
 /// The value of one field, made from a string or a number.
 pub(crate) trait Scalar: Sized {

@@ -3,10 +3,11 @@
 
 use std::str::FromStr;
 
+use events::Fault;
 use uuid::{Uuid, uuid};
 
 use crate::limits::MAX_IDEMPOTENCY_KEY;
-use crate::{Fault, NewOrder, OrderId};
+use crate::{NewOrder, OrderId};
 
 /// The namespace of ids that follow from a key (RFC 9562, section 5.5). It can never change.
 const NAMESPACE: Uuid = uuid!("6f1a0f5e-6c1b-4a52-9d0f-2f6f0a3c7e41");

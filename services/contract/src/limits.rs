@@ -4,8 +4,6 @@ use std::ops::RangeInclusive;
 
 /// The most bytes of an HTTP body.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The most bytes of an event. Warren's brokers have the same `max_message_size`.
-pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// Items of an order.
 pub const ITEMS: RangeInclusive<usize> = 1..=100;
 /// Pieces of one item.
@@ -26,8 +24,6 @@ pub const MAX_EMAIL: usize = 254;
 pub const MAX_LOCAL_PART: usize = 64;
 /// Visible characters of an `Idempotency-Key`.
 pub const MAX_IDEMPOTENCY_KEY: usize = 255;
-/// Bytes of an event's `id` and of its `source`: what an AMQP property can hold.
-pub const MAX_ATTRIBUTE: usize = 255;
 /// The most faults that are reported for one document. Further ones are left out, so that a refusal is not far longer
 /// than the document.
 pub const MAX_FAULTS: usize = 1_000;

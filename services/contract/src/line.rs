@@ -1,9 +1,9 @@
 //! Text that is safe in a header, a log line and an email: one line, of a bounded length.
 
+use events::json::Value;
 use serde::Serialize;
 
 use crate::fields::Scalar;
-use crate::json::Value;
 
 /// 1 to `MAX` characters, none of which is a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

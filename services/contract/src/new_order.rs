@@ -1,5 +1,6 @@
 //! An order before it has an id.
 
+use events::CloudEvent;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -7,7 +8,7 @@ use crate::fields::Fields;
 use crate::limits::ITEMS;
 use crate::order_id::uuid_v7;
 use crate::parse_error::parse_body;
-use crate::{CloudEvent, Currency, Customer, IdempotencyKey, Item, Money, Order, OrderEvent, OrderId, ParseError};
+use crate::{Currency, Customer, IdempotencyKey, Item, Money, Order, OrderEvent, OrderId, ParseError};
 
 /// A valid order that is not placed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 
+use events::json::Value;
+use events::{DecodeError, Event};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::fault::{Faults, Pointer, Unknown};
+use crate::faults::{Faults, Pointer, Unknown};
 use crate::fields::Fields;
-use crate::json::Value;
-use crate::{Cancellation, DecodeError, Event, Order};
+use crate::{Cancellation, Order};
 
 /// Something that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

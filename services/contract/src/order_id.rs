@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use events::Fault;
+use events::json::Value;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use uuid::{NoContext, Uuid};
 
-use crate::Fault;
 use crate::fields::Scalar;
-use crate::json::Value;
 
 /// An order's id: a UUID in its usual form, 36 characters, shown in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,10 +1,11 @@
 //! Why an HTTP body was refused.
 
-use crate::Fault;
-use crate::fault::{Faults, Pointer, Unknown, summary};
+use events::Fault;
+use events::json::Value;
+use events::unicode::{self, NotText};
+
+use crate::faults::{Faults, Pointer, Unknown};
 use crate::fields::Fields;
-use crate::json::Value;
-use crate::unicode::{self, NotText};
 
 /// Why an HTTP body was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum ParseError {
     #[error("the body is not JSON: {0}")]
     NotJson(String),
     /// The body is JSON, but does not have the expected fields. The list is never empty.
-    #[error("the body is wrong: {}", summary(.0))]
+    #[error("the body is wrong: {}", Fault::summary(.0))]
     Invalid(Vec<Fault>),
 }
 

@@ -1,9 +1,9 @@
 //! Whole numbers within limits.
 
+use events::json::Value;
 use serde::Serialize;
 
 use crate::fields::Scalar;
-use crate::json::Value;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,7 +1,8 @@
 //! The AsyncAPI document says what the code does.
 
+use contract::OrderEvent;
 use contract::limits::{MAX_NAME, MAX_REASON, MAX_SKU};
-use contract::{Encoded, Event, OrderEvent};
+use events::{Encoded, Event};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Ids: which requests are the same order, and which events the same event.
 
-use contract::{Cancellation, CloudEvent, Event, IdempotencyKey, NewOrder, OrderEvent, OrderId};
+use contract::{Cancellation, IdempotencyKey, NewOrder, OrderEvent, OrderId};
+use events::{CloudEvent, Event};
 use jiff::{Timestamp, ToSpan};
 
 use crate::sample;

@@ -1,19 +1,13 @@
-//! Messages: what comes out of a queue, and what of it is an event.
+//! Messages: what comes out of a queue, and what of it is an event of an order.
 
-use contract::limits::MAX_EVENT_BYTES;
-use contract::{DecodeError, Event, OrderEvent, Raw, decode};
+use contract::OrderEvent;
+use events::{DecodeError, Event, Raw, decode};
 use serde_json::{Value, json};
 
 use crate::sample::{self, changed, message, read};
 
 fn refusal(raw: &Raw<'_>) -> DecodeError {
     decode::<OrderEvent>(raw).expect_err("it is no event")
-}
-
-/// What a CloudEvent is refused with, once this attribute of it was replaced.
-fn refusal_with(attribute: &str, value: Value) -> DecodeError {
-    let json = changed(&sample::placed(), |event| event[attribute] = value);
-    read(&json).expect_err("it is no event")
 }
 
 #[test]
@@ -68,20 +62,6 @@ fn unknown_attributes_and_fields_are_ignored() {
 }
 
 #[test]
-fn what_a_cloudevent_need_not_say_may_be_missing_or_null() {
-    let json = changed(&sample::placed(), |event| {
-        event["subject"] = Value::Null;
-        event["time"] = Value::Null;
-        event.as_object_mut().unwrap().remove("datacontenttype");
-    });
-    let body = json.to_string();
-    let raw = Raw { timestamp: Some(1_763_632_800), ..message(body.as_bytes()) };
-    let decoded = decode::<OrderEvent>(&raw).unwrap();
-    assert_eq!(decoded.subject, None);
-    assert_eq!(decoded.time.unwrap().to_string(), "2025-11-20T10:00:00Z", "the message's own time");
-}
-
-#[test]
 fn a_message_of_the_guide_is_an_order_of_which_only_the_text_is_known() {
     let raw = Raw { content_type: Some("text/plain"), timestamp: Some(0), ..message(b"NEW ORDER CREATED") };
     let decoded = decode::<OrderEvent>(&raw).unwrap();
@@ -101,115 +81,11 @@ fn a_text_that_places_no_order_is_refused() {
 }
 
 #[test]
-fn a_content_type_may_have_parameters_and_capitals_but_must_be_one_we_read() {
-    let body = sample::placed().body;
-    for read in ["application/cloudevents+json; charset=utf-8", "Application/CloudEvents+JSON"] {
-        assert!(decode::<OrderEvent>(&Raw { content_type: Some(read), ..message(&body) }).is_ok(), "{read}");
-    }
-    let long = "x".repeat(255);
-    for refused in [None, Some(""), Some("application/json"), Some("application/octet-stream"), Some(long.as_str())] {
-        let error = refusal(&Raw { content_type: refused, ..message(&body) });
-        assert_eq!(error.reason(), "content-type");
-        assert!(error.to_string().ends_with("expected application/cloudevents+json"), "{error}");
-        assert!(error.to_string().len() < 200, "{error}");
-    }
-    let missing = refusal(&Raw { content_type: None, ..message(&body) }).to_string();
-    assert_eq!(missing, "the content type is missing: expected application/cloudevents+json");
-}
-
-#[test]
-fn a_byte_order_mark_is_ignored_and_that_of_another_encoding_is_told() {
-    let marked = |text: &[u8]| [b"\xef\xbb\xbf", text].concat();
-    let event = sample::placed().body;
-    let (with, without) = (marked(&event), decode::<OrderEvent>(&message(&event)).unwrap());
-    assert_eq!(decode::<OrderEvent>(&message(&with)).unwrap(), without);
-    let text = marked(b"NEW ORDER CREATED");
-    let text = decode::<OrderEvent>(&Raw { content_type: Some("text/plain"), ..message(&text) }).unwrap();
-    assert_eq!(text.data, OrderEvent::Text("NEW ORDER CREATED".to_owned()));
-    assert_eq!(refusal(&message(&marked(b""))), DecodeError::Empty);
-
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| "\u{feff}{}".encode_utf16().flat_map(bytes).collect::<Vec<_>>();
-    let utf32 = |bytes: fn(u32) -> [u8; 4]| "\u{feff}{}".chars().map(u32::from).flat_map(bytes).collect::<Vec<_>>();
-    for (body, encoding) in [
-        (utf16(u16::to_le_bytes), "UTF-16"),
-        (utf16(u16::to_be_bytes), "UTF-16"),
-        (utf32(u32::to_le_bytes), "UTF-32"),
-        (utf32(u32::to_be_bytes), "UTF-32"),
-    ] {
-        let error = refusal(&message(&body));
-        assert_eq!(
-            (error.reason(), error.to_string()),
-            ("not-utf8", format!("the body is {encoding}: expected UTF-8"))
-        );
-    }
-}
-
-#[test]
-fn a_body_that_is_no_cloudevent_is_refused_for_what_it_is() {
-    let event = sample::placed().body;
-    let deep = format!(r#"{{"specversion": {}"#, "[".repeat(10_000));
-    let too_large = vec![b' '; MAX_EVENT_BYTES + 1];
-    for (body, reason) in [
-        (&b""[..], "empty-body"),
-        (&too_large, "too-large"),
-        (b"\xff\xfe", "not-utf8"),
-        (b"NEW ORDER CREATED", "not-json"),
-        (&event[..event.len() / 2], "not-json"),
-        (deep.as_bytes(), "not-json"),
-        (b"[]", "not-json"),
-        (b"null", "not-json"),
-        (b"\"ada@example.com\"", "not-json"),
-        (b"{}", "missing-attribute"),
-    ] {
-        let error = refusal(&message(body));
-        assert_eq!(error.reason(), reason, "{error}");
-        assert!(!error.to_string().contains("ada"), "{error}");
-    }
-}
-
-#[test]
 fn data_that_is_too_deep_is_refused() {
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
     let body = changed(&sample::placed(), |event| event["data"]["customer"] = json!("HERE")).to_string();
     let error = refusal(&message(body.replace("\"HERE\"", &deep).as_bytes()));
     assert!(error.to_string().contains("recursion limit"), "{error}");
-}
-
-#[test]
-fn a_cloudevent_without_a_required_attribute_is_refused_by_its_name() {
-    for attribute in ["specversion", "id", "source", "type", "data"] {
-        let json = changed(&sample::placed(), |event| drop(event.as_object_mut().unwrap().remove(attribute)));
-        assert_eq!(read(&json), Err(DecodeError::MissingAttribute(attribute)));
-        assert_eq!(refusal_with(attribute, Value::Null), DecodeError::MissingAttribute(attribute));
-    }
-}
-
-#[test]
-fn an_attribute_with_a_wrong_value_is_refused_by_its_name() {
-    for (attribute, value) in [
-        ("id", json!(5)),
-        ("id", json!("")),
-        ("id", json!("a\r\nBcc: eve@example.com")),
-        ("id", json!("a".repeat(256))),
-        ("source", json!(["x"])),
-        ("type", json!(true)),
-        ("subject", json!({})),
-        ("time", json!("yesterday")),
-        ("time", json!(1_763_632_800)),
-        ("datacontenttype", json!("text/xml")),
-    ] {
-        let error = refusal_with(attribute, value.clone());
-        assert_eq!(error.reason(), "invalid-attribute", "{attribute} {value}: {error}");
-        assert!(error.to_string().contains(attribute), "{error}");
-    }
-}
-
-#[test]
-fn another_specversion_or_event_type_is_refused() {
-    assert_eq!(refusal_with("specversion", json!("0.3")).reason(), "specversion");
-    assert_eq!(refusal_with("specversion", json!("0.3")), DecodeError::SpecVersion("\"0.3\"".to_owned()));
-    assert_eq!(refusal_with("specversion", json!(1.5)), DecodeError::SpecVersion("1.5".to_owned()));
-    assert_eq!(refusal_with("type", json!("order.lost")), DecodeError::UnknownType("order.lost".to_owned()));
 }
 
 #[test]

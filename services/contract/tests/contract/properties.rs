@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use contract::{Cancellation, DecodeError, Decoded, Event, IdempotencyKey, NewOrder, OrderEvent, Raw, decode};
+use contract::{Cancellation, IdempotencyKey, NewOrder, OrderEvent};
+use events::{CONTENT_TYPE, DecodeError, Decoded, Event, Raw, decode};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -158,7 +159,7 @@ proptest! {
         let _ = Cancellation::parse(id, &body);
         let _ = key.parse::<IdempotencyKey>();
         let _ = key.parse::<contract::OrderId>();
-        for content_type in [contract::CONTENT_TYPE, "text/plain", &content_type] {
+        for content_type in [CONTENT_TYPE, "text/plain", &content_type] {
             let raw = Raw { content_type: Some(content_type), routing_key: &key, message_id: Some(&key), timestamp: Some(timestamp), body: &body };
             let _ = decode::<OrderEvent>(&raw);
         }
@@ -168,7 +169,7 @@ proptest! {
     fn no_json_panics_a_parser_or_the_decoder(json in json()) {
         let body = json.to_string();
         let _ = NewOrder::parse(body.as_bytes());
-        let _ = decode_as(contract::CONTENT_TYPE, body.as_bytes());
+        let _ = decode_as(CONTENT_TYPE, body.as_bytes());
     }
 
     #[test]
@@ -182,7 +183,7 @@ proptest! {
             body[index] = byte;
         }
         body.truncate(cut.map_or(body.len(), |cut| cut.index(body.len())));
-        if let Ok(decoded) = decode_as(contract::CONTENT_TYPE, &body) {
+        if let Ok(decoded) = decode_as(CONTENT_TYPE, &body) {
             prop_assert!(is_free_of_line_breaks(&decoded.data));
         }
     }

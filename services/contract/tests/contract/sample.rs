@@ -1,6 +1,7 @@
 //! Valid orders and events, to be broken one field at a time.
 
-use contract::{CONTENT_TYPE, Cancellation, DecodeError, Decoded, Encoded, NewOrder, OrderEvent, Raw, decode};
+use contract::{Cancellation, NewOrder, OrderEvent};
+use events::{CONTENT_TYPE, DecodeError, Decoded, Encoded, Raw, decode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Encoded, OrderEvent};
+use contract::OrderEvent;
+use events::Encoded;
 use journey::Broker;
 use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;

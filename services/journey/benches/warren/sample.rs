@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use contract::{CloudEvent, NewOrder, OrderEvent};
+use contract::{NewOrder, OrderEvent};
+use events::CloudEvent;
 use jiff::Timestamp;
 use journey::Broker;
 use messaging::{Endpoint, Publisher, State};

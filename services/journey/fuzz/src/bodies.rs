@@ -1,8 +1,10 @@
 //! What clients send over HTTP.
 
-use contract::{CONTENT_TYPE, limits::*};
-use contract::{
-    Cancellation, CloudEvent, Fault, IdempotencyKey, NewOrder, OrderEvent, OrderId, ParseError, Raw, decode,
+use contract::limits::*;
+use contract::{Cancellation, IdempotencyKey, NewOrder, OrderEvent, OrderId, ParseError};
+use events::{
+    CONTENT_TYPE, CloudEvent, Fault, Raw, decode,
+    limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES},
 };
 use jiff::Timestamp;
 

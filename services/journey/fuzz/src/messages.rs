@@ -1,6 +1,7 @@
 //! What comes from the broker.
 
-use contract::{CloudEvent, DecodeError, OrderEvent, Raw, decode, limits::MAX_ATTRIBUTE};
+use contract::OrderEvent;
+use events::{CloudEvent, DecodeError, Raw, decode, limits::MAX_ATTRIBUTE};
 use jiff::Timestamp;
 use messaging::inside::{handed_on, lapin_reads_method, lapin_reads_properties, read_letter};
 

@@ -2,8 +2,9 @@
 
 use std::hint::black_box;
 
-use contract::{CONTENT_TYPE, CloudEvent, Encoded, NewOrder, OrderEvent, Raw, decode};
+use contract::{NewOrder, OrderEvent};
 use email::{Mail, Message, Sender};
+use events::{CONTENT_TYPE, CloudEvent, Encoded, Raw, decode};
 use jiff::Timestamp;
 use messaging::inside::{acknowledge_all, confirm_all, count_all, prepare_all, recognise_all};
 use tokio::runtime::{Builder, Runtime};
@@ -80,7 +81,7 @@ fn write(mails: usize) {
 
 fn prepare(events: usize) {
     // Nothing else runs in it meanwhile: nobody connects.
-    runtime().block_on(async { prepare_all(events) });
+    runtime().block_on(async { prepare_all::<OrderEvent>(events) });
 }
 
 fn confirm(messages: usize) {

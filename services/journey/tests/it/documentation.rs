@@ -252,3 +252,27 @@ fn the_readme_leads_to_every_page_and_is_read_in_five_minutes() {
 fn is_path(word: &str) -> bool {
     ["services/", "deploy/", "helm/", ".github/", ".cargo/"].iter().any(|folder| word.starts_with(folder))
 }
+
+/// Each crate of the services, and the crates of ours that it may depend on.
+const DEPENDENCIES: [(&str, &[&str]); 8] = [
+    ("events", &[]),
+    ("chassis", &[]),
+    ("contract", &["events"]),
+    ("messaging", &["events"]),
+    ("order", &["events", "contract", "messaging", "chassis"]),
+    ("email", &["events", "contract", "messaging", "chassis"]),
+    ("analytics", &["events", "contract", "messaging", "chassis"]),
+    ("redrive", &["messaging", "chassis"]),
+];
+
+#[test]
+fn the_crates_depend_on_each_other_in_one_direction() {
+    for (name, allowed) in DEPENDENCIES {
+        let manifest = read(&format!("services/{name}/Cargo.toml"));
+        let (_, sections) = manifest.split_once("dependencies]").expect("it has dependencies");
+        for (other, _) in DEPENDENCIES.iter().filter(|(other, _)| !allowed.contains(other)) {
+            let named = sections.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(*other));
+            assert!(!named, "{name} must not depend on {other}");
+        }
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Encoded, OrderEvent};
+use contract::OrderEvent;
+use events::Encoded;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;

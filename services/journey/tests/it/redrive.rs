@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::{pending, ready};
 
-use contract::CONTENT_TYPE;
+use events::CONTENT_TYPE;
 use journey::{Broker, Message, Options, Process, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{CONTENT_TYPE, Encoded, NewOrder};
+use contract::NewOrder;
+use events::{CONTENT_TYPE, Encoded};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use journey::{Answer, Broker, Process, eventually, eventually_within};

@@ -64,7 +64,7 @@ impl<H: Handler> Work<H> {
         mut place: OwnedSemaphorePermit,
         settlements: &Settlements,
     ) -> Outcome {
-        let event = match contract::decode::<H::Event>(&delivery.raw()) {
+        let event = match events::decode::<H::Event>(&delivery.raw()) {
             Ok(event) => event,
             Err(error) => return error.into(),
         };

@@ -12,7 +12,7 @@ use super::{Failure, Received};
 /// `await`. A handler that blocks its thread delays the other tasks of the thread, and cannot be timed out.
 pub trait Handler: Send + Sync + 'static {
     /// The kind of event that it handles. A message that cannot be decoded as this kind never reaches the handler.
-    type Event: contract::Event;
+    type Event: events::Event;
 
     /// Handles one event; `Ok` acknowledges it.
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::DecodeError;
+use events::DecodeError;
 
 use super::Failure;
 use super::failure::FailureClass;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contract::Event;
+use events::Event;
 
 use crate::{Error, Exchange, ExchangeKind, name};
 
@@ -118,9 +118,33 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
-    use contract::OrderEvent;
+    use std::fmt::Display;
+
+    use events::DecodeError;
+    use serde::Serialize;
+    use serde_json::value::RawValue;
 
     use super::*;
+
+    struct OrderEvent;
+
+    impl Event for OrderEvent {
+        const TYPES: &'static [&'static str] = &["order.placed", "order.cancelled"];
+
+        fn event_type(&self) -> &'static str {
+            "order.placed"
+        }
+
+        fn subject(&self) -> Option<impl Display + '_> {
+            None::<&str>
+        }
+
+        fn data(&self) -> impl Serialize + '_ {}
+
+        fn from_data(_: &str, _: &RawValue) -> Result<Self, DecodeError> {
+            Ok(Self)
+        }
+    }
 
     #[test]
     fn names_and_bindings_that_cannot_be_used_are_refused_with_what_was_expected() {

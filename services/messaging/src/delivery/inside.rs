@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use contract::{Event, decode};
+use events::{Event, decode};
 use jiff::Timestamp;
 use lapin::message::Delivery as RawDelivery;
 use lapin::protocol::basic::parse_properties;

@@ -15,7 +15,7 @@ pub(crate) use copy::Copy;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use contract::Raw;
+use events::Raw;
 use jiff::Timestamp;
 use lapin::message::Delivery as RawDelivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -71,7 +71,7 @@ impl Delivery {
         &self.body
     }
 
-    /// The message as `contract` decodes it, under the routing key with which it was first published.
+    /// The message as `events` decodes it, under the routing key with which it was first published.
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw {
             content_type: self.delivery.properties.content_type().as_ref().map(ShortString::as_str),

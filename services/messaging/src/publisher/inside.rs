@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use contract::{Encoded, OrderEvent};
+use events::{Encoded, Event};
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use lapin::BasicProperties;
@@ -44,20 +44,20 @@ pub async fn confirm_all(messages: usize) {
     }
 }
 
-/// Makes the messages of this many events, properties and all, and counts each as confirmed.
+/// Makes the messages of this many events of the first type, properties and all, and counts each as confirmed.
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn prepare_all(events: usize) {
+pub fn prepare_all<E: Event>(events: usize) {
     let url = "amqp://127.0.0.1:1".parse().expect("it is a broker's URL");
     let endpoint = Endpoint { url, ca_file: None, name: "order".to_owned() };
     let options = PublisherOptions::default();
-    let publisher = Publisher::start::<OrderEvent>(endpoint, "order-exchange", options, &Registry::new());
+    let publisher = Publisher::start::<E>(endpoint, "order-exchange", options, &Registry::new());
     let publisher = publisher.expect("the registry is new");
     for _ in 0..events {
         let event = Encoded {
             id: "019379a2-7c5e-7d35-8f6e-000000000000".to_owned(),
-            event_type: OrderEvent::PLACED,
+            event_type: E::TYPES[0],
             time: Timestamp::UNIX_EPOCH,
             body: Bytes::from_static(b"{}"),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::{CONTENT_TYPE, Encoded, Event};
+use events::{CONTENT_TYPE, Encoded, Event};
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use opentelemetry::KeyValue;

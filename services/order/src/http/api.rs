@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::Health;
-use contract::{Cancellation, CloudEvent, NewOrder, OrderEvent, OrderId};
+use contract::{Cancellation, NewOrder, OrderEvent, OrderId};
+use events::{CloudEvent, Fault};
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
@@ -128,7 +129,7 @@ impl Api {
         headers: &HeaderMap,
         upload: &mut Upload<'_, B>,
     ) -> Result<Answer, Problem> {
-        let id: OrderId = id.parse().map_err(|fault: contract::Fault| {
+        let id: OrderId = id.parse().map_err(|fault: Fault| {
             Problem::new(Kind::MalformedOrderId, format!("{}, not percent-encoded", fault.detail))
         })?;
         // Without a body, no type can be wrong.

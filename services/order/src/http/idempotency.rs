@@ -1,6 +1,7 @@
 //! Reads the `Idempotency-Key` of a request.
 
 use contract::IdempotencyKey;
+use events::Fault;
 use hyper::HeaderMap;
 
 use super::kind::Kind;
@@ -17,7 +18,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem
         return Err(Problem::new(Kind::MalformedIdempotencyKey, "expected one Idempotency-Key, found several"));
     }
     let text = value.to_str().unwrap_or("");
-    text.parse().map(Some).map_err(|fault: contract::Fault| Problem::new(Kind::MalformedIdempotencyKey, fault.detail))
+    text.parse().map(Some).map_err(|fault: Fault| Problem::new(Kind::MalformedIdempotencyKey, fault.detail))
 }
 
 #[cfg(test)]

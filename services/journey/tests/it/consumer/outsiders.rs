@@ -81,7 +81,7 @@ async fn odd_messages_end_as_dead_letters_with_their_bytes_and_every_other_event
     let broker = Broker::shared().await;
     Running::consuming(&broker, &Actor::willing()).await.stop().await.unwrap();
     // What came back once is larger than the broker and any client agreed upon: it has one more header.
-    raw::publish(&broker, QUEUE, &filled(131_072 - 1 - contract::CONTENT_TYPE.len() - 1), b"odd").await;
+    raw::publish(&broker, QUEUE, &filled(131_072 - 1 - events::CONTENT_TYPE.len() - 1), b"odd").await;
     raw::take_and_hang_up(&broker, QUEUE).await;
     let texts: Vec<_> = (0..INNOCENT).map(|number| format!("innocent {number}")).collect();
     let odd = odd_ones();
@@ -108,7 +108,7 @@ async fn odd_messages_end_as_dead_letters_with_their_bytes_and_every_other_event
 async fn odd_dead_letters_stop_no_redrive() {
     let broker = Broker::shared().await;
     Running::consuming(&broker, &Actor::willing()).await.stop().await.unwrap();
-    raw::publish(&broker, DEAD, &filled(131_072 - 1 - contract::CONTENT_TYPE.len() - 1), b"too large").await;
+    raw::publish(&broker, DEAD, &filled(131_072 - 1 - events::CONTENT_TYPE.len() - 1), b"too large").await;
     raw::take_and_hang_up(&broker, DEAD).await;
     let copied = Odd::with_headers(&raw::copies_header(&[DEAD]));
     raw::send(&broker, "", b"\xff\xfe", &copied.properties, b"no text").await;

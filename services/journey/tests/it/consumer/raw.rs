@@ -8,7 +8,7 @@ use journey::{Broker, in_time};
 /// Publishes to the queue, through the default exchange, a message whose header table is these bytes.
 pub(crate) async fn publish(broker: &Broker, queue: &str, table: &[u8], body: &[u8]) {
     // The flags of content type, headers and delivery mode.
-    let properties = [&[0xB0, 0x00][..], &short(contract::CONTENT_TYPE.as_bytes()), &long_string(table), &[2]].concat();
+    let properties = [&[0xB0, 0x00][..], &short(events::CONTENT_TYPE.as_bytes()), &long_string(table), &[2]].concat();
     send(broker, "", queue.as_bytes(), &properties, body).await;
 }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use contract::{CloudEvent, DecodeError, Event};
+use events::{CloudEvent, DecodeError, Event};
 use jiff::Timestamp;
 use journey::{Broker, eventually, in_time};
 use lapin::BasicProperties;
@@ -293,7 +293,7 @@ pub(crate) fn message(id: &str, text: &str) -> (BasicProperties, Vec<u8>) {
 pub(crate) fn properties(id: &str) -> BasicProperties {
     BasicProperties::default()
         .with_message_id(id.into())
-        .with_content_type(contract::CONTENT_TYPE.into())
+        .with_content_type(events::CONTENT_TYPE.into())
         .with_delivery_mode(2)
         .with_headers(FieldTable::default())
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use contract::{CONTENT_TYPE, NewOrder};
+use contract::NewOrder;
+use events::CONTENT_TYPE;
 use jiff::Timestamp;
 use journey::{Broker, eventually};
 use lapin::BasicProperties;

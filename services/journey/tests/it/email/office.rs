@@ -1,6 +1,7 @@
 //! The email service between a broker and an SMTP server.
 
-use contract::{CONTENT_TYPE, NewOrder};
+use contract::NewOrder;
+use events::CONTENT_TYPE;
 use jiff::Timestamp;
 use journey::{Answer, Broker, Delivered, Process, SmtpOptions, SmtpServer, eventually};
 use lapin::BasicProperties;

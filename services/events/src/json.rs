@@ -10,20 +10,27 @@ const MAX_EXACT: f64 = (1_u64 << 53) as f64;
 
 /// A JSON value. Members keep their sequence and their repetitions.
 #[derive(Debug, Default)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
+    /// `null`.
     #[default]
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Whole(i64),
     /// A fraction, or a number that is too large to be exact.
     Number(f64),
+    /// A string.
     Text(Cow<'a, str>),
+    /// An array.
     List(Vec<Value<'a>>),
+    /// An object.
     Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
 impl<'a> Value<'a> {
-    pub(crate) fn as_text(&self) -> Option<&str> {
+    /// The text of a string; `None` for any other value.
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,

@@ -2,7 +2,7 @@
 
 /// Why a body is not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotText {
+pub enum NotText {
     /// It begins with the byte order mark of this other encoding.
     Encoded(&'static str),
     /// It is not UTF-8 from this byte on.
@@ -10,7 +10,10 @@ pub(crate) enum NotText {
 }
 
 /// The text without its byte order mark, which .NET programs write and a parser may ignore (RFC 8259, section 8.1).
-pub(crate) fn text(body: &[u8]) -> Result<&str, NotText> {
+///
+/// # Errors
+/// The body is not UTF-8.
+pub fn text(body: &[u8]) -> Result<&str, NotText> {
     match body {
         // UTF-32 begins like UTF-16, so it is checked first.
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Err(NotText::Encoded("UTF-32")),

@@ -1,7 +1,6 @@
 //! Why a message is not an event.
 
 use crate::Fault;
-use crate::fault::summary;
 use crate::limits::MAX_EVENT_BYTES;
 use crate::unicode::NotText;
 
@@ -44,7 +43,7 @@ pub enum DecodeError {
     #[error("the event type {0:?} is not known")]
     UnknownType(String),
     /// The data does not fit the event type. The list is never empty.
-    #[error("the data is wrong: {}", summary(.0))]
+    #[error("the data is wrong: {}", Fault::summary(.0))]
     Data(Vec<Fault>),
 }
 

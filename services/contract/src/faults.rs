@@ -1,30 +1,11 @@
-//! One thing wrong with a document, and where.
+//! Collects the faults of a document.
 
 use std::fmt;
 
-use serde::Serialize;
+use events::Fault;
+use events::json::Value;
 
-use crate::json::Value;
 use crate::limits::MAX_FAULTS;
-
-/// What is wrong with one field of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{}{detail}", if .pointer.is_empty() { String::new() } else { format!("{pointer}: ") })]
-pub struct Fault {
-    /// Where it is: a JSON pointer (RFC 6901), empty for the document as a whole.
-    pub pointer: String,
-    /// What was expected, and what was found instead. It never repeats the text, which may be personal.
-    pub detail: String,
-}
-
-/// The first fault, and the number of the others.
-pub(crate) fn summary(faults: &[Fault]) -> String {
-    match faults {
-        [] => String::new(),
-        [only] => only.to_string(),
-        [first, more @ ..] => format!("{first} (and {} more)", more.len()),
-    }
-}
 
 /// A place in a document. Its pointer is written only if something is wrong there.
 #[derive(Clone, Copy)]

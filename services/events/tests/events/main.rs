@@ -1,0 +1,4 @@
+//! What every event promises, whatever its kind: how it is written, and which messages are read as one.
+
+mod messages;
+mod note;

@@ -13,7 +13,7 @@
 //! | It fails for good ([`Failure::for_good`]), or its attempts are used up. | It copies the event to `<queue>.dead` in the same way. |
 //! | It cannot be decoded. | It copies the message, with its raw bytes and headers, to `<queue>.dead` at once. |
 //! | It fails, and it is not known yet whether the event is at fault ([`Failure::postponed`]). | It copies the event to the shortest delay queue in the same way, and counts no attempt. |
-//! | The handler's dependency is down ([`Failure::outage`]). | It requeues the event, cancels its subscription and holds nothing. It asks [`Handler::probe`] until that succeeds. Then it tries one event alone. The pause ends when an event is handled. |
+//! | The handler's dependency is down ([`Failure::outage`]). | It requeues the event, cancels its subscription and holds nothing. It asks [`Handler::probe`] until that succeeds. Then it tries one event alone. The pause ends when an event is handled that needs the dependency ([`Handler::needs_dependency`]). |
 //! | The connection or channel is lost, the queue is deleted, or the server cancels the subscription. | It connects, declares and subscribes again. The broker delivers the event again. |
 //! | It comes back a second time. | It requeues the event as a confirmed copy that carries the count, and begins the copy only when it holds nothing else. A count of returns alone makes a suspect, not a culprit. |
 //! | It kills the process again and again. | It counts each return after the event was handled alone, except a return that a lost broker may explain. At `MAX_DELIVERIES` it makes this event, and no other, a dead letter. |

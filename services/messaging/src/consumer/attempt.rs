@@ -117,7 +117,7 @@ impl<H: Handler> Work<H> {
         match timeout(limit, self.handler.handle(received)).await {
             Ok(Ok(())) => {
                 handling.succeeded();
-                Outcome::Handled
+                Outcome::Handled { ends_pause: self.handler.needs_dependency(received) }
             }
             Ok(Err(failure)) => failure.into(),
             Err(_) => Outcome::Later(format!("not handled within {limit:?}")),

@@ -11,8 +11,11 @@ use crate::delivery::DeadReason;
 /// The outcome of a delivery, before the consumer settles it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The handler handled it.
-    Handled,
+    /// The handler handled it. If the consumer pauses, this may show that the handler's dependency works again.
+    Handled {
+        /// Whether it shows that.
+        ends_pause: bool,
+    },
     /// It was handled before.
     Duplicate,
     /// The attempt failed and another may work.

@@ -18,7 +18,8 @@ impl<H: Handler> Work<H> {
     /// Settles a delivery and consumes it. It reports exactly one settlement, unless its session ends first.
     pub(super) async fn settle(&self, delivery: Box<Delivery>, outcome: Outcome, settlements: &Settlements) {
         let (settled, report) = match outcome {
-            Outcome::Handled => (Consumed::Handled, Settlement::Handled(delivery.tag())),
+            Outcome::Handled { ends_pause: true } => (Consumed::Handled, Settlement::Handled(delivery.tag())),
+            Outcome::Handled { ends_pause: false } => (Consumed::Handled, Settlement::Done(delivery.tag())),
             Outcome::Duplicate => (Consumed::Duplicate, Settlement::Done(delivery.tag())),
             Outcome::Later(error) => return self.settle_failed(delivery, error, settlements).await,
             Outcome::Postponed(reason) => return self.postpone(delivery, &reason, settlements).await,

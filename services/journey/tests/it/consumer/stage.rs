@@ -143,6 +143,11 @@ impl Handler for Actor {
         (self.act)(seen).await
     }
 
+    /// A text that begins so is handled without the dependency.
+    fn needs_dependency(&self, event: &Received<Note>) -> bool {
+        !event.data.0.starts_with("aside")
+    }
+
     async fn probe(&self) -> Result<(), String> {
         let health = self.health.lock().unwrap().clone();
         if health.as_ref().is_err_and(|reason| reason == THROWS) {

@@ -107,6 +107,28 @@ async fn after_a_pause_one_event_goes_first_alone_and_ends_it_only_when_it_is_ha
 }
 
 #[tokio::test]
+async fn what_is_handled_without_the_dependency_does_not_end_a_pause() {
+    let broker = Broker::shared().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = down.clone();
+    let actor = Actor::new(move |seen| {
+        let fails = is_down.load(Ordering::Relaxed) && !seen.text.starts_with("aside");
+        async move { if fails { Err(Failure::outage("down")) } else { Ok(()) } }
+    });
+    let consumer = Running::consuming(&broker, &actor).await;
+    publish(&broker, &["first"]).await;
+    let states = States::since_pause(&consumer).await;
+    publish(&broker, &["aside 1", "aside 2", "aside 3"]).await;
+    eventually("those that need nothing are handled", async || consumer.count("handled"), |&handled| handled == 3)
+        .await;
+    assert_eq!(states.seen(), ["paused"]);
+    down.store(false, Ordering::Relaxed);
+    consumer.becomes("consuming").await;
+    drained(&broker).await;
+    assert_eq!(consumer.count("handled"), 4);
+}
+
+#[tokio::test]
 async fn what_fails_for_its_own_reasons_or_was_handled_before_does_not_end_a_pause() {
     let broker = Broker::shared().await;
     let (down, known) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));

@@ -67,7 +67,7 @@ fuzz: ## Fuzzes every decoder of outside bytes: FUZZ_SECONDS (60) or FUZZ_RUNS e
 # Measures the binaries as they are shipped: linked statically, with fat LTO.
 target := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 .PHONY: bench
-bench: export RUSTFLAGS := -C target-feature=+crt-static
+bench: export RUSTFLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 bench: export BINARIES := $(CURDIR)/target/$(target)/dist
 bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH: BENCH_ROUNDS (5), BENCH_ONLY.
 	@server=$$(deploy/broker find) && { [ "$$server" != docker ] || { echo "bench: it needs a rabbitmq-server of 4.0 or later that it can start itself" >&2; exit 69; }; }

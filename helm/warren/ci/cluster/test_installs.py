@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from cluster import NODE, eventually, run, said
+from cluster import CONTEXT, NODE, eventually, run, said
 from shop import Shop
 
 
@@ -37,6 +37,37 @@ class Installs(unittest.TestCase):
         shop.uninstall()
         shop.upgrade()
         eventually("the order is mailed", shop.mails, lambda mails: mails == [order])
+
+    def test_volumes_are_enlarged_by_the_procedure_of_the_refusal_and_no_pod_stops(self):
+        shop = self.shop("installs-larger")
+        shop.upgrade()
+        pod = lambda: shop.object("pod", "warren-rabbitmq-0")["metadata"]["uid"]
+        before = pod()
+        refused = shop.upgrade({"rabbitmq.persistence.size": "5Gi"}, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        [procedure] = [line for line in refused.stderr.splitlines() if "enlarge them: " in line]
+        # What it says, typed as it stands. The class of this cluster expands nothing itself, so it is told to allow it.
+        commands = procedure.split("enlarge them: ")[1].split(", then upgrade again")[0]
+        [name] = [one["metadata"]["name"] for one in json.loads(run("kubectl", "--context", CONTEXT, "get", "storageclass", "--output=json"))["items"]]
+        run("kubectl", "--context", CONTEXT, "patch", "storageclass", name, "--patch", '{"allowVolumeExpansion": true}')
+        run("sh", "-ec", commands.replace("kubectl ", f"kubectl --context {CONTEXT} "))
+        shop.upgrade()
+        self.assertEqual(shop.object("pvc", "data-warren-rabbitmq-0")["spec"]["resources"]["requests"]["storage"], "5Gi")
+        [claims] = shop.object("statefulset", "warren-rabbitmq")["spec"]["volumeClaimTemplates"]
+        self.assertEqual(claims["spec"]["resources"]["requests"]["storage"], "5Gi")
+        self.assertEqual(pod(), before)
+        self.assertIn("counted", shop.test())
+
+    def test_a_node_does_not_start_beside_the_data_of_another_name(self):
+        shop = self.shop("installs-foreign")
+        shop.upgrade()
+        mnesia = "/var/lib/rabbitmq/mnesia"
+        shop.rabbitmq("mkdir", f"{mnesia}/rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.elsewhere.svc.cluster.local")
+        shop.rabbitmq("sh", "-c", f"mkdir {mnesia}/away && mv {mnesia}/rabbit@*installs-foreign* {mnesia}/away/")
+        shop.kubectl("delete", "pod", "warren-rabbitmq-0", "--wait", "--grace-period=60")
+        said = eventually("it says whose data they are", lambda: shop.kubectl("logs", "warren-rabbitmq-0", "--container=setup"), lambda said: "elsewhere" in said)
+        self.assertIn("elsewhere", said)
+        self.assertNotIn("True", [at["status"] for at in shop.object("pod", "warren-rabbitmq-0")["status"]["conditions"] if at["type"] == "Ready"])
 
     def test_wrong_values_are_refused_in_one_line_that_names_them(self):
         shop = self.shop("installs-wrong")

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 class Letters:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.endswith("@refused.example") and not os.path.exists("/tmp/knows-everybody"):
-            return "550 no such customer"
+            return "550 5.1.1 no such customer"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

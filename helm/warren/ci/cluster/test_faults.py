@@ -85,7 +85,10 @@ class ThreeNodes(Faults):
             self.shop.scale("email", 1)
         with self.books.while_orders_flow("email scaled to none and back"):
             self.shop.scale("email", 0)
+            nobody = lambda: self.shop.ask_prometheus('ALERTS{alertname="WarrenNobodyConsumes", queue="email-queue"}')
+            eventually("Prometheus sees that nobody consumes", nobody)
             self.shop.scale("email", 1)
+            eventually("Prometheus sees that it is over", nobody, lambda alerts: not alerts)
 
     def test_passwords_are_rotated_and_settings_changed(self):
         with self.books.while_orders_flow("passwords rotated"):
@@ -97,7 +100,7 @@ class ThreeNodes(Faults):
         self.books.let_in("nobody", "nobody@refused.example")
         dead = lambda: self.shop.queues("messages")["email-queue.dead"]["messages"]
         eventually("the letter is dead", dead, lambda count: count == 1)
-        for query in ('ALERTS{alertname="WarrenDeadLettersPresent", alertstate="firing"}', 'rabbitmq_detailed_queue_messages{queue="email-queue.dead"} == 1'):
+        for query in ('ALERTS{alertname="WarrenDeadLetters", alertstate="firing"}', 'rabbitmq_detailed_queue_messages{queue="email-queue.dead"} == 1'):
             eventually(f"Prometheus knows {query}", lambda: self.shop.ask_prometheus(query))
         self.shop.kubectl("exec", "mail", "--", "touch", "/tmp/knows-everybody")
         self.shop.kubectl("create", "job", "redrive-now", f"--from=cronjob/{RELEASE}-email-redrive")

@@ -35,10 +35,10 @@ const REMEMBERED: usize = 10_000;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The same, if the server may have the message, so that each attempt may make a copy.
+const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
+
 /// While every mail is refused: how long the server is not asked about a suspect, so that new mails come to their turn.
 const SELDOM: Duration = Duration::from_secs(10);
-
-const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
 
 /// A refused mail is at fault without further evidence once this many more mails were taken than refused since its
 /// refusal.

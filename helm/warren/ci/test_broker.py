@@ -103,12 +103,17 @@ class Broker(unittest.TestCase):
     def test_outside_the_cluster_there_is_amqp_alone_unless_more_is_asked_for(self):
         ports = lambda *values: [port["name"] for port in Manifests(*values).get("Service", "warren-rabbitmq")["spec"]["ports"]]
         self.assertEqual(ports(), ["amqp", "management"])
-        for kind in ("LoadBalancer", "NodePort"):
-            self.assertEqual(ports(f"rabbitmq.service.type={kind}"), ["amqp"])
-            self.assertEqual(ports(f"rabbitmq.service.type={kind}", "rabbitmq.service.management=true"), ["amqp", "management"])
+        ranges = "rabbitmq.service.loadBalancerSourceRanges[0]=203.0.113.0/24"
+        for outside in (["rabbitmq.service.type=LoadBalancer", ranges], ["rabbitmq.service.type=NodePort"]):
+            self.assertEqual(ports(*outside), ["amqp"])
+            self.assertEqual(ports(*outside, "rabbitmq.service.management=true"), ["amqp", "management"])
         # KEDA asks the nodes, whatever the Service is.
-        manifests = Manifests("rabbitmq.service.type=LoadBalancer", "email.keda.enabled=true", "rabbitmq.service.loadBalancerSourceRanges[0]=203.0.113.0/24")
+        manifests = Manifests("rabbitmq.service.type=LoadBalancer", "email.keda.enabled=true", ranges)
         self.assertEqual(manifests.get("Service", "warren-rabbitmq")["spec"]["loadBalancerSourceRanges"], ["203.0.113.0/24"])
+        # Whom the load balancer lets in, the policy lets in too, to the ports that are offered.
+        rules = {rule["ports"][0]["port"]: rule["from"] for rule in manifests.get("NetworkPolicy", "warren-rabbitmq")["spec"]["ingress"]}
+        self.assertIn({"ipBlock": {"cidr": "203.0.113.0/24"}}, rules["amqp"])
+        self.assertNotIn({"ipBlock": {"cidr": "203.0.113.0/24"}}, rules["management"])
         trigger = manifests.get("ScaledObject", "warren-email")["spec"]["triggers"][0]["metadata"]
         self.assertEqual(trigger["host"], "http://warren-rabbitmq-nodes.shop.svc:15672")
 

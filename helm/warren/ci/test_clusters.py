@@ -1,8 +1,13 @@
 """What clusters of other kinds than ours ask of the chart."""
 import json
+import shutil
+import tempfile
 import unittest
+from pathlib import Path
 
-from chart import CHART, Manifests, every_set, helm, values_file
+import yaml
+
+from chart import CHART, Manifests, every_set, text, values_file
 
 EVERYTHING = ("monitoring.prometheus.enabled=true", "monitoring.grafana.enabled=true")
 IDS = ("runAsUser", "runAsGroup", "fsGroup")
@@ -111,6 +116,34 @@ class Clusters(unittest.TestCase):
             for port in service["spec"]["ports"]:
                 self.assertIn(port["appProtocol"], ("http", "tcp"))
 
+    def test_a_label_that_is_given_twice_is_there_once(self):
+        labels = {"release": "prometheus", "grafana_dashboard": "2"}
+        manifests = self.manifests({"global": {"commonLabels": labels}, "monitoring": {
+            "rules": {"enabled": True, "labels": labels}, "serviceMonitor": {"enabled": True, "labels": labels}, "dashboards": {"enabled": True}}})
+        for kind in ("PrometheusRule", "ServiceMonitor"):
+            for found in manifests.kinds(kind):
+                self.assertEqual(found["metadata"]["labels"]["release"], "prometheus")
+        self.assertEqual(text(files=(values_file(self, {"global": {"commonLabels": labels}, "monitoring": {"dashboards": {"enabled": True}}}),)).count('grafana_dashboard: "1"'), 2)
+
+    def test_names_that_yaml_takes_for_numbers_are_texts_in_the_rules(self):
+        for namespace, release in (("2024", "warren"), ("shop", "no"), ("null", "yes")):
+            with self.subTest(namespace=namespace, release=release):
+                [rules] = Manifests("monitoring.rules.enabled=true", namespace=namespace, release=release).kinds("PrometheusRule")
+                for group in rules["spec"]["groups"]:
+                    for rule in group["rules"]:
+                        self.assertEqual([value for value in rule["labels"].values() if not isinstance(value, str)], [], rule["alert"])
+
+    def test_a_node_may_take_a_week_to_stop_only_where_it_waits_for_others(self):
+        grace = lambda *values: Manifests(*values).get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        self.assertEqual((grace(), grace("rabbitmq.replicas=3"), grace("rabbitmq.terminationGracePeriodSeconds=90")), (600, 604800, 90))
+
+    def test_a_foreign_key_of_a_parent_chart_under_global_harms_nothing(self):
+        self.manifests({"global": {"services": {"payment": {"url": "http://payment"}}}})
+
+    def test_grafana_begins_anew_when_its_data_source_changes(self):
+        notes = lambda url: Manifests("monitoring.grafana.enabled=true", f"monitoring.grafana.prometheusUrl={url}").get("Deployment", "warren-grafana")["spec"]["template"]["metadata"]["annotations"]
+        self.assertNotEqual(notes("http://a"), notes("http://b"))
+
     def test_a_cluster_without_volumes_has_a_broker_for_a_trial(self):
         spec = Manifests("rabbitmq.persistence.enabled=false").get("StatefulSet", "warren-rabbitmq")["spec"]
         self.assertNotIn("volumeClaimTemplates", spec)
@@ -196,10 +229,17 @@ class Dashboards(unittest.TestCase):
 
 
 class Notes(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """A copy of the chart that shows its notes, which helm itself shows only of what it installs."""
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.chart = shutil.copytree(CHART, Path(folder.name, "warren"))
+        cls.chart.joinpath("templates", "shown.yaml").write_text('notes: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}\n')
+
     def notes(self, *values):
-        done = helm("install", "warren", CHART, "--namespace", "shop", "--dry-run=client", *(part for value in values for part in ("--set", value)))
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout.partition("\nNOTES:\n")[2]
+        [notes] = [document["notes"] for document in yaml.safe_load_all(text(*values, chart=self.chart)) if document and "notes" in document]
+        return notes
 
     def test_they_say_where_things_are_for_the_way_it_was_installed(self):
         for values, named in {
@@ -209,7 +249,7 @@ class Notes(unittest.TestCase):
             ("order.httpRoute.enabled=true", "order.httpRoute.parentRefs[0].name=shop", "order.httpRoute.hostnames[0]=b.example.com"): "http://b.example.com/orders",
             ("order.http.service.type=NodePort",): "get service warren-order -o jsonpath='{.spec.ports[0].nodePort}'",
             ("order.http.service.type=LoadBalancer", "order.http.service.port=8000"): "http://$address:8000/orders",
-            ("rabbitmq.service.type=LoadBalancer",): "port-forward statefulset/warren-rabbitmq 15672",
+            ("rabbitmq.service.type=LoadBalancer", "rabbitmq.service.loadBalancerSourceRanges[0]=203.0.113.0/24"): "port-forward statefulset/warren-rabbitmq 15672",
             ("rabbitmq.persistence.enabled=false",): "Nothing of RabbitMQ outlives its pods",
         }.items():
             with self.subTest(values=values):

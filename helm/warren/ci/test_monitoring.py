@@ -191,7 +191,7 @@ class Scraping(unittest.TestCase):
         kept = Manifests("monitoring.prometheus.enabled=true", "monitoring.prometheus.persistence.size=8Gi")
         self.assertEqual(data(kept), [{"name": "data", "persistentVolumeClaim": {"claimName": "warren-prometheus"}}])
         self.assertEqual(kept.get("PersistentVolumeClaim", "warren-prometheus")["spec"]["resources"]["requests"], {"storage": "8Gi"})
-        self.assertEqual(kept.get("Deployment", "warren-prometheus")["spec"]["strategy"], {"type": "Recreate"})
+        self.assertEqual(kept.get("Deployment", "warren-prometheus")["spec"]["strategy"], {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
 
     def test_a_sidecar_is_told_the_folder_of_the_dashboards(self):
         for board in Manifests("monitoring.dashboards.enabled=true").kinds("ConfigMap"):

@@ -102,6 +102,15 @@ class Written(unittest.TestCase):
         self.assertEqual(before, after)
 
 
+class Images(unittest.TestCase):
+    def test_a_digest_that_was_made_for_a_tag_holds_for_that_tag_alone(self):
+        other = "sha256:" + "1" * 64
+        ours = lambda *values: Manifests(f"global.image.digests.order=0.1.0@{other}", *values).get("Deployment", "warren-order")["spec"]["template"]["spec"]["containers"][0]["image"]
+        self.assertEqual((ours(), ours("global.image.tag=0.0.9")), (f"warren-order@{other}", "warren-order:0.0.9"))
+        foreign = lambda *values: Manifests(f"rabbitmq.image.digest=4.3-management@{other}", *values).get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["containers"][0]["image"]
+        self.assertEqual((foreign(), foreign("rabbitmq.image.tag=4.2-management")), (f"rabbitmq:4.3-management@{other}", "rabbitmq:4.2-management"))
+
+
 class Refused(unittest.TestCase):
     def assert_refused(self, named, *values, **options):
         refused = refusal(*values, **options)
@@ -151,6 +160,18 @@ class Refused(unittest.TestCase):
             ("order.smtpCaSecret=ca",): "/order/smtpCaSecret",
             ("order.podLabels.app\\.kubernetes\\.io/instance=other",): "/podLabels/app.kubernetes.io~1instance",
             ("check.email=nobody",): "/check/email",
+            ("rabbitmq.service.type=LoadBalancer",): "rabbitmq.service.loadBalancerSourceRanges",
+            ("monitoring.prometheus.enabled=true", "monitoring.prometheus.service.type=LoadBalancer"): "monitoring.prometheus.service.loadBalancerSourceRanges",
+            ("monitoring.serviceMonitor.enabled=true", "monitoring.serviceMonitor.interval=5m"): "monitoring.serviceMonitor.interval=5m: at most 30s",
+            ("email.settings.SMTP_URL=smtp://mail", "email.extraEnv[0].name=SMTP_URL"): "email.extraEnv: SMTP_URL is there already",
+            ("order.extraEnv[0].name=A", "order.extraEnv[1].name=A"): "order.extraEnv: A is there already",
+            ("order.extraEnv[0].name=AMQP_URL",): "order.extraEnv: AMQP_URL",
+            ("rabbitmq.extraEnv[0].name=RABBITMQ_NODENAME",): "rabbitmq.extraEnv: RABBITMQ_NODENAME",
+            ("rabbitmq.extraVolumes[0].name=data",): "rabbitmq.extraVolumes: data",
+            ("monitoring.rules.enabled=true", "monitoring.rules.labels.app\\.kubernetes\\.io/name=x"): "/rules/labels/app.kubernetes.io~1name",
+            ("global.settings.DRAIN_DELAY=5",): "/global/settings/DRAIN_DELAY",
+            ("global.settings.PUBLISH_TIMEOUT=1.5s",): "/global/settings/PUBLISH_TIMEOUT",
+            ("email.settings.HANDLE_TIMEOUT=soon",): "/settings/HANDLE_TIMEOUT",
         }.items():
             with self.subTest(values=values):
                 self.assert_refused(named, *values)

@@ -44,12 +44,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "warren.image" -}}
 {{- $root := index . 0 }}{{ $program := index . 1 }}{{ $image := $root.Values.global.image }}
 {{- with $image.registry }}{{ . }}/{{ end }}warren-{{ $program }}
-{{- with get $image.digests $program }}@{{ . }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- $tag := $image.tag | default $root.Chart.AppVersion }}
+{{- with include "warren.digest" (list (get $image.digests $program) $tag) }}@{{ . }}{{ else }}:{{ $tag }}{{ end }}
+{{- end }}
+
+{{/* The addresses that a load balancer lets in, as peers of a network policy. */}}
+{{- define "warren.rangePeers" -}}
+{{- range . }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* Refuses a name that comes twice, which the API refuses halfway: (list "email.extraEnv" items names-that-are-taken) */}}
+{{- define "warren.checkOnce" -}}
+{{- $value := index . 0 }}{{ $names := index . 2 }}
+{{- range index . 1 }}
+  {{- if has .name $names }}
+  {{- fail (printf "%s: %s is there already; give it once" $value .name) }}
+  {{- end }}
+  {{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+
+{{/* A digest, unless it stands as TAG@DIGEST and another tag is asked for: (list digest tag) */}}
+{{- define "warren.digest" -}}
+{{- $parts := splitList "@" (index . 0 | default "") }}
+{{- if or (eq (len $parts) 1) (eq (first $parts) (index . 1)) }}{{ last $parts }}{{ end }}
 {{- end }}
 
 {{/* The image of somebody else's program: {repository, tag, digest} */}}
 {{- define "warren.foreignImage" -}}
-{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
+{{ .repository }}:{{ .tag }}{{ with include "warren.digest" (list .digest .tag) }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* Pod Security "restricted", for the container, and what the values say otherwise. */}}

@@ -10,19 +10,21 @@ app.kubernetes.io/part-of: warren
 {{- include "warren.givenLabels" (list (index . 0) (index . 0).Values.podLabels) }}
 {{- end }}
 
+{{/* The labels of an object, with more that the values give: (list root "grafana" more) */}}
 {{- define "monitoring.labels" -}}
 {{- $root := index . 0 }}
 {{- include "monitoring.selector" . }}
 app.kubernetes.io/part-of: warren
 app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
-{{- include "warren.givenLabels" (list $root dict) }}
+{{- $more := dict }}{{ if gt (len .) 2 }}{{ $more = index . 2 }}{{ end }}
+{{- include "warren.givenLabels" (list $root $more) }}
 {{- end }}
 
 {{/* The alerts of this release: of what all services show, of each that publishes or consumes, and of the broker, whosever it is. */}}
 {{- define "monitoring.rules" -}}
 {{- $root := . }}{{ $texts := list (.Files.Get "rules/services.yaml") }}
-{{- range $name, $service := .Values.global.services }}
+{{- range $name, $service := .Values.global.warrenServices }}
   {{- if $service.publishes }}
     {{- $texts = append $texts ($root.Files.Get "rules/publisher.yaml" | replace "$SERVICE" $name) }}
   {{- end }}
@@ -51,7 +53,7 @@ metadata:
   name: {{ include "warren.serviceAccount" (list $values $name) | quote }}
   namespace: {{ $root.Release.Namespace | quote }}
   labels:
-    {{- include "monitoring.labels" . | nindent 4 }}
+    {{- include "monitoring.labels" (list $root $program) | nindent 4 }}
   {{- with $values.serviceAccount.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -65,7 +67,7 @@ metadata:
   name: {{ $name }}
   namespace: {{ $root.Release.Namespace | quote }}
   labels:
-    {{- include "monitoring.labels" . | nindent 4 }}
+    {{- include "monitoring.labels" (list $root $program) | nindent 4 }}
   {{- with $values.service.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -101,6 +103,7 @@ spec:
     - ports: [{port: http}]
       from:
         {{- include "warren.peers" $root | nindent 8 }}
+        {{- include "warren.rangePeers" $values.service.loadBalancerSourceRanges | nindent 8 }}
         {{- with .from }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -131,5 +134,5 @@ spec:
 
 {{/* The name of a dashboard's file, its own too: the folder that a sidecar fills is one for all. (list root path) */}}
 {{- define "monitoring.dashboardFile" -}}
-{{ (index . 0).Release.Namespace }}-{{ (index . 0).Release.Name }}-{{ base (index . 1) }}
+{{ (index . 0).Release.Namespace }}.{{ (index . 0).Release.Name }}.{{ base (index . 1) }}
 {{- end }}

@@ -38,8 +38,7 @@ warren.conf: |
   {{- . | nindent 2 }}
   {{- end }}
 {{- with .Values.advancedConfig }}
-advanced.config: |
-  {{- . | nindent 2 }}
+advanced.config: {{ toJson . }}
 {{- end }}
 setup.sh: |
   {{- tpl (.Files.Get "scripts/setup.sh") . | nindent 2 }}

@@ -54,7 +54,7 @@ Refuses another size or class than the nodes' volumes have, which Kubernetes wou
 
 {{/* Everybody who logs in, in alphabetical order. */}}
 {{- define "rabbitmq.users" -}}
-{{ concat (list "admin" "keda" "redrive") (keys (.Values.global.services | default dict)) | sortAlpha | toJson }}
+{{ concat (list "admin" "keda" "redrive") (keys (.Values.global.warrenServices | default dict)) | sortAlpha | toJson }}
 {{- end }}
 
 {{/* The most memory a node may use, in bytes: its limit without a fifth, or without 2 GiB of a large one. */}}
@@ -75,7 +75,7 @@ Refuses another size or class than the nodes' volumes have, which Kubernetes wou
 {{- $configure := list $exchange }}{{ $write := list }}{{ $read := list $exchange }}
 {{- if $service.publishes }}
   {{- $write = append $write $exchange }}
-  {{- range $root.Values.global.services }}
+  {{- range $root.Values.global.warrenServices }}
     {{- with .queue }}
       {{- $configure = append $configure (regexQuoteMeta .) }}{{ $write = append $write (regexQuoteMeta .) }}
     {{- end }}
@@ -98,7 +98,7 @@ Refuses another size or class than the nodes' volumes have, which Kubernetes wou
 {{- range include "rabbitmq.users" . | fromJsonArray }}
   {{- $users = append $users (dict "name" . "password" (printf "@%s-password@" .) "tags" (get $tags . | default list) "limits" dict) }}
 {{- end }}
-{{- range $name, $service := .Values.global.services }}
+{{- range $name, $service := .Values.global.warrenServices }}
   {{- $permissions = append $permissions (merge (dict "user" $name "vhost" "/") (include "rabbitmq.servicePermissions" (list $ $service) | fromJson)) }}
   {{- with $service.queue }}
     {{- $dead = append $dead (printf "%s\\.dead" (regexQuoteMeta .)) }}

@@ -43,7 +43,7 @@ key: {{ $user }}-password
 {{/* The queues that have to hold an order before it is accepted: queue:key+key,… of every enabled consumer. */}}
 {{- define "service.requiredQueues" -}}
 {{- $queues := list }}
-{{- range .Values.global.services }}
+{{- range .Values.global.warrenServices }}
   {{- if .queue }}{{ $queues = append $queues (printf "%s:%s" .queue (join "+" .keys)) }}{{ end }}
 {{- end }}
 {{- join "," $queues }}

@@ -30,7 +30,7 @@ def ask(url, query, minutes=5):
 
 def queries(namespace, release):
     """(dashboard, panel, query) with the variables filled in as Grafana does."""
-    variables = {"namespace": namespace, "release": release, "__rate_interval": "20s", "__interval": "5s", "__range": "3600s"}
+    variables = {"namespace": namespace, "release": release, "__rate_interval": "20s", "__interval": "5s", "__interval_ms": "5000", "__range": "3600s"}
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", []):

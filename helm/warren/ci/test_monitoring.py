@@ -45,8 +45,32 @@ class Dashboards(unittest.TestCase):
             self.assertTrue(all(target["instant"] for target in panel["targets"]))
         # Cancellations are events too, and no orders.
         for panel in first[:3]:
-            for selector in re.findall(r"\{([^}]*)\}", panel["targets"][0]["expr"]):
+            for selector in re.findall(r"messaging_\w+\{([^}]*)\}", panel["targets"][0]["expr"]):
                 self.assertIn('routing_key="order.placed"', selector)
+
+    def test_the_first_row_counts_what_happened_and_not_what_had_happened_when_it_was_first_seen(self):
+        board = json.loads((CHART / "charts/monitoring/dashboards/warren.json").read_text())
+        accepted = panels(board)[0]["targets"][0]["expr"]
+        values = {"__interval": "30s", "__interval_ms": "30000", "__range": "7200s"}
+        query = re.sub(r"\$(\w+)", lambda name: values.get(name[1], ".+"), accepted)
+        pod = 'namespace="shop", release="warren", job="order", instance="%s"'
+        placed = f'messaging_published_total{{{pod}, routing_key="order.placed", outcome="confirmed"}}'
+        began = f"process_start_time_seconds{{{pod}}}"
+        # One pod began hours before it was first scraped, and was not scraped for 40 minutes; another began at minute 100 and took 37 orders.
+        series = {placed % "old": "_x20 1000x60 _x80 1000x100", began % "old": "_x20 -9000x60 _x80 -9000x100",
+                  placed % "new": "_x200 0 20 37x50", began % "new": "_x200 6000x52"}
+        test = {"interval": "30s", "input_series": [{"series": name, "values": line} for name, line in series.items()],
+                "promql_expr_test": [{"expr": query, "eval_time": "125m", "exp_samples": [{"labels": "{}", "value": 37}]}]}
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "test.yaml").write_text(json.dumps({"evaluation_interval": "30s", "tests": [test]}))
+            done = subprocess.run([os.environ.get("PROMTOOL", "promtool"), "test", "rules", f"{folder}/test.yaml"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_what_two_releases_hold_is_added(self):
+        board = json.loads((CHART / "charts/monitoring/dashboards/warren.json").read_text())
+        for panel in panels(board)[3:5]:
+            for target in panel["targets"]:
+                self.assertIn("max by (namespace, release, queue)", target["expr"])
 
     def test_a_row_is_full(self):
         for board in self.boards():
@@ -88,7 +112,7 @@ class Dashboards(unittest.TestCase):
     def test_every_query_is_promql_of_the_chosen_release_and_pods(self):
         for board in self.boards():
             for query in queries(board):
-                plain = re.sub(r"\$__(rate_interval|range|interval)", "4m", query)
+                plain = re.sub(r"\$__(rate_interval|range|interval)\b", "4m", query.replace("$__interval_ms", "240000"))
                 promql_parser.parse(re.sub(r"\$\w+", "x", plain))
                 selectors = re.findall(r"\{([^}]*)\}", query)
                 self.assertTrue(selectors, query)

@@ -1,7 +1,7 @@
 //! The settings of analytics.
 
-use chassis::{Env, Variable};
-use messaging::{ConsumerOptions, Endpoint, Setting};
+use chassis::Env;
+use messaging::{ConsumerOptions, Endpoint};
 
 /// The valid configuration.
 #[derive(Debug)]
@@ -15,16 +15,10 @@ pub struct Config {
 impl Config {
     /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("analytics");
-        let consumer = ConsumerOptions::from_settings(|setting| read(env, setting));
+        let endpoint = Endpoint::from_env(env).named("analytics");
+        let consumer = ConsumerOptions::from_env(env);
         Self { endpoint, consumer }
     }
-}
-
-fn read(env: &mut Env, setting: &Setting) -> Option<String> {
-    let &Setting { name, meaning, expected, default, otherwise, secret, accepts, fault } = setting;
-    let variable = Variable { name, meaning, expected: expected.into(), default, otherwise, secret };
-    env.setting_or_why(variable, accepts, fault)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Usage<'_> {
                 self.name
             ),
         };
-        let mut env = Env::from_map::<String, String>([]);
+        let mut env = Env::default();
         (self.settings)(&mut env);
         variables(&mut env);
         let described = env.variables().iter().map(|variable| {

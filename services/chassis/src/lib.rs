@@ -3,11 +3,10 @@
 //! A service's `main` is one call of [`run()`]. It reads the [`Env`], starts the logs, gives the service a
 //! [`Process`], and turns the service's end into an exit code.
 
-mod env;
-pub use env::{Env, Fault, Secret, Variable};
+pub use ::settings::{Env, Fault, Secret, Variable, duration, whole};
 
 mod settings;
-pub use settings::Settings;
+pub use crate::settings::Settings;
 
 mod run;
 pub use run::{run, run_task, run_with, runtime};

@@ -2,10 +2,10 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use chassis::{Env, Variable};
+use chassis::{Env, Variable, whole};
 use contract::Email;
 use lettre::message::Mailbox;
-use messaging::{ConsumerOptions, Endpoint, Setting};
+use messaging::{ConsumerOptions, Endpoint};
 use url::Host;
 
 use crate::{
@@ -38,13 +38,13 @@ pub struct PostConfig {
 impl Config {
     /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("email");
+        let endpoint = Endpoint::from_env(env).named("email");
         let consumer = consumer(env);
-        let url = smtp_url(env);
+        let url: Option<SmtpUrl> = env.read_or_why(URL.expecting(URL_FORM), str::parse);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
         let reply_to = env.read(REPLY_TO.expecting("an address, or NAME <ADDRESS>"), mailbox);
-        let fallback_to = address(env, FALLBACK_TO);
+        let fallback_to = env.read_or_why(FALLBACK_TO.expecting("an email address"), Email::parse);
         let hello = env.read(
             HELO.expecting("a host name such as shop.example.com, or an address literal such as [192.0.2.1]"),
             helo,
@@ -76,21 +76,8 @@ impl Config {
 /// RabbitMQ's own default: it takes back an event that is not answered by then.
 const BROKERS_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// A consumer's `HANDLE_TIMEOUT`, long enough for a mail server that uses all the times of RFC 5321.
-#[expect(non_snake_case, reason = "it is a variable as the others are")]
-fn HANDLE_TIMEOUT(usual: &Setting) -> Setting {
-    Setting {
-        default: Some("25m"),
-        meaning: "the longest that one mail may take in all; a shorter one shortens each step",
-        ..*usual
-    }
-}
-
 fn consumer(env: &mut Env) -> ConsumerOptions {
-    let consumer = ConsumerOptions::from_settings(|setting| match setting.name {
-        "HANDLE_TIMEOUT" => read(env, &HANDLE_TIMEOUT(setting)),
-        _ => read(env, setting),
-    });
+    let consumer = ConsumerOptions::with_handle_timeout(HANDLE_TIMEOUT, env);
     if consumer.handle_timeout >= BROKERS_PATIENCE {
         env.fault(
             "HANDLE_TIMEOUT",
@@ -110,12 +97,6 @@ fn limits(env: &mut Env, whole: Duration) -> SmtpLimits {
         last: read(FINAL_TIMEOUT),
         whole,
     }
-}
-
-fn read(env: &mut Env, setting: &Setting) -> Option<String> {
-    let &Setting { name, meaning, expected, default, otherwise, secret, accepts, fault } = setting;
-    let variable = Variable { name, meaning, expected: expected.into(), default, otherwise, secret };
-    env.setting_or_why(variable, accepts, fault)
 }
 
 /// A deployment that sets one of these wants mail to be sent, or its server to be verified.
@@ -169,24 +150,16 @@ const DATA_TIMEOUT: Variable = Variable::new(
 const FINAL_TIMEOUT: Variable =
     Variable::new("SMTP_FINAL_TIMEOUT", "the longest time until the server says that it has the message").or("10m");
 
-const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
+/// Long enough for a mail server that uses all the times of RFC 5321.
+const HANDLE_TIMEOUT: Variable =
+    Variable::new("HANDLE_TIMEOUT", "the longest that one mail may take in all; a shorter one shortens each step")
+        .or("25m");
 
-/// Two steps, so that the fault can say which part is wrong without showing any part.
-fn smtp_url(env: &mut Env) -> Option<SmtpUrl> {
-    let text = env.setting(URL.expecting(URL_FORM), |text| text.contains("://"))?;
-    text.parse().map_err(|error| env.fault(URL.name, format!("{URL_FORM}; {error}"))).ok()
-}
+const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
 
 fn authorities(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(path);
     reads_authorities(&path).then_some(path)
-}
-
-/// Two steps, so that the fault can name the character or the rule.
-fn address(env: &mut Env, variable: Variable) -> Option<Email> {
-    let (name, form) = (variable.name, "an email address");
-    let text = env.setting(variable.expecting(form), |_| true)?;
-    Email::parse(&text).map_err(|fault| env.fault(name, format!("{form}: {fault}"))).ok()
 }
 
 /// A sender whose address every server takes: ASCII, and no literal IP address.
@@ -228,8 +201,7 @@ fn apart(text: &str) -> Option<Duration> {
         "h" => 60 * 60,
         _ => return None,
     };
-    let count: u32 = count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let apart = Duration::from_secs(period).checked_div(count)?;
+    let apart = Duration::from_secs(period).checked_div(whole(count)?)?;
     // At a lower rate a mail would wait for longer than one mail may take.
     (apart <= Duration::from_secs(60)).then_some(apart)
 }
@@ -289,8 +261,8 @@ mod tests {
     #[test]
     fn a_wrong_url_is_told_without_its_password() {
         let found = faults(&[("SMTP_URL", "smtp://ada:secret@host?tls=opportunistic")]);
-        let expected = "SMTP_URL=[redacted]: expected smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] \
-                        or smtps://…; a password needs tls=required, or tls=none to send it in the clear \
+        let expected = "SMTP_URL=[redacted]: a password needs tls=required, or tls=none to send it in the clear; \
+                        expected smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://… \
                         (default: none, mail goes to the log)";
         assert_eq!(found, [expected]);
         assert!(!faults(&[("SMTP_URL", "secret")])[0].contains("secret"));
@@ -306,7 +278,7 @@ mod tests {
             ("EMAIL_FALLBACK_TO", "Ops <ops@example.com>"),
         ]);
         assert_eq!(found.len(), 4, "{found:?}");
-        assert!(found[2].contains("expected an email address: \" \" is not allowed before the @"), "{found:?}");
+        assert!(found[2].contains("\" \" is not allowed before the @; expected an email address"), "{found:?}");
     }
 
     #[test]

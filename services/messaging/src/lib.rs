@@ -47,8 +47,6 @@
 //! | | `x-queue-type: quorum`, `x-dead-letter-strategy`, `x-overflow` | As above: a delayed event is as safe as any other. |
 //! | `<queue>.dead` | `x-queue-type: quorum`, `x-delivery-limit: -1` | A dead letter stays, however often somebody looks at it and puts it back. The queue's length is not limited. |
 
-mod setting;
-pub use setting::Setting;
 mod endpoint;
 pub use endpoint::{AmqpUrl, Endpoint};
 mod error;

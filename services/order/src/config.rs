@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::{Env, Limits, Settings, Variable};
-use messaging::{Endpoint, PublisherOptions, Setting};
+use messaging::{Endpoint, PublisherOptions};
 
 use crate::http::BODY_TIME;
 
@@ -29,8 +29,8 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let config = Self {
             http_address: env.address(HTTP_ADDR),
-            endpoint: Endpoint::from_settings(|setting| read(env, setting)).named("order"),
-            publisher: PublisherOptions::from_settings(|setting| read(env, setting)),
+            endpoint: Endpoint::from_env(env).named("order"),
+            publisher: PublisherOptions::from_env(env),
             drain_delay: env.duration(DRAIN_DELAY, Duration::ZERO..=Duration::from_secs(10 * 60)),
             readiness_grace: env.duration(READINESS_GRACE, Duration::ZERO..=Duration::from_secs(60 * 60)),
         };
@@ -61,12 +61,6 @@ const DRAIN_DELAY: Variable =
 const READINESS_GRACE: Variable =
     Variable::new("READINESS_GRACE", "how long the broker may be away or blocked before the service is unready")
         .or("30s");
-
-fn read(env: &mut Env, setting: &Setting) -> Option<String> {
-    let &Setting { name, meaning, expected, default, otherwise, secret, accepts, fault } = setting;
-    let variable = Variable { name, meaning, expected: expected.into(), default, otherwise, secret };
-    env.setting_or_why(variable, accepts, fault)
-}
 
 #[cfg(test)]
 mod tests {

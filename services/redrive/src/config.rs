@@ -1,8 +1,8 @@
 //! The settings of redrive.
 
-use chassis::{Env, Variable};
+use chassis::Env;
+use messaging::Endpoint;
 use messaging::redrive::RedriveOptions;
-use messaging::{Endpoint, Setting};
 
 /// The valid configuration.
 #[derive(Debug)]
@@ -16,19 +16,9 @@ pub(crate) struct Config {
 impl Config {
     /// Reads it, and notes every fault in `env`. `None` without a queue, which is a fault.
     pub(crate) fn from_env(env: &mut Env) -> Option<Self> {
-        let endpoint = Endpoint::from_settings(|setting| read(env, setting)).named("redrive");
-        let options = RedriveOptions::from_settings(|setting| read(env, setting));
-        if options.is_none() {
-            env.fault("QUEUE", "the name of the queue whose dead letters go back, such as email-queue");
-        }
-        Some(Self { endpoint, options: options? })
+        let endpoint = Endpoint::from_env(env).named("redrive");
+        Some(Self { endpoint, options: RedriveOptions::from_env(env)? })
     }
-}
-
-fn read(env: &mut Env, setting: &Setting) -> Option<String> {
-    let &Setting { name, meaning, expected, default, otherwise, secret, accepts, fault } = setting;
-    let variable = Variable { name, meaning, expected: expected.into(), default, otherwise, secret };
-    env.setting_or_why(variable, accepts, fault)
 }
 
 #[cfg(test)]
@@ -54,7 +44,7 @@ mod tests {
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(faults[0].starts_with("AMQP_URL=[redacted]: "), "{faults:?}");
         let queue = "QUEUE is not set: expected the name of the queue whose dead letters go back, such as email-queue";
-        assert_eq!(faults[3], queue);
+        assert_eq!(faults[1], queue);
     }
 
     #[test]

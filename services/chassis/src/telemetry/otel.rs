@@ -8,7 +8,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::Sampler;
 
 use super::tls::{self, Roots};
-use crate::{Env, Variable};
+use crate::{Env, Variable, whole};
 
 /// Whether traces exist, and where they go.
 #[derive(Clone, Debug)]
@@ -107,8 +107,7 @@ fn timeout(env: &mut Env) -> Duration {
 }
 
 fn milliseconds(text: &str) -> Option<Duration> {
-    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
-    (1..=600_000).contains(&number).then(|| Duration::from_millis(number))
+    whole(text).filter(|number| (1..=600_000).contains(number)).map(Duration::from_millis)
 }
 
 fn roots(env: &mut Env) -> Option<Roots> {

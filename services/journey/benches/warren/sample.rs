@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::Env;
 use contract::{NewOrder, OrderEvent};
 use events::CloudEvent;
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ pub(crate) const ORDER: &str = r#"{"customer":{"name":"Ada Lovelace","email":"ad
 
 /// The broker, for `messaging`.
 pub(crate) fn endpoint(broker: &Broker) -> Endpoint {
-    Endpoint::from_settings(|setting| (setting.name == "AMQP_URL").then(|| broker.url())).named("bench")
+    Endpoint::from_env(&mut Env::from_map([("AMQP_URL", broker.url())])).named("bench")
 }
 
 /// A new order's event.

@@ -1,8 +1,8 @@
 //! What operators set.
 
 use chassis::Env;
+use messaging::AmqpUrl;
 use messaging::redrive::RedriveOptions;
-use messaging::{AmqpUrl, Setting};
 
 /// Lines of `NAME=value`: the environment of a service, which is each in turn.
 pub fn settings(bytes: &[u8]) {
@@ -20,11 +20,7 @@ pub fn settings(bytes: &[u8]) {
     faults(&|env| drop(order::Config::from_env(env)));
     faults(&|env| drop(email::Config::from_env(env)));
     faults(&|env| drop(analytics::Config::from_env(env)));
-    let accepted = |setting: &Setting| {
-        let mut values = variables().filter(|(name, value)| *name == setting.name && (setting.accepts)(value));
-        values.next().map(|(_, value)| value.to_owned())
-    };
-    drop(RedriveOptions::from_settings(accepted));
+    faults(&|env| drop(RedriveOptions::from_env(env)));
     variables().filter_map(|(_, value)| value.parse().ok()).for_each(is_shown_without_password);
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Setting;
-use crate::setting::{duration, no_more, whole};
+use settings::{Env, Variable, duration};
 
 /// How a consumer works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,106 +23,65 @@ pub struct ConsumerOptions {
     pub max_deliveries: u32,
 }
 
-const CONCURRENCY: Setting = Setting {
-    name: "CONCURRENCY",
-    expected: "a whole number from 1 to 4096",
-    default: Some("64"),
-    otherwise: None,
-    secret: false,
-    meaning: "the most events handled at once",
-    accepts: |text| concurrency(text).is_some(),
-    fault: no_more,
-};
-
-const PREFETCH: Setting = Setting {
-    name: "PREFETCH",
-    expected: "a whole number from 1 to 65535",
-    default: None,
-    otherwise: Some("twice CONCURRENCY"),
-    secret: false,
-    meaning: "the most messages held at once, begun or not",
-    accepts: |text| prefetch(text).is_some(),
-    fault: no_more,
-};
-
-const HANDLE_TIMEOUT: Setting = Setting {
-    name: "HANDLE_TIMEOUT",
-    expected: "a duration such as 500ms, 5s or 2m",
-    default: Some("15s"),
-    otherwise: None,
-    secret: false,
-    meaning: "the longest that an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
-    accepts: |text| duration(text).is_some(),
-    fault: no_more,
-};
-
-const RETRY_DELAYS: Setting = Setting {
-    name: "RETRY_DELAYS",
-    expected: "1 to 10 durations from 1ms to 24h, as 1s,10s,1m,10m",
-    default: Some("1s,10s,1m,10m"),
-    otherwise: None,
-    secret: false,
-    meaning: "how long a failed event waits before each further attempt; each delay has a queue of its own",
-    accepts: |text| retry_delays(text).is_some(),
-    fault: no_more,
-};
-
-const DEDUPE_CAPACITY: Setting = Setting {
-    name: "DEDUPE_CAPACITY",
-    expected: "a whole number from 0 to 10000000",
-    default: Some("100000"),
-    otherwise: None,
-    secret: false,
-    meaning: "how many handled events a process remembers, so that it handles none of them again; about 100 bytes each",
-    accepts: |text| dedupe_capacity(text).is_some(),
-    fault: no_more,
-};
-
-const MAX_DELIVERIES: Setting = Setting {
-    name: "MAX_DELIVERIES",
-    expected: "a whole number from 3 to 10",
-    default: Some("5"),
-    otherwise: None,
-    secret: false,
-    meaning: "how often a message may end the process before it is a dead letter",
-    accepts: |text| max_deliveries(text).is_some(),
-    fault: no_more,
-};
+const CONCURRENCY: Variable = Variable::new("CONCURRENCY", "the most events handled at once").or("64");
+const PREFETCH: Variable =
+    Variable::new("PREFETCH", "the most messages held at once, begun or not").otherwise("twice CONCURRENCY");
+const HANDLE_TIMEOUT: Variable = Variable::new(
+    "HANDLE_TIMEOUT",
+    "the longest that an attempt may take; a stop waits for `SHUTDOWN_TIMEOUT` at most",
+)
+.or("15s");
+const RETRY_DELAYS: Variable = Variable::new(
+    "RETRY_DELAYS",
+    "how long a failed event waits before each further attempt; each delay has a queue of its own",
+)
+.or("1s,10s,1m,10m");
+const DEDUPE_CAPACITY: Variable = Variable::new(
+    "DEDUPE_CAPACITY",
+    "how many handled events a process remembers, so that it handles none of them again; about 100 bytes each",
+)
+.or("100000");
+const MAX_DELIVERIES: Variable =
+    Variable::new("MAX_DELIVERIES", "how often a message may end the process before it is a dead letter").or("5");
 
 impl ConsumerOptions {
-    /// All settings of a consumer.
-    pub const SETTINGS: &'static [Setting] =
-        &[CONCURRENCY, PREFETCH, HANDLE_TIMEOUT, RETRY_DELAYS, DEDUPE_CAPACITY, MAX_DELIVERIES];
+    /// Reads the options, and notes every fault in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        Self::with_handle_timeout(HANDLE_TIMEOUT, env)
+    }
 
-    /// Reads the options. Each setting's text is valid, or missing.
-    pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Self {
-        let text = &mut text;
-        let default = "a default is valid";
-        let concurrency = CONCURRENCY.value(text, concurrency).expect(default);
-        let twice = || u16::try_from(concurrency * 2).expect("the most is far below 65535");
+    /// Reads the options of a consumer whose `HANDLE_TIMEOUT` has another default, or another meaning.
+    ///
+    /// # Panics
+    /// The variable has no default that is a duration above zero.
+    pub fn with_handle_timeout(handle_timeout: Variable, env: &mut Env) -> Self {
+        let concurrency = env.number(CONCURRENCY, 1..=4096);
+        let prefetch = env.number_if_any(PREFETCH, 1..=u16::MAX);
+        let handle_timeout =
+            env.read(handle_timeout.expecting("a duration such as 500ms, 5s or 2m"), duration_above_zero);
+        let retry_delays =
+            env.read(RETRY_DELAYS.expecting("1 to 10 durations from 1ms to 24h, as 1s,10s,1m,10m"), retry_delays);
         Self {
             concurrency,
-            prefetch: PREFETCH.value(text, prefetch).unwrap_or_else(twice),
-            handle_timeout: HANDLE_TIMEOUT.value(text, duration).expect(default),
-            retry_delays: RETRY_DELAYS.value(text, retry_delays).expect(default),
-            dedupe_capacity: DEDUPE_CAPACITY.value(text, dedupe_capacity).expect(default),
-            max_deliveries: MAX_DELIVERIES.value(text, max_deliveries).expect(default),
+            prefetch: prefetch.unwrap_or_else(|| u16::try_from(concurrency * 2).expect("the most is far below 65535")),
+            handle_timeout: handle_timeout.expect("the default is a duration"),
+            retry_delays: retry_delays.expect("the default is a list of durations"),
+            dedupe_capacity: env.number(DEDUPE_CAPACITY, 0..=10_000_000),
+            // A delivery is handled alone from its second redelivery on, so a killer is found at the third at the
+            // earliest.
+            max_deliveries: env.number(MAX_DELIVERIES, 3..=10),
         }
     }
 }
 
 impl Default for ConsumerOptions {
     fn default() -> Self {
-        Self::from_settings(|_| None)
+        Self::from_env(&mut Env::default())
     }
 }
 
-fn concurrency(text: &str) -> Option<usize> {
-    whole(text).filter(|n| (1..=4096).contains(n))
-}
-
-fn prefetch(text: &str) -> Option<u16> {
-    whole(text).filter(|n| *n > 0)
+fn duration_above_zero(text: &str) -> Option<Duration> {
+    duration(text).filter(|duration| !duration.is_zero())
 }
 
 fn retry_delays(text: &str) -> Option<Vec<Duration>> {
@@ -133,23 +91,12 @@ fn retry_delays(text: &str) -> Option<Vec<Duration>> {
     delays.filter(|delays| delays.len() <= 10)
 }
 
-fn dedupe_capacity(text: &str) -> Option<usize> {
-    whole(text).filter(|n| *n <= 10_000_000)
-}
-
-// A delivery is handled alone from its second redelivery on, so a killer is found at the third at the earliest.
-fn max_deliveries(text: &str) -> Option<u32> {
-    whole(text).filter(|n| (3..=10).contains(n))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn options(given: &[(&str, &str)]) -> ConsumerOptions {
-        ConsumerOptions::from_settings(|setting| {
-            given.iter().find(|(name, _)| *name == setting.name).map(|(_, text)| (*text).to_owned())
-        })
+        ConsumerOptions::from_env(&mut Env::from_map(given.iter().copied()))
     }
 
     #[test]
@@ -182,17 +129,12 @@ mod tests {
             ("MAX_DELIVERIES", &["", "2", "11"]),
         ];
         for (name, texts) in refused {
-            let setting = ConsumerOptions::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
             for text in texts {
-                assert!(!(setting.accepts)(text), "{name}={text:?}");
+                let mut env = Env::from_map([(name, *text)]);
+                ConsumerOptions::from_env(&mut env);
+                let faults: Vec<_> = env.faults().iter().map(settings::Fault::name).collect();
+                assert_eq!(faults, [name], "{text:?}");
             }
-        }
-    }
-
-    #[test]
-    fn every_default_is_accepted() {
-        for setting in ConsumerOptions::SETTINGS {
-            assert!(setting.default.is_none_or(setting.accepts), "{}", setting.name);
         }
     }
 

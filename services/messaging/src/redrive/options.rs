@@ -1,7 +1,8 @@
 //! The settings of a redrive.
 
-use crate::setting::{no_more, whole};
-use crate::{DeadReason, Setting};
+use settings::{Env, Variable, whole};
+
+use crate::DeadReason;
 
 /// Which dead letters [`run`](super::run) moves back to their queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,88 +21,30 @@ pub struct RedriveOptions {
     pub max_redrives: u32,
 }
 
-const QUEUE: Setting = Setting {
-    name: "QUEUE",
-    expected: "the name of a consumer's queue, as email-queue",
-    default: None,
-    otherwise: None,
-    secret: false,
-    meaning: "the queue whose dead letters are moved back to it; required",
-    accepts: |text| queue(text).is_some(),
-    fault: no_more,
-};
+const QUEUE: Variable = Variable::new("QUEUE", "which dead letters are moved; required");
+const REASON: Variable =
+    Variable::new("REASON", "move only letters that are dead for this reason").otherwise("any reason");
+const EVENT_ID: Variable = Variable::new("EVENT_ID", "move only the letters of this event").otherwise("any event");
+const LIMIT: Variable = Variable::new("LIMIT", "the most letters to move").otherwise("all");
+const DRY_RUN: Variable = Variable::new("DRY_RUN", "say what would be moved, and move nothing").or("false");
+const MAX_REDRIVES: Variable = Variable::new("MAX_REDRIVES", "move no letter that was moved this often before").or("3");
 
-const REASON: Setting = Setting {
-    name: "REASON",
-    expected: "undecodable, for-good, attempts, max-deliveries, delivery-limit, rejected or unknown",
-    default: None,
-    otherwise: Some("any reason"),
-    secret: false,
-    meaning: "move only letters that are dead for this reason",
-    accepts: |text| DeadReason::from_name(text).is_some(),
-    fault: no_more,
-};
-
-const EVENT_ID: Setting = Setting {
-    name: "EVENT_ID",
-    expected: "an event's id of 1 to 255 bytes",
-    default: None,
-    otherwise: Some("any event"),
-    secret: false,
-    meaning: "move only the letters of this event",
-    accepts: |text| event_id(text).is_some(),
-    fault: no_more,
-};
-
-const LIMIT: Setting = Setting {
-    name: "LIMIT",
-    expected: "a whole number from 1",
-    default: None,
-    otherwise: Some("all"),
-    secret: false,
-    meaning: "the most letters to move",
-    accepts: |text| limit(text).is_some(),
-    fault: no_more,
-};
-
-const DRY_RUN: Setting = Setting {
-    name: "DRY_RUN",
-    expected: "true or false",
-    default: Some("false"),
-    otherwise: None,
-    secret: false,
-    meaning: "say what would be moved, and move nothing",
-    accepts: |text| text.parse::<bool>().is_ok(),
-    fault: no_more,
-};
-
-const MAX_REDRIVES: Setting = Setting {
-    name: "MAX_REDRIVES",
-    expected: "a whole number from 1 to 1000",
-    default: Some("3"),
-    otherwise: None,
-    secret: false,
-    meaning: "move no letter that was moved this often before",
-    accepts: |text| max_redrives(text).is_some(),
-    fault: no_more,
-};
+/// The reasons, as a user writes them.
+const REASONS: &str = "undecodable, for-good, attempts, max-deliveries, delivery-limit, rejected or unknown";
 
 impl RedriveOptions {
-    /// All settings of a redrive.
-    pub const SETTINGS: &'static [Setting] = &[QUEUE, REASON, EVENT_ID, LIMIT, DRY_RUN, MAX_REDRIVES];
-
-    /// Makes the options that these texts describe. Its setting has accepted each text. `None` without a queue.
-    pub fn from_settings(mut text: impl FnMut(&Setting) -> Option<String>) -> Option<Self> {
-        let text = &mut text;
+    /// Reads the options, and notes every fault in `env`. `None` without a queue, which is a fault.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
         // Reads each setting before the queue decides, so that all faults are found at once.
-        let queue = QUEUE.value(text, queue);
+        let expected = "the name of the queue whose dead letters go back, such as email-queue";
+        let queue = env.require(QUEUE.expecting(expected), queue);
         let options = Self {
             queue: String::new(),
-            reason: REASON.value(text, DeadReason::from_name),
-            event_id: EVENT_ID.value(text, event_id),
-            limit: LIMIT.value(text, limit),
-            dry_run: DRY_RUN.value(text, |text| text.parse().ok()).unwrap_or(false),
-            max_redrives: MAX_REDRIVES.value(text, max_redrives).unwrap_or(3),
+            reason: env.read(REASON.expecting(REASONS), DeadReason::from_name),
+            event_id: env.read(EVENT_ID.expecting("an event's id of 1 to 255 bytes"), event_id),
+            limit: env.read(LIMIT.expecting("a whole number from 1"), |text| whole(text).filter(|limit| *limit > 0)),
+            dry_run: env.flag(DRY_RUN),
+            max_redrives: env.number(MAX_REDRIVES, 1..=1000),
         };
         queue.map(|queue| Self { queue, ..options })
     }
@@ -117,22 +60,12 @@ fn event_id(text: &str) -> Option<String> {
     (1..=255).contains(&text.len()).then(|| text.to_owned())
 }
 
-fn limit(text: &str) -> Option<u64> {
-    whole(text).filter(|limit| *limit > 0)
-}
-
-fn max_redrives(text: &str) -> Option<u32> {
-    whole(text).filter(|most| (1..=1000).contains(most))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn options(given: &[(&str, &str)]) -> Option<RedriveOptions> {
-        RedriveOptions::from_settings(|setting| {
-            given.iter().find(|(name, _)| *name == setting.name).map(|(_, text)| (*text).to_owned())
-        })
+        RedriveOptions::from_env(&mut Env::from_map(given.iter().copied()))
     }
 
     #[test]
@@ -154,17 +87,19 @@ mod tests {
             ("MAX_REDRIVES", &["", "0", "1001"]),
         ];
         for (name, texts) in refused {
-            let setting = RedriveOptions::SETTINGS.iter().find(|setting| setting.name == name).unwrap();
-            assert!(setting.default.is_none_or(setting.accepts), "{name}");
             for text in texts {
-                assert!(!(setting.accepts)(text), "{name}={text:?}");
+                let queue = [("QUEUE", "email-queue")].into_iter().filter(|_| name != "QUEUE");
+                let mut env = Env::from_map(queue.chain([(name, *text)]));
+                RedriveOptions::from_env(&mut env);
+                let faults: Vec<_> = env.faults().iter().map(settings::Fault::name).collect();
+                assert_eq!(faults, [name], "{text:?}");
             }
         }
     }
 
     #[test]
     fn the_reasons_named_are_those_there_are() {
-        let named = REASON.expected.replace(" or ", ", ");
+        let named = REASONS.replace(" or ", ", ");
         let all: Vec<_> = DeadReason::ALL.iter().map(|reason| reason.name()).collect();
         assert_eq!(named.split(", ").collect::<Vec<_>>(), all);
     }

@@ -54,7 +54,7 @@ fn run(arguments: &[String]) -> ExitCode {
 fn help() -> ExitCode {
     println!("Usage: order check\n\nIt {}. Exit codes: 0 shown, 1 not in time, 64 misconfigured.", CHECK.about);
     println!("\nEnvironment:");
-    let mut env = Env::from_map::<String, String>([]);
+    let mut env = Env::default();
     Plan::from_env(&mut env);
     for variable in env.variables() {
         let default = variable.shown_default().unwrap_or("none");

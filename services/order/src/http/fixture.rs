@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chassis::Health;
+use chassis::{Env, Health};
 use contract::OrderEvent;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
@@ -27,8 +27,7 @@ const SHORTLY: Duration = Duration::from_millis(20);
 
 /// An interface whose publisher finds nobody to connect to.
 pub(super) fn api(registry: &Registry) -> Api {
-    let nobody = |name: &str| (name == "AMQP_URL").then(|| "amqp://127.0.0.1:1".to_owned());
-    let endpoint = Endpoint::from_settings(|setting| nobody(setting.name)).named("test");
+    let endpoint = Endpoint::from_env(&mut Env::from_map([("AMQP_URL", "amqp://127.0.0.1:1")])).named("test");
     let publisher = Publisher::start::<OrderEvent>(endpoint, "test", PublisherOptions::default(), registry).unwrap();
     Api::new(publisher, SHORTLY, HttpMetrics::register(registry).unwrap(), || Health {
         ready: true,

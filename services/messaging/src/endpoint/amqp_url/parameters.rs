@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use settings::whole;
+
 use crate::Error;
 use crate::link::FRAME_MAX_BYTES;
-use crate::setting::whole;
 
 /// A frozen broker is noticed after 2 to 2.5 times the heartbeat, and never without a heartbeat.
 const HEARTBEAT_SECONDS: RangeInclusive<u16> = 1..=600;

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use super::Variable;
+use crate::Variable;
 
 /// The most characters of a wrong value that are shown.
 const SHOWN: usize = 200;
 
 /// The value of a variable in an environment.
 #[derive(PartialEq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Nothing,
     Text(String),
     NotUtf8(OsString),
@@ -29,7 +29,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn of(variable: &Variable, found: Found) -> Self {
+    /// The fault of a variable with this value. `reason` may be empty.
+    pub(crate) fn of(variable: &Variable, found: Found, reason: &str) -> Self {
         let encoding = if matches!(found, Found::NotUtf8(_)) { "UTF-8: " } else { "" };
         let shown = match found {
             Found::Nothing => None,
@@ -39,11 +40,8 @@ impl Fault {
             Found::NotUtf8(value) => Some(cut(format!("{value:?}"))),
         };
         let expected = format!("{encoding}{}", variable.expected);
-        Self { name: variable.name, shown, expected, reason: None, default: variable.shown_default() }
-    }
-
-    pub(super) fn because(&mut self, reason: Option<String>) {
-        self.reason = reason.map(cut);
+        let reason = Some(reason).filter(|reason| !reason.is_empty()).map(|reason| cut(reason.to_owned()));
+        Self { name: variable.name, shown, expected, reason, default: variable.shown_default() }
     }
 
     /// The variable's name.

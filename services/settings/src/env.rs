@@ -1,29 +1,20 @@
-//! Reads the environment: each variable once. It collects all faults and never prints a secret.
-//!
-//! White space at the ends of a value is ignored, because a file or a Secret often ends with a line break. A variable
-//! of Warren's that is wrong, or set and empty, is a fault, and the service does not start. Platforms set the
-//! variables of OpenTelemetry (`OTEL_…`) for everything that they run. One of these that cannot be used is a warning,
-//! and an empty one counts as not set, as its specification says.
-
-mod fault;
-pub use fault::Fault;
-
-mod secret;
-pub use secret::Secret;
-
-mod variable;
-pub use variable::Variable;
-
-mod typed;
+//! The environment, and what is wrong in it.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
 
-use fault::Found;
+use crate::fault::Found;
+use crate::{Fault, Variable, value};
 
 /// The environment in which a service was started, and the faults that were found in it so far.
 ///
 /// Reading goes on after a fault with the default, so that one start shows every fault.
+#[derive(Default)]
 pub struct Env {
     texts: HashMap<String, String>,
     not_utf8: HashMap<String, OsString>,
@@ -52,7 +43,7 @@ impl Env {
         }
         let by_field: HashMap<String, String> = envy::from_iter(texts).expect("any text is a string");
         let texts = by_field.into_iter().map(|(field, text)| (field.to_ascii_uppercase(), text)).collect();
-        Self { texts, not_utf8, variables: Vec::new(), faults: Vec::new(), warnings: Vec::new() }
+        Self { texts, not_utf8, ..Self::default() }
     }
 
     /// The text of a variable, or its default, if `accepts` accepts it.
@@ -62,47 +53,85 @@ impl Env {
         self.read(variable, |text| accepts(text).then(|| text.to_owned()))
     }
 
-    /// The same, but `why` may say what is wrong with a text that is not accepted. It must never repeat a secret.
-    pub fn setting_or_why(
-        &mut self,
-        variable: Variable,
-        accepts: impl Fn(&str) -> bool,
-        why: impl Fn(&str) -> Option<String>,
-    ) -> Option<String> {
-        let name = variable.name;
-        let text = self.setting(variable, accepts);
-        let found = self.find(name);
-        if let (Found::Text(found), Some(fault)) = (found, self.faults.iter_mut().find(|fault| fault.name() == name)) {
-            fault.because(Some(found).filter(|found| !found.is_empty()).and_then(|found| why(&found)));
-        }
-        text
-    }
-
     /// The value that `parse` makes of a variable, or of its default if the variable is not set.
     ///
     /// It is a fault if the variable is set and empty, is not UTF-8, or is refused by `parse`. It is a warning if the
     /// name begins with `OTEL_`. The default takes its place.
     pub fn read<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.read_or_why(variable, |text| parse(text).ok_or(""))
+    }
+
+    /// Like [`Env::read`]. The error of `parse` says what is wrong with the text, before what is expected. It must
+    /// never repeat a secret.
+    pub fn read_or_why<T, E: Display>(
+        &mut self,
+        variable: Variable,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let found = self.find(variable.name);
         let parsed = match &found {
-            Found::Nothing => None,
-            Found::NotUtf8(_) => None,
-            Found::Text(text) => Some(text).filter(|text| !text.is_empty()).and_then(|text| parse(text)),
+            Found::Text(text) if !text.is_empty() => parse(text).map_err(|error| error.to_string()),
+            Found::Nothing | Found::NotUtf8(_) | Found::Text(_) => Err(String::new()),
         };
-        if parsed.is_none() && found != Found::Nothing {
-            self.push(Fault::of(&variable, found));
+        if let Err(reason) = &parsed
+            && found != Found::Nothing
+        {
+            self.push(Fault::of(&variable, found, reason));
         }
         let default = variable.default;
         self.record(variable);
-        parsed.or_else(|| default.and_then(parse))
+        parsed.ok().or_else(|| parse(default?).ok())
     }
 
     /// Like [`Env::read`], for a variable that has to be set.
     pub fn require<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         if self.find(variable.name) == Found::Nothing {
-            self.push(Fault::of(&variable, Found::Nothing));
+            self.push(Fault::of(&variable, Found::Nothing, ""));
         }
         self.read(variable, parse)
+    }
+
+    /// A duration written like `500ms`, `5s`, `2m` or `1h`, within `range`.
+    ///
+    /// This reader and the next ones say themselves what is expected. They take a variable with a default, which takes
+    /// the place of a faulty value until the start is refused.
+    pub fn duration(&mut self, variable: Variable, range: RangeInclusive<Duration>) -> Duration {
+        let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+        let expected = format!("a duration such as 500ms, 5s or 2m, from {least} to {most}");
+        self.typed(variable.expecting(expected), |text| {
+            value::duration(text).filter(|duration| range.contains(duration))
+        })
+    }
+
+    /// A whole number within `range`.
+    pub fn number<T>(&mut self, variable: Variable, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        self.number_if_any(variable, range).expect(HAS_A_DEFAULT)
+    }
+
+    /// A whole number within `range`, for a variable that may be without a default.
+    pub fn number_if_any<T>(&mut self, variable: Variable, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(variable.expecting(expected), |text| value::whole(text).filter(|number| range.contains(number)))
+    }
+
+    /// An IP address and a port, such as `[::]:9090` or `127.0.0.1:9090`.
+    pub fn address(&mut self, variable: Variable) -> SocketAddr {
+        self.typed(variable.expecting("an IP address and a port such as [::]:9090"), |text| text.parse().ok())
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, variable: Variable) -> bool {
+        self.typed(variable.expecting("true or false"), |text| text.parse().ok())
+    }
+
+    fn typed<T>(&mut self, variable: Variable, parse: impl Fn(&str) -> Option<T>) -> T {
+        self.read(variable, parse).expect(HAS_A_DEFAULT)
     }
 
     /// Notes a fault that only several variables together show. `expected` says what `name` should have been.
@@ -110,7 +139,7 @@ impl Env {
         let known = self.variables.iter().find(|variable| variable.name == name);
         let variable = known.cloned().unwrap_or_else(|| Variable::new(name, "")).expecting(expected.into());
         let found = self.find(name);
-        self.push(Fault::of(&variable, found));
+        self.push(Fault::of(&variable, found, ""));
     }
 
     /// Every variable that was read, in the order of reading. Tests compare the tables of `services/README.md` with it.
@@ -150,6 +179,9 @@ impl Env {
         }
     }
 }
+
+/// What the readers of one kind of value rely on.
+const HAS_A_DEFAULT: &str = "a variable of this kind has a default that is accepted";
 
 /// The value without white space at its ends, and without the byte order mark that some editors put before a text.
 fn trimmed(text: &str) -> &str {

@@ -1,11 +1,5 @@
 //! Counts orders: how many were placed and cancelled, and their amount in each currency.
 
-mod config;
-pub use config::Config;
-
-mod app;
-pub use app::App;
-
 mod totals;
 pub use totals::{Totals, subscription};
 
@@ -16,3 +10,4 @@ mod tally;
 pub use tally::Tally;
 
 mod report;
+pub use report::Report;

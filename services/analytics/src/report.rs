@@ -12,20 +12,20 @@ use crate::{AnalyticsMetrics, Tally};
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The reporter, which knows the totals that it logged last.
-pub(crate) struct Report {
+pub struct Report {
     metrics: AnalyticsMetrics,
     told: Tally,
 }
 
 impl Report {
     /// Reports the changes from now on.
-    pub(crate) fn new(metrics: AnalyticsMetrics) -> Self {
+    pub fn new(metrics: AnalyticsMetrics) -> Self {
         let told = metrics.tally();
         Self { metrics, told }
     }
 
     /// Logs the totals now and then, for ever.
-    pub(crate) async fn now_and_then(&mut self) -> Infallible {
+    pub async fn now_and_then(&mut self) -> Infallible {
         loop {
             sleep(EVERY).await;
             self.log_news();
@@ -33,7 +33,7 @@ impl Report {
     }
 
     /// Logs the totals, unless it has logged the same before.
-    pub(crate) fn log_news(&mut self) {
+    pub fn log_news(&mut self) {
         if let Some(tally) = self.news() {
             info!(placed = tally.placed, cancelled = tally.cancelled, revenue = tally.shown_revenue(), "totals");
         }

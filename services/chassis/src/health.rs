@@ -1,5 +1,6 @@
 //! Whether the process can do its work now.
 
+use messaging::State;
 use serde::Serialize;
 
 /// What `/readyz` answers.
@@ -16,4 +17,9 @@ pub struct Health {
 impl Health {
     /// The answer of a process that has been asked to stop, whatever the service says.
     pub const DRAINING: Self = Self { ready: false, state: "draining", reason: None };
+
+    /// The answer of a publisher or consumer in this state.
+    pub fn of(state: &State, ready: bool) -> Self {
+        Self { ready, state: state.name(), reason: state.reason().map(str::to_owned) }
+    }
 }

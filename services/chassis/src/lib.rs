@@ -1,7 +1,8 @@
 //! Everything that a service needs to run in a cluster: environment, telemetry, health pages, readiness, shutdown.
 //!
 //! A service's `main` is one call of [`run()`]. It reads the [`Env`], starts the logs, gives the service a
-//! [`Process`], and turns the service's end into an exit code.
+//! [`Process`], and turns the service's end into an exit code. A [`ConsumerService`] is all that a service needs whose
+//! work is to consume a queue.
 
 pub use ::settings::{Env, Fault, Secret, Variable, duration, whole};
 
@@ -35,6 +36,9 @@ pub use health::Health;
 
 mod ops;
 pub use ops::Ops;
+
+mod consumer;
+pub use consumer::{ConsumerService, ConsumerSettings, Drained};
 
 mod descriptors;
 pub use descriptors::descriptors;

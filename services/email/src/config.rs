@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use chassis::{Env, Variable, whole};
+use chassis::{ConsumerSettings, Env, Variable, whole};
 use contract::Email;
 use lettre::message::Mailbox;
 use messaging::{ConsumerOptions, Endpoint};
@@ -16,10 +16,8 @@ use crate::{
 /// The valid configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// The broker.
-    pub endpoint: Endpoint,
-    /// The settings of the consumer.
-    pub consumer: ConsumerOptions,
+    /// The settings of the consumer, within what the SMTP server is to bear.
+    pub consumer: ConsumerSettings,
     /// How to send mails; `None` writes them to the log.
     pub post: Option<PostConfig>,
     /// The address for messages that are text and not an order; `None` writes them to the log.
@@ -38,8 +36,8 @@ pub struct PostConfig {
 impl Config {
     /// Reads it, and notes every fault in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        let endpoint = Endpoint::from_env(env).named("email");
-        let consumer = consumer(env);
+        let endpoint = Endpoint::from_env(env);
+        let mut options = consumer_options(env);
         let url: Option<SmtpUrl> = env.read_or_why(URL.expecting(URL_FORM), str::parse);
         let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
@@ -54,7 +52,7 @@ impl Config {
             apart,
         );
         let connections = env.number(CONNECTIONS, 1..=1000);
-        let limits = limits(env, consumer.handle_timeout);
+        let limits = limits(env, options.handle_timeout);
         let set = [
             (CA_FILE, authorities.is_some()),
             (FROM, from.is_some()),
@@ -69,22 +67,36 @@ impl Config {
             smtp: SmtpOptions { url, authorities, hello, connections, apart: apart.unwrap_or_default(), limits },
             sender: Sender { from, reply_to },
         });
-        Self { endpoint, consumer, post, fallback_to }
+        if let Some(post) = &post {
+            // Each mail that is being sent has a connection of its own. A mail that waits for a connection must not
+            // be begun, or its time would run out.
+            options.concurrency = options.concurrency.min(post.smtp.connections);
+            options.prefetch = options.prefetch.min(held(&post.smtp));
+        }
+        Self { consumer: ConsumerSettings { endpoint, options }, post, fallback_to }
     }
 }
 
 /// RabbitMQ's own default: it takes back an event that is not answered by then.
 const BROKERS_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-fn consumer(env: &mut Env) -> ConsumerOptions {
-    let consumer = ConsumerOptions::with_handle_timeout(HANDLE_TIMEOUT, env);
-    if consumer.handle_timeout >= BROKERS_PATIENCE {
+fn consumer_options(env: &mut Env) -> ConsumerOptions {
+    let options = ConsumerOptions::with_handle_timeout(HANDLE_TIMEOUT, env);
+    if options.handle_timeout >= BROKERS_PATIENCE {
         env.fault(
             "HANDLE_TIMEOUT",
             "a duration below 30m, after which RabbitMQ takes an event back (consumer_timeout)",
         );
     }
-    consumer
+    options
+}
+
+/// The most events that may be held. RabbitMQ takes back an event that it delivered half an hour ago. No event is to
+/// wait that long here, even if the server needs ten minutes for each mail, or at a low rate.
+fn held(smtp: &SmtpOptions) -> u16 {
+    let soon = Duration::from_secs(600).as_millis() / smtp.apart.as_millis().max(1);
+    let twice = 2 * smtp.connections as u128;
+    u16::try_from(soon.min(twice).max(1)).unwrap_or(u16::MAX)
 }
 
 fn limits(env: &mut Env, whole: Duration) -> SmtpLimits {

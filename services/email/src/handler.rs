@@ -15,7 +15,7 @@ pub fn subscription() -> Subscription {
 
 /// Sends the mail about each order.
 pub struct Confirmations {
-    /// The mailer, shared with the app, which closes it.
+    /// The mailer, shared with `main`, which closes it.
     pub mailer: Arc<Mailer>,
     /// The address for messages that are text and not an order; `None` writes them to the log.
     pub fallback_to: Option<Email>,

@@ -1,8 +1,5 @@
 //! Sends one mail for each order that was placed, by SMTP or to the log.
 
-mod app;
-pub use app::App;
-
 mod config;
 pub use config::{Config, PostConfig};
 
@@ -16,7 +13,7 @@ mod message;
 pub use message::{About, Message, Sender};
 
 mod mailer;
-pub use mailer::{Mailer, Post};
+pub use mailer::Mailer;
 
 mod smtp;
 #[cfg(feature = "inside")]

@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 
+use chassis::Shutdown;
 use messaging::Failure;
 use tracing::{Instrument, field, info, info_span};
 
 use crate::{
+    config::PostConfig,
     mail::Mail,
     message::{Message, Sender},
     metrics::{EmailMetrics, Outcome, Transport},
@@ -20,21 +22,15 @@ pub struct Mailer {
 }
 
 /// An SMTP server, and the sender.
-pub struct Post {
+struct Post {
     smtp: Smtp,
     sender: Sender,
 }
 
-impl Post {
-    /// Sends by `smtp`, as `sender`.
-    pub fn new(smtp: Smtp, sender: Sender) -> Self {
-        Self { smtp, sender }
-    }
-}
-
 impl Mailer {
-    /// A mailer that sends by `post`, or writes to the log.
-    pub fn new(post: Option<Post>, metrics: EmailMetrics) -> Self {
+    /// A mailer that sends with these settings, or writes to the log.
+    pub fn new(post: Option<PostConfig>, metrics: EmailMetrics) -> Self {
+        let post = post.map(|PostConfig { smtp, sender }| Post { smtp: Smtp::new(smtp), sender });
         Self { post, metrics }
     }
 
@@ -77,8 +73,17 @@ impl Mailer {
         }
     }
 
-    /// Ends sessions that were idle for a while. It never returns.
-    pub async fn tidy(&self) -> Infallible {
+    /// Ends sessions that were idle for a while, and begins no further mail once `shutdown` is requested. It never
+    /// returns.
+    pub async fn tend(&self, shutdown: Shutdown) -> Infallible {
+        tokio::select! {
+            never = self.tidy() => match never {},
+            _ = shutdown.requested() => self.stop(),
+        }
+        self.tidy().await
+    }
+
+    async fn tidy(&self) -> Infallible {
         match &self.post {
             Some(post) => post.smtp.tidy().await,
             None => std::future::pending().await,
@@ -86,7 +91,7 @@ impl Mailer {
     }
 
     /// Begins no further mail. A message that is on its way to the server is sent to its end.
-    pub fn stop(&self) {
+    fn stop(&self) {
         if let Some(post) = &self.post {
             post.smtp.stop();
         }

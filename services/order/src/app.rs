@@ -49,10 +49,10 @@ impl App {
         let (asked, shutdown) = (readiness.clone(), process.shutdown());
         let health = move || if shutdown.is_requested() { Health::DRAINING } else { asked.health() };
 
+        let endpoint = config.endpoint.named(process.name());
         let publish_timeout = config.publisher.timeout;
         let limits = limits(config.publisher.max_pending);
-        let publisher =
-            Publisher::start::<OrderEvent>(config.endpoint, EXCHANGE, config.publisher, process.registry())?;
+        let publisher = Publisher::start::<OrderEvent>(endpoint, EXCHANGE, config.publisher, process.registry())?;
         let states = publisher.state();
         tokio::spawn(async move { readiness.follow(states).await });
 

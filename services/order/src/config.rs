@@ -29,7 +29,7 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let config = Self {
             http_address: env.address(HTTP_ADDR),
-            endpoint: Endpoint::from_env(env).named("order"),
+            endpoint: Endpoint::from_env(env),
             publisher: PublisherOptions::from_env(env),
             drain_delay: env.duration(DRAIN_DELAY, Duration::ZERO..=Duration::from_secs(10 * 60)),
             readiness_grace: env.duration(READINESS_GRACE, Duration::ZERO..=Duration::from_secs(60 * 60)),

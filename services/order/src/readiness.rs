@@ -58,7 +58,7 @@ impl Readiness {
             Connection::Usable => true,
             Connection::LostAt(since) => since.elapsed() < self.grace,
         };
-        Health { ready, state: standing.state.name(), reason: standing.state.reason().map(str::to_owned) }
+        Health::of(&standing.state, ready)
     }
 
     fn see(&self, state: State) {

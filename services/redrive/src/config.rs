@@ -16,7 +16,7 @@ pub(crate) struct Config {
 impl Config {
     /// Reads it, and notes every fault in `env`. `None` without a queue, which is a fault.
     pub(crate) fn from_env(env: &mut Env) -> Option<Self> {
-        let endpoint = Endpoint::from_env(env).named("redrive");
+        let endpoint = Endpoint::from_env(env);
         Some(Self { endpoint, options: RedriveOptions::from_env(env)? })
     }
 }

@@ -21,7 +21,9 @@ async fn redrive(config: Option<Config>, process: &Process) -> Result<(), Exit> 
     let stop = async {
         shutdown.requested().await;
     };
-    let summary = messaging::redrive::run(endpoint, options, process.registry(), stop).await.map_err(exit::of)?;
+    let summary = messaging::redrive::run(endpoint.named(process.name()), options, process.registry(), stop)
+        .await
+        .map_err(exit::of)?;
     info!("{summary}");
     exit::after(&summary)
 }

@@ -19,7 +19,7 @@ pub fn settings(bytes: &[u8]) {
     };
     faults(&|env| drop(order::Config::from_env(env)));
     faults(&|env| drop(email::Config::from_env(env)));
-    faults(&|env| drop(analytics::Config::from_env(env)));
+    faults(&|env| drop(chassis::ConsumerSettings::from_env(env)));
     faults(&|env| drop(RedriveOptions::from_env(env)));
     variables().filter_map(|(_, value)| value.parse().ok()).for_each(is_shown_without_password);
 }

@@ -197,10 +197,10 @@ fn blocks(page: &str, beginning: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_handler_in_the_readme_is_the_one_of_analytics() {
-    let source = read("services/analytics/src/totals.rs");
+fn the_service_in_the_readme_is_the_example() {
+    let source = read("services/chassis/examples/audit.rs");
     let [shown] = &blocks("README.md", "rust\n")[..] else { panic!("there is one block of Rust") };
-    assert!(source.contains(shown), "README.md shows another handler than {source}");
+    assert_eq!(source.trim(), shown, "README.md shows another service");
 }
 
 #[tokio::test]

@@ -70,12 +70,7 @@ impl Usage<'_> {
         let mut env = Env::default();
         (self.settings)(&mut env);
         variables(&mut env);
-        let described = env.variables().iter().map(|variable| {
-            let default = variable.shown_default().unwrap_or("none");
-            format!("  {}\n      {}: {} (default: {default})\n", variable.name, variable.meaning, variable.expected)
-        });
-        let described: String = described.collect();
-        say(&format!("{usage}\nEnvironment:\n{described}"))
+        say(&format!("{usage}\nEnvironment:\n{}", env.help()))
     }
 }
 

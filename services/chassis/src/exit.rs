@@ -1,6 +1,9 @@
 //! The end of a service, as a reason and an exit code.
 
 use std::error::Error;
+use std::process::ExitCode;
+
+use crate::Env;
 
 /// Why a service ended, if not by a requested stop. Any error becomes [`Exit::Failed`] by `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,4 +44,11 @@ impl<E: Error> From<E> for Exit {
     fn from(error: E) -> Self {
         Self::Failed(error.to_string())
     }
+}
+
+/// Prints all faults of the environment to stderr, and returns the exit code for them. `None` if there are none.
+pub fn refuse_faults(env: &Env) -> Option<ExitCode> {
+    let faults: String = env.faults().iter().map(|fault| format!("{fault}\n")).collect();
+    eprint!("{faults}");
+    (!faults.is_empty()).then(|| Exit::Misconfigured(faults).code().into())
 }

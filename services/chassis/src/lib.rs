@@ -4,13 +4,13 @@
 //! [`Process`], and turns the service's end into an exit code. A [`ConsumerService`] is all that a service needs whose
 //! work is to consume a queue.
 
-pub use ::settings::{Env, Fault, Secret, Variable, duration, whole};
+pub use ::settings::{Env, Fault, Secret, Variable, authorities, duration, whole};
 
 mod settings;
 pub use crate::settings::Settings;
 
 mod run;
-pub use run::{run, run_task, run_with, runtime};
+pub use run::{run, run_task, run_with};
 
 mod command;
 pub use command::Command;
@@ -18,7 +18,7 @@ pub use command::Command;
 mod healthcheck;
 
 mod exit;
-pub use exit::Exit;
+pub use exit::{Exit, refuse_faults};
 
 mod error;
 pub use error::Error;
@@ -27,29 +27,16 @@ mod telemetry;
 pub use telemetry::{Export, LogFormat, LogSettings, TraceSettings};
 
 mod process;
-pub use process::Process;
-
-mod metrics;
-
-mod health;
-pub use health::Health;
+pub use process::{Process, descriptors, runtime};
 
 mod ops;
-pub use ops::Ops;
+pub use ops::{Health, Ops};
 
 mod consumer;
 pub use consumer::{ConsumerService, ConsumerSettings, Drained};
 
-mod descriptors;
-pub use descriptors::descriptors;
-
 mod http;
-pub use http::{Arriving, Limits, Server, listen};
+pub use http::{Arriving, Limits, Server, exchange, listen};
 
 mod shutdown;
-pub use shutdown::{Shutdown, Stop};
-
-mod signals;
-
-mod deadline;
-pub use deadline::Deadline;
+pub use shutdown::{Deadline, Shutdown, Stop};

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
+use messaging::State;
 use prometheus::{Encoder, Registry, TextEncoder};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Health, Limits, Server, Shutdown};
+use crate::{Limits, Server, Shutdown};
 
 /// Enough for a probe and a few scrapers at a time; further clients wait.
 pub(crate) const LIMITS: Limits = Limits { connections: 64, ..Limits::DEFAULT };
@@ -20,6 +22,27 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The part of a shutdown's time that waiting for a reader of the metrics leaves over.
 const RESERVE: Duration = Duration::from_secs(1);
+
+/// What `/readyz` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether work should be sent to the process: 200 or 503.
+    pub ready: bool,
+    /// What the process does: `connecting`, `consuming`, `paused`, `draining`, ….
+    pub state: &'static str,
+    /// The reason for the state, if there is one.
+    pub reason: Option<String>,
+}
+
+impl Health {
+    /// The answer of a process that has been asked to stop, whatever the service says.
+    pub const DRAINING: Self = Self { ready: false, state: "draining", reason: None };
+
+    /// The answer of a publisher or consumer in this state.
+    pub fn of(state: &State, ready: bool) -> Self {
+        Self { ready, state: state.name(), reason: state.reason().map(str::to_owned) }
+    }
+}
 
 /// The server of the pages, and when somebody last read the metrics.
 #[derive(Debug)]

@@ -3,22 +3,15 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::thread;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
 
 use crate::command::Usage;
-use crate::signals::Signals;
+use crate::exit::refuse_faults;
+use crate::shutdown::Signals;
 use crate::telemetry::Telemetry;
-use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, descriptors};
-
-/// The number of worker threads. More workers cost memory and wake each other; a service that needs more cores has
-/// more replicas.
-const MOST_WORKERS: usize = 4;
-
-/// The number of blocking threads, for look-ups of names and reads of files, which are rare.
-const BLOCKING_THREADS: usize = 4;
+use crate::{Command, Env, Error, Exit, Process, Settings, Shutdown, descriptors, runtime};
 
 /// Runs a service. `configure` reads its part of the environment. `service` works until [`Process::shutdown`] asks it
 /// to stop.
@@ -67,7 +60,7 @@ fn start<C, E: Into<Exit>>(
     let mut env = Env::from_process();
     let settings = (usage.settings)(&mut env);
     let config = configure(&mut env);
-    if let Some(refusal) = refuse_faults(usage.name, &env) {
+    if let Some(refusal) = refuse_faults(&env) {
         return refusal;
     }
     let warnings = env.warnings().iter().map(ToString::to_string).collect();
@@ -75,27 +68,6 @@ fn start<C, E: Into<Exit>>(
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.code().into(),
     }
-}
-
-/// Prints all faults of the environment together. `None` if there are none.
-pub(crate) fn refuse_faults(name: &str, env: &Env) -> Option<ExitCode> {
-    if env.faults().is_empty() {
-        return None;
-    }
-    let lines: Vec<_> = env.faults().iter().map(|fault| format!("{fault}\n")).collect();
-    eprint!("{}", lines.concat());
-    Some(Exit::Misconfigured(format!("{name}: faults in the environment")).code().into())
-}
-
-/// The runtime that services run on.
-///
-/// # Errors
-/// [`Error::Runtime`]: the system gives the process no threads.
-pub fn runtime() -> Result<Runtime, Error> {
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS));
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(workers).max_blocking_threads(BLOCKING_THREADS).enable_all();
-    builder.build().map_err(Error::Runtime)
 }
 
 fn serve<C, E: Into<Exit>>(
@@ -108,7 +80,7 @@ fn serve<C, E: Into<Exit>>(
     descriptors();
     // There is no log yet.
     let runtime = runtime().inspect_err(|error| eprintln!("{name}: {error}"))?;
-    let telemetry = Telemetry::start(name, &settings, runtime.handle());
+    let telemetry = Telemetry::start(name, &settings.log, &settings.trace, runtime.handle());
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
     for warning in warnings {
         warn!("{warning}; what cannot be used is left out");

@@ -1,10 +1,13 @@
-//! The request to stop. It is made once, and every holder of a handle learns of it.
+//! How a process stops: the request, which a signal makes, and the deadline, which the steps of the shutdown share.
 
+use std::future::Future;
+use std::io;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-
-use crate::Deadline;
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
 
 /// Asks a process, or an app in a test, to stop. Dropping it asks too.
 #[derive(Debug)]
@@ -57,4 +60,78 @@ impl Drop for Stop {
     fn drop(&mut self) {
         self.now();
     }
+}
+
+/// A point in time, shared by the steps of a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline that is `duration` from now.
+    pub fn after(duration: Duration) -> Self {
+        Self(Instant::now() + duration)
+    }
+
+    /// The point in time.
+    pub fn instant(&self) -> Instant {
+        self.0
+    }
+
+    /// The time that is left; zero after the deadline.
+    pub fn left(&self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Runs one step of a shutdown to its end or to the deadline, and logs which. `None` if the deadline cut the
+    /// step.
+    ///
+    /// If dropped, the step is dropped with it.
+    pub async fn step<T>(&self, step: &'static str, work: impl Future<Output = T>) -> Option<T> {
+        let began = Instant::now();
+        let outcome = timeout_at(self.0, work).await.ok();
+        let took = began.elapsed();
+        match outcome {
+            Some(_) => info!(step, ?took, "shutdown step done"),
+            None => warn!(step, ?took, "shutdown step cut by SHUTDOWN_TIMEOUT"),
+        }
+        outcome
+    }
+}
+
+/// The exit code after a second signal: the one that a shell shows for a process ended by SIGINT.
+const ENDED_BY_SIGNAL: i32 = 130;
+
+/// The two signals. They are caught from its creation on.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Needs the runtime's context. Fails if the process may not catch signals.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Asks the process to stop at the first signal, and ends it at the second.
+    pub(crate) async fn watch(mut self, stop: Stop) {
+        let first = self.next().await;
+        info!(signal = first, "stopping");
+        stop.now();
+        let second = self.next().await;
+        warn!(signal = second, "ended at once by a second signal");
+        end();
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a second signal may not wait for anything")]
+fn end() -> ! {
+    std::process::exit(ENDED_BY_SIGNAL)
 }

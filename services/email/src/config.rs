@@ -39,7 +39,7 @@ impl Config {
         let endpoint = Endpoint::from_env(env);
         let mut options = consumer_options(env);
         let url: Option<SmtpUrl> = env.read_or_why(URL.expecting(URL_FORM), str::parse);
-        let authorities = env.read(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
+        let authorities = env.read_or_why(CA_FILE.expecting("a readable PEM file with certificates"), authorities);
         let from = env.read(FROM.expecting("an address, or NAME <ADDRESS>"), mailbox);
         let reply_to = env.read(REPLY_TO.expecting("an address, or NAME <ADDRESS>"), mailbox);
         let fallback_to = env.read_or_why(FALLBACK_TO.expecting("an email address"), Email::parse);
@@ -169,9 +169,9 @@ const HANDLE_TIMEOUT: Variable =
 
 const URL_FORM: &str = "smtp://[USER:PASSWORD@]HOST[:PORT][?tls=required|opportunistic|none] or smtps://…";
 
-fn authorities(path: &str) -> Option<PathBuf> {
+fn authorities(path: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(path);
-    reads_authorities(&path).then_some(path)
+    reads_authorities(&path).map(|()| path)
 }
 
 /// A sender whose address every server takes: ASCII, and no literal IP address.

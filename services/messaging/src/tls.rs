@@ -1,12 +1,12 @@
 //! Encrypts connections, verifies certificates, and explains refused ones.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
-use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, crypto::ring};
+use rustls_pki_types::ServerName;
+use settings::authorities;
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -45,16 +45,8 @@ pub(crate) fn reads_authorities(file: &Path) -> Result<(), String> {
 
 // The file is read for each connection, so a renewed file counts without a restart.
 fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
-                let certificate = certificate.map_err(|error| error.to_string())?;
-                roots.add(certificate).map_err(|error| error.to_string())?;
-            }
-        }
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
+    let pem = ca_file.map(fs::read).transpose().map_err(|error| error.to_string())?;
+    let roots = authorities(pem.as_deref())?;
     if roots.is_empty() {
         return Err("there is no certificate of an authority".to_owned());
     }

@@ -147,6 +147,15 @@ impl Env {
         &self.variables
     }
 
+    /// The variables that were read, as a help lists them.
+    pub fn help(&self) -> String {
+        let described = self.variables.iter().map(|variable| {
+            let default = variable.shown_default().unwrap_or("none");
+            format!("  {}\n      {}: {} (default: {default})\n", variable.name, variable.meaning, variable.expected)
+        });
+        described.collect()
+    }
+
     /// Every fault found so far, at most one for each variable.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

@@ -18,6 +18,9 @@ pub use env::Env;
 mod value;
 pub use value::{duration, whole};
 
+mod authorities;
+pub use authorities::authorities;
+
 mod fault;
 pub use fault::Fault;
 

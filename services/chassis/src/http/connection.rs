@@ -19,12 +19,26 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::Limits;
-use super::body::Arriving;
-use super::pace::{Pace, Paced, Stage};
-use super::server::{Phase, draining};
+use super::pace::{Arriving, Pace, Paced, Stage};
 
 /// The answer to a client whose request took too long. hyper itself would only close the connection.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The stages of a server that stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The server serves.
+    Open,
+    /// The server serves, and asks each client to close its connection.
+    Closing,
+    /// The server accepts nothing, and answers the requests that it took in.
+    Draining,
+}
+
+/// Waits until a server should drain. A server that is gone has drained.
+pub(super) async fn draining(phase: &mut watch::Receiver<Phase>) {
+    let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+}
 
 /// hyper's side of a connection.
 type Connection<S> = http1::Connection<TokioIo<Paced>, S>;

@@ -1,7 +1,9 @@
-//! The HTTP server of the ops pages and of the order API. It limits connections, the size of headers, and every wait.
+//! The HTTP server of the ops pages and of the order API, and a client for one request.
+//!
+//! The server limits connections, the size of headers, and every wait.
 
-mod body;
-pub use body::Arriving;
+mod client;
+pub use client::exchange;
 
 mod connection;
 
@@ -14,6 +16,7 @@ mod listener;
 pub use listener::listen;
 
 mod pace;
+pub use pace::Arriving;
 
 mod server;
 pub use server::Server;

@@ -1,10 +1,12 @@
-//! How long a connection has waited, and for what.
+//! How long a connection has waited, and for what. Its socket and the bodies of its requests note it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -153,5 +155,44 @@ impl AsyncWrite for Paced {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+/// The body of a request. While its reader waits for bytes, the connection counts as one that waits for its client.
+#[derive(Debug)]
+pub struct Arriving {
+    body: Incoming,
+    pace: Pace,
+}
+
+impl Arriving {
+    pub(super) fn new(body: Incoming, pace: Pace) -> Self {
+        Self { body, pace }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let outcome = Pin::new(&mut self.body).poll_frame(cx);
+        self.pace.body_is_awaited(outcome.is_pending());
+        outcome
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A reader that is dropped no longer waits.
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.pace.body_is_awaited(false);
     }
 }

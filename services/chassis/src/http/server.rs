@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
+use super::Limits;
+use super::connection::{self, Phase, draining};
 use super::guests::Guests;
-use super::pace::{Pace, Paced};
-use super::{Arriving, Limits, connection};
+use super::pace::{Arriving, Pace, Paced};
 
 /// The pause after a failed accept. Descriptors become free as connections end, and a busy loop would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,22 +26,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The time between two log lines about failed accepts. At the limit of descriptors, accepting fails and succeeds by
 /// turns.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
-
-/// The stages of a server that stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The server serves.
-    Open,
-    /// The server serves, and asks each client to close its connection.
-    Closing,
-    /// The server accepts nothing, and answers the requests that it took in.
-    Draining,
-}
-
-/// Waits until a server should drain. A server that is gone has drained.
-pub(super) async fn draining(phase: &mut watch::Receiver<Phase>) {
-    let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
-}
 
 /// A running HTTP/1.1 server. Dropping it cuts every connection.
 #[derive(Debug)]

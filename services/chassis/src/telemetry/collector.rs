@@ -1,25 +1,18 @@
 //! The HTTP client of the trace exporter: one connection for each batch, on the service's runtime, with or without
-//! TLS.
-//!
-//! A thread outside the runtime sends a batch every few seconds. Ready-made clients bring a pool of connections,
-//! HTTP/2, redirects and proxies, which would be most of the binary and of no use here.
+//! TLS. A thread outside the runtime sends a batch every few seconds.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
 use opentelemetry_http::{HttpClient, HttpError};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -27,7 +20,8 @@ use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 
 use super::otel::Export;
-use super::tls;
+use crate::authorities;
+use crate::http::exchange;
 
 /// More bytes than any answer of a collector has.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -44,7 +38,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(export: &Export, runtime: &Handle) -> Result<Self, String> {
         let secured = export.endpoint.scheme_str() == Some("https");
-        let tls = secured.then(|| tls::client(export.roots.as_ref())).transpose()?;
+        let tls = secured.then(|| tls_client(export.roots.clone())).transpose()?;
         Ok(Self { runtime: runtime.clone(), tls, timeout: export.timeout, troubled: AtomicBool::new(false) })
     }
 
@@ -80,27 +74,28 @@ impl HttpClient for Collector {
     }
 }
 
-async fn send(request: Request<Bytes>, tls: Option<Arc<ClientConfig>>) -> Result<Response<Bytes>, HttpError> {
-    let host = request.uri().host().ok_or("the endpoint names no host")?.trim_matches(['[', ']']).to_owned();
-    let port = request.uri().port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+async fn send(mut request: Request<Bytes>, tls: Option<Arc<ClientConfig>>) -> Result<Response<Bytes>, HttpError> {
+    let authority = request.uri().authority().ok_or("the endpoint names no host")?.clone();
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    let port = authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+    request.headers_mut().insert(HOST, HeaderValue::from_str(authority.as_str())?);
+    *request.uri_mut() = request.uri().path_and_query().map_or(Ok(Uri::default()), |path| path.as_str().parse())?;
+    let request = request.map(Full::new);
     let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|error| format!("{host}:{port}: {error}"))?;
-    let Some(tls) = tls else { return exchange(stream, request).await };
+    let Some(tls) = tls else { return exchange(stream, request, LONGEST_ANSWER).await };
     let stream = TlsConnector::from(tls).connect(ServerName::try_from(host)?, stream).await?;
-    exchange(stream, request).await
+    exchange(stream, request, LONGEST_ANSWER).await
 }
 
-async fn exchange<S>(stream: S, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the sender, at the end of this exchange.
-    tokio::spawn(connection);
-    let authority = request.uri().authority().ok_or("the endpoint names no host")?.to_string();
-    request.headers_mut().insert(HOST, HeaderValue::from_str(&authority)?);
-    *request.uri_mut() = request.uri().path_and_query().map_or(Ok(Uri::default()), |path| path.as_str().parse())?;
-    let (head, body) = sender.send_request(request.map(Full::new)).await?.into_parts();
-    let body =
-        Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error: Box<dyn StdError + Send + Sync>| error)?;
-    Ok(Response::from_parts(head, body.to_bytes()))
+/// The client side of TLS, with `roots` or the system's as authorities.
+fn tls_client(roots: Option<RootCertStore>) -> Result<Arc<ClientConfig>, String> {
+    let roots = roots.map_or_else(|| authorities(None), Ok)?;
+    if roots.is_empty() {
+        let reason = "there are no root certificates for the collector: set OTEL_EXPORTER_OTLP_CERTIFICATE";
+        return Err(reason.to_owned());
+    }
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let config = config.expect("ring has the default versions").with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(config))
 }

@@ -1,8 +1,9 @@
-//! The log on stdout.
+//! The log on stdout, with panics in it.
 
 use std::io::{self, IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
 
-use tracing::{Event, Subscriber};
+use tracing::{Event, Subscriber, error};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::filter;
@@ -79,6 +80,20 @@ impl<S: Subscriber, W: Fn(&str) + 'static> Layer<S> for Log<W> {
         };
         (self.write)(&written);
     }
+}
+
+/// From now on, a panic is one line of the log, in the log's format, and not several lines on stderr.
+pub(super) fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(at, "panicked: {}", reason(panic));
+    }));
+}
+
+fn reason<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
+    let text = panic.payload().downcast_ref::<&str>().copied();
+    text.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("for a reason that is no text")
 }
 
 #[cfg(test)]

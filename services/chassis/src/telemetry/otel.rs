@@ -1,14 +1,15 @@
 //! Reads the standard `OTEL_*` variables that Warren uses. A value that cannot be used is left out with a warning,
 //! and the service runs.
 
+use std::fs;
 use std::time::Duration;
 
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::Sampler;
+use rustls::RootCertStore;
 
-use super::tls::{self, Roots};
-use crate::{Env, Variable, whole};
+use crate::{Env, Variable, authorities, whole};
 
 /// Whether traces exist, and where they go.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub struct Export {
     /// How long one request may take.
     pub timeout: Duration,
     /// The certificate authorities for an `https` endpoint; `None` for the system's.
-    pub roots: Option<Roots>,
+    pub roots: Option<RootCertStore>,
     /// The most spans that wait to be sent.
     pub queue: usize,
 }
@@ -110,15 +111,19 @@ fn milliseconds(text: &str) -> Option<Duration> {
     whole(text).filter(|number| (1..=600_000).contains(number)).map(Duration::from_millis)
 }
 
-fn roots(env: &mut Env) -> Option<Roots> {
+fn roots(env: &mut Env) -> Option<RootCertStore> {
     let variable = |name, otherwise| {
         Variable::new(name, "certificate authorities to verify an `https` endpoint with")
             .expecting("a readable PEM file with certificates")
             .otherwise(otherwise)
     };
-    let all = env.read(variable("OTEL_EXPORTER_OTLP_CERTIFICATE", "the system's roots"), tls::read_roots);
+    let all = env.read(variable("OTEL_EXPORTER_OTLP_CERTIFICATE", "the system's roots"), read_roots);
     let traces = variable("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
-    env.read(traces, tls::read_roots).or(all)
+    env.read(traces, read_roots).or(all)
+}
+
+fn read_roots(path: &str) -> Option<RootCertStore> {
+    authorities(Some(&fs::read(path).ok()?)).ok()
 }
 
 /// It may contain a password by mistake. Then it is refused, and it is never printed.

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, Once, PoisonError},
 };
 
+use chassis::authorities;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
     client::{
@@ -13,7 +14,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::task::spawn_blocking;
 use tracing::warn;
@@ -34,11 +35,13 @@ pub(super) struct Encryption {
 struct Authorities {
     /// A PEM file; `None` is the system's authorities.
     file: Option<PathBuf>,
-    /// The text that was read last, and its result.
-    last: Mutex<Option<(Vec<u8>, Arc<ClientConfig>)>>,
+    last: Mutex<Option<Read>>,
     /// Whether the log says already that no authority vouches for the server.
     told: Arc<Once>,
 }
+
+/// The text that was read last, and its result.
+type Read = (Option<Vec<u8>>, Arc<ClientConfig>);
 
 impl Encryption {
     /// Whether mail may go unencrypted if encryption is not possible.
@@ -67,19 +70,15 @@ impl Encryption {
 
     fn read(&self) -> io::Result<Arc<ClientConfig>> {
         let Authorities { file, last, told } = &*self.authorities;
-        let pem = match file {
-            Some(path) => fs::read(path).map_err(|error| unusable(path, &error))?,
-            None => Vec::new(),
-        };
+        let name = file.as_deref().unwrap_or(Path::new(""));
+        let unusable = |error: String| io::Error::other(format!("SMTP_CA_FILE={name:?} cannot be used: {error}"));
+        let pem = file.as_ref().map(fs::read).transpose().map_err(|error| unusable(error.to_string()))?;
         if let Some((read, config)) = &*last.lock().unwrap_or_else(PoisonError::into_inner)
             && *read == pem
         {
             return Ok(config.clone());
         }
-        let roots = match file {
-            Some(path) => roots(&pem).map_err(|error| unusable(path, &error))?,
-            None => the_systems(),
-        };
+        let roots = authorities(pem.as_deref()).map_err(unusable)?;
         let config = Arc::new(config(roots, (!self.verified).then(|| told.clone()))?);
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((pem, config.clone()));
         Ok(config)
@@ -87,29 +86,12 @@ impl Encryption {
 }
 
 /// Whether a file holds certificates of authorities, as far as that can be checked now.
-pub(crate) fn reads_authorities(file: &Path) -> bool {
-    fs::read(file).is_ok_and(|pem| roots(&pem).is_ok())
-}
-
-fn roots(pem: &[u8]) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    match roots.is_empty() {
-        true => Err(io::Error::other("there is no certificate in it")),
-        false => Ok(roots),
-    }
-}
-
-fn the_systems() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-}
-
-fn unusable(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::other(format!("SMTP_CA_FILE={path:?} cannot be used: {error}"))
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn reads_authorities(file: &Path) -> Result<(), String> {
+    let pem = fs::read(file).map_err(|error| error.to_string())?;
+    authorities(Some(&pem)).map(drop)
 }
 
 /// With `told`, any server is accepted; it remembers whether the log says so already.

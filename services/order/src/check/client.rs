@@ -1,14 +1,12 @@
 //! The HTTP client of the check: one connection for each request, unencrypted.
 
-use std::error::Error;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use chassis::exchange;
+use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 /// More bytes than any metrics page has.
@@ -25,7 +23,7 @@ pub(super) async fn post(url: &Uri, key: &HeaderValue, body: Bytes) -> Result<Re
         .header("idempotency-key", key)
         .body(Full::new(body))
         .expect("the parts are valid");
-    let answer = async { exchange(TcpStream::connect(address).await?, request).await };
+    let answer = async { exchange(TcpStream::connect(address).await?, request, LONGEST_ANSWER).await };
     answer.await.map_err(|error| format!("{authority}: {error}"))
 }
 
@@ -33,7 +31,7 @@ pub(super) async fn post(url: &Uri, key: &HeaderValue, body: Bytes) -> Result<Re
 pub(super) async fn metrics(address: SocketAddr) -> Result<String, String> {
     let request = Request::get("/metrics").header(HOST, address.to_string()).body(Full::default());
     let request = request.expect("the parts are valid");
-    let answer = async { exchange(TcpStream::connect(address).await?, request).await };
+    let answer = async { exchange(TcpStream::connect(address).await?, request, LONGEST_ANSWER).await };
     let answer = answer.await.map_err(|error| format!("{address}: {error}"))?;
     match answer.status().is_success() {
         true => Ok(text(&answer)),
@@ -49,16 +47,4 @@ pub(super) fn describe(answer: &Response<Bytes>) -> String {
 /// The body of an answer, as far as it is text.
 pub(super) fn text(answer: &Response<Bytes>) -> String {
     String::from_utf8_lossy(answer.body()).into_owned()
-}
-
-async fn exchange(
-    stream: TcpStream,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the sender, at the end of this exchange.
-    tokio::spawn(connection);
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = Limited::new(body, LONGEST_ANSWER).collect().await?;
-    Ok(Response::from_parts(head, body.to_bytes()))
 }

@@ -8,7 +8,7 @@ mod plan;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chassis::{Command, Env, Exit};
+use chassis::{Command, Env, Exit, refuse_faults};
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -35,8 +35,8 @@ fn run(arguments: &[String]) -> ExitCode {
     }
     let mut env = Env::from_process();
     let plan = Plan::from_env(&mut env);
-    if !env.faults().is_empty() {
-        return refuse(&env.faults().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    if let Some(refusal) = refuse_faults(&env) {
+        return refusal;
     }
     let outcome = match chassis::runtime() {
         Ok(runtime) => runtime.block_on(carry_out(&plan)),
@@ -56,10 +56,7 @@ fn help() -> ExitCode {
     println!("\nEnvironment:");
     let mut env = Env::default();
     Plan::from_env(&mut env);
-    for variable in env.variables() {
-        let default = variable.shown_default().unwrap_or("none");
-        println!("  {}\n      {}: {} (default: {default})", variable.name, variable.meaning, variable.expected);
-    }
+    print!("{}", env.help());
     ExitCode::SUCCESS
 }
 

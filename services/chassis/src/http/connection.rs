@@ -105,7 +105,7 @@ where
 {
     let mut timer = pin!(sleep_until(pace.deadline(limits, false).expect("a fresh connection has a deadline")));
     let mut draining = pin!(draining(phase));
-    let mut asked_to_go = pin!(pace.asked_to_go());
+    let mut asked_to_close = pin!(pace.asked_to_close());
     let mut told = false;
     poll_fn(|cx| {
         if Pin::new(&mut *connection).poll(cx).is_ready() {
@@ -113,11 +113,11 @@ where
         }
         // After the poll, so that no client goes whose request has arrived by now. Between requests nothing may be
         // read before the answer is read, so bytes are no excuse there.
-        while asked_to_go.as_mut().poll(cx).is_ready() {
+        while asked_to_close.as_mut().poll(cx).is_ready() {
             if pace.waiting().is_some_and(|(_, stage)| stage == Stage::Idle || !has_bytes()) {
                 return Poll::Ready(End::Late);
             }
-            asked_to_go.set(pace.asked_to_go());
+            asked_to_close.set(pace.asked_to_close());
         }
         // After the poll, so that a request whose bytes have arrived is answered and not cut.
         if !told && draining.as_mut().poll(cx).is_ready() {

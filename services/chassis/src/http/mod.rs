@@ -7,7 +7,7 @@ pub use client::exchange;
 
 mod connection;
 
-mod guests;
+mod connections;
 
 mod limits;
 pub use limits::Limits;

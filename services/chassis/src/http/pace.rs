@@ -72,12 +72,12 @@ impl Pace {
     }
 
     /// Asks the connection to close. It does not close if it no longer waits for its client when it sees this.
-    pub(super) fn ask_to_go(&self) {
+    pub(super) fn ask_to_close(&self) {
         self.0.place_is_needed.notify_one();
     }
 
     /// Waits until the connection is asked to close.
-    pub(super) fn asked_to_go(&self) -> Notified<'_> {
+    pub(super) fn asked_to_close(&self) -> Notified<'_> {
         self.0.place_is_needed.notified()
     }
 

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::Limits;
 use super::connection::{self, Phase, draining};
-use super::guests::Guests;
+use super::connections::Connections;
 use super::pace::{Arriving, Pace, Paced};
 
 /// The pause after a failed accept. Descriptors become free as connections end, and a busy loop would not help.
@@ -45,8 +45,9 @@ impl Server {
         let address = listener.local_addr().expect("a listener has an address");
         info!(name, addr = %address, "listening");
         let (phase, heard) = watch::channel(Phase::Open);
-        let doorman = Doorman { name, limits, service, phase: heard, guests: Guests::default(), complained: None };
-        Self { address, phase, task: tokio::spawn(doorman.serve(listener)) }
+        let acceptor =
+            Acceptor { name, limits, service, phase: heard, connections: Connections::default(), complained: None };
+        Self { address, phase, task: tokio::spawn(acceptor.serve(listener)) }
     }
 
     /// The address on which it listens, with the port that it got if port 0 was asked for.
@@ -79,45 +80,46 @@ impl Drop for Server {
 }
 
 /// The accept loop and its connections.
-struct Doorman<S> {
+struct Acceptor<S> {
     name: &'static str,
     limits: Limits,
     service: S,
     phase: watch::Receiver<Phase>,
-    guests: Guests,
+    connections: Connections,
     complained: Option<Instant>,
 }
 
-impl<S, F> Doorman<S>
+impl<S, F> Acceptor<S>
 where
     S: Fn(Request<Arriving>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     async fn serve(mut self, listener: TcpListener) {
         let mut phase = self.phase.clone();
-        let mut at_the_door = None;
+        let mut waiting = None;
         loop {
             if self.has_room()
-                && let Some(stream) = at_the_door.take()
+                && let Some(stream) = waiting.take()
             {
                 self.admit(stream);
             }
-            let crowded = at_the_door.is_some();
-            let look_again = if crowded { self.guests.make_room(self.limits.crowded_time) } else { Instant::now() };
+            let crowded = waiting.is_some();
+            let look_again =
+                if crowded { self.connections.make_room(self.limits.crowded_time) } else { Instant::now() };
             tokio::select! {
                 () = draining(&mut phase) => break,
-                () = self.guests.gone() => {}
+                () = self.connections.closed() => {}
                 () = sleep_until(look_again), if crowded => {}
                 accepted = listener.accept(), if !crowded => match accepted {
-                    Ok((stream, _)) => at_the_door = Some(stream),
+                    Ok((stream, _)) => waiting = Some(stream),
                     Err(error) => self.refused(&error).await,
                 },
             }
         }
-        at_the_door.into_iter().for_each(|stream| self.admit(stream));
+        waiting.into_iter().for_each(|stream| self.admit(stream));
         self.admit_waiting(&listener);
         drop(listener);
-        self.guests.all_gone().await;
+        self.connections.all_closed().await;
     }
 
     fn admit(&mut self, stream: TcpStream) {
@@ -125,11 +127,11 @@ where
         let _ = stream.set_nodelay(true);
         let pace = Pace::new();
         let socket = Paced { stream, pace: pace.clone() };
-        self.guests.admit(pace, connection::drive(socket, self.limits, self.service.clone(), self.phase.clone()));
+        self.connections.admit(pace, connection::drive(socket, self.limits, self.service.clone(), self.phase.clone()));
     }
 
     fn has_room(&self) -> bool {
-        self.guests.count() < self.limits.connections
+        self.connections.count() < self.limits.connections
     }
 
     /// Accepts the clients that the kernel has already accepted, because closing the listener would reset them.

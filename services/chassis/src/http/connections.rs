@@ -19,11 +19,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Connections under way. Dropping them cuts them all.
 #[derive(Debug, Default)]
-pub(super) struct Guests {
+pub(super) struct Connections {
     connections: JoinSet<()>,
     paces: HashMap<Id, Pace>,
     /// The connections that had waited longest at the last search, each with since when and for what.
-    next_to_go: VecDeque<(Id, Wait)>,
+    next_to_close: VecDeque<(Id, Wait)>,
     /// The connection that was last asked to close, and when.
     asked: Option<(Id, Wait, Instant)>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Guests {
 /// Since when a connection waits for its client, and for what.
 type Wait = (Instant, Stage);
 
-impl Guests {
+impl Connections {
     /// The number of connections.
     pub(super) fn count(&self) -> usize {
         self.connections.len()
@@ -44,7 +44,7 @@ impl Guests {
     }
 
     /// Waits until a connection has closed; for ever if there is none.
-    pub(super) async fn gone(&mut self) {
+    pub(super) async fn closed(&mut self) {
         let Some(ended) = self.connections.join_next_with_id().await else { return pending().await };
         let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
         self.paces.remove(&id);
@@ -65,8 +65,8 @@ impl Guests {
             return (now + LOOK_AGAIN).min(wait.0 + patience);
         }
         self.asked = Some((id, wait, now));
-        self.next_to_go.pop_front();
-        self.paces[&id].ask_to_go();
+        self.next_to_close.pop_front();
+        self.paces[&id].ask_to_close();
         now + LOOK_AGAIN
     }
 
@@ -79,11 +79,11 @@ impl Guests {
             if looked {
                 self.look();
             }
-            while let Some(&next) = self.next_to_go.front() {
+            while let Some(&next) = self.next_to_close.front() {
                 if self.still_waits(next) {
                     return Some(next);
                 }
-                self.next_to_go.pop_front();
+                self.next_to_close.pop_front();
             }
         }
         None
@@ -99,11 +99,11 @@ impl Guests {
         let mut found = if spare_the_fresh || fresh.is_empty() { begun } else { fresh };
         found.sort_unstable_by_key(|(_, (since, _))| *since);
         found.truncate(self.paces.len().div_ceil(SHARE));
-        self.next_to_go = found.into();
+        self.next_to_close = found.into();
     }
 
     /// Waits until all connections have closed.
-    pub(super) async fn all_gone(mut self) {
+    pub(super) async fn all_closed(mut self) {
         while self.connections.join_next().await.is_some() {}
     }
 }

@@ -19,10 +19,10 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
 use super::accepted::Accepted;
+use super::body_budget::BodyBudget;
 use super::kind::Kind;
 use super::metrics::HttpMetrics;
 use super::problem::Problem;
-use super::room::Room;
 use super::route::Route;
 use super::upload::Upload;
 use super::{document, idempotency, media, span};
@@ -35,7 +35,7 @@ pub(crate) struct Api {
     publisher: Publisher,
     publish_timeout: Duration,
     metrics: HttpMetrics,
-    room: Room,
+    body_budget: BodyBudget,
     health: Box<dyn Fn() -> Health + Send + Sync>,
 }
 
@@ -48,7 +48,7 @@ impl Api {
         metrics: HttpMetrics,
         health: impl Fn() -> Health + Send + Sync + 'static,
     ) -> Self {
-        Self { publisher, publish_timeout, metrics, room: Room::new(), health: Box::new(health) }
+        Self { publisher, publish_timeout, metrics, body_budget: BodyBudget::new(), health: Box::new(health) }
     }
 
     /// Answers one request.
@@ -60,7 +60,7 @@ impl Api {
         let timer = self.metrics.request(&request.method, route);
         let span = span::of(&request, route);
         let mut body = pin!(body);
-        let mut upload = Upload::new(&request.headers, body.as_mut(), &self.room);
+        let mut upload = Upload::new(&request.headers, body.as_mut(), &self.body_budget);
         let answer = async {
             let outcome = self.respond(&request, route, &mut upload).await;
             let mut answer = outcome.unwrap_or_else(|problem| refuse(&problem, route));

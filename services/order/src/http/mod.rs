@@ -3,6 +3,7 @@
 
 mod accepted;
 mod api;
+mod body_budget;
 mod document;
 #[cfg(test)]
 mod fixture;
@@ -12,7 +13,6 @@ mod media;
 mod metrics;
 mod operation;
 mod problem;
-mod room;
 mod route;
 mod span;
 mod upload;

@@ -12,9 +12,9 @@ use hyper::body::Body;
 use hyper::header::{CONTENT_LENGTH, EXPECT};
 use tokio::time::{Instant, timeout_at};
 
+use super::body_budget::BodyBudget;
 use super::kind::Kind;
 use super::problem::Problem;
-use super::room::Room;
 
 /// The longest time from a request's headers to the last byte of its body.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
 /// A body, its deadline, and what its headers say about it.
 pub(super) struct Upload<'b, B> {
     body: Pin<&'b mut B>,
-    room: &'b Room,
+    budget: &'b BodyBudget,
     deadline: Instant,
     /// The length in bytes, if the client said it.
     declared: Option<u64>,
@@ -40,12 +40,12 @@ pub(super) struct Upload<'b, B> {
 }
 
 impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
-    /// The body of a request that has just arrived. It shares `room` with all other bodies.
-    pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>, room: &'b Room) -> Self {
+    /// The body of a request that has just arrived. It shares `budget` with all other bodies.
+    pub(super) fn new(headers: &HeaderMap, body: Pin<&'b mut B>, budget: &'b BodyBudget) -> Self {
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let held_back = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         // hyper makes a request with both `Content-Length` and `Transfer-Encoding` the last one on its connection.
-        Self { body, room, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable: true }
+        Self { body, budget, deadline: Instant::now() + BODY_TIME, declared, held_back, reusable: true }
     }
 
     /// Whether it is known that no bytes are left.
@@ -83,7 +83,7 @@ impl<'b, B: Body<Data = Bytes, Error: Display>> Upload<'b, B> {
         if self.is_at_end() && first.len() <= MAX_BODY_BYTES {
             return Ok(first);
         }
-        let mut share = self.room.share();
+        let mut share = self.budget.share();
         let mut whole = BytesMut::new();
         let mut next = Some(first);
         while let Some(chunk) = next {

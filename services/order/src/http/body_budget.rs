@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The whole memory.
 #[derive(Debug)]
-pub(super) struct Room(Mutex<Parts>);
+pub(super) struct BodyBudget(Mutex<Parts>);
 
 /// The share of each body, by when the body began.
 #[derive(Debug)]
@@ -30,13 +30,13 @@ struct Part {
 
 /// The share of one body. Dropping it returns the share.
 #[derive(Debug)]
-pub(super) struct Share<'r> {
-    room: &'r Room,
+pub(super) struct Share<'b> {
+    budget: &'b BodyBudget,
     number: u64,
     taken_back: Arc<Notify>,
 }
 
-impl Room {
+impl BodyBudget {
     /// The whole memory, unused.
     pub(super) fn new() -> Self {
         Self(Mutex::new(Parts { left: MOST_BYTES, next: 0, held: BTreeMap::new() }))
@@ -46,7 +46,7 @@ impl Room {
     pub(super) fn share(&self) -> Share<'_> {
         let mut parts = self.lock();
         parts.next += 1;
-        Share { room: self, number: parts.next, taken_back: Arc::default() }
+        Share { budget: self, number: parts.next, taken_back: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Parts> {
@@ -57,7 +57,7 @@ impl Room {
 impl Share<'_> {
     /// Takes this many more bytes, which is far less than the whole memory.
     pub(super) fn grow(&mut self, bytes: usize) {
-        let mut parts = self.room.lock();
+        let mut parts = self.budget.lock();
         while parts.left < bytes
             && let Some((_, oldest)) = parts.held.pop_first()
         {
@@ -77,7 +77,7 @@ impl Share<'_> {
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        let mut parts = self.room.lock();
+        let mut parts = self.budget.lock();
         if let Some(part) = parts.held.remove(&self.number) {
             parts.left += part.bytes;
         }
@@ -97,16 +97,16 @@ mod tests {
 
     #[test]
     fn the_oldest_body_goes_when_there_is_no_room_and_what_was_taken_comes_back() {
-        let room = Room::new();
-        let (mut oldest, mut older, mut newer) = (room.share(), room.share(), room.share());
+        let budget = BodyBudget::new();
+        let (mut oldest, mut older, mut newer) = (budget.share(), budget.share(), budget.share());
         older.grow(1);
         oldest.grow(MOST_BYTES - 1);
         newer.grow(2);
         assert!(is_taken_back(&oldest) && !is_taken_back(&older) && !is_taken_back(&newer));
         drop(oldest);
-        assert_eq!(room.lock().left, MOST_BYTES - 3);
+        assert_eq!(budget.lock().left, MOST_BYTES - 3);
         drop((older, newer));
-        let parts = room.lock();
+        let parts = budget.lock();
         assert_eq!((parts.left, parts.held.len()), (MOST_BYTES, 0));
     }
 }

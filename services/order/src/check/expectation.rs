@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::PAUSE;
 use super::client;
 use super::counter::Counter;
-use super::plan::Promise;
+use super::plan::Check;
 
 /// A counter, summed over its processes, and its first value.
 pub(super) struct Expectation<'p> {
-    deed: &'static str,
+    label: &'static str,
     counter: Counter,
     addresses: &'p [String],
     before: Vec<(SocketAddr, f64)>,
@@ -20,8 +20,8 @@ pub(super) struct Expectation<'p> {
 
 impl<'p> Expectation<'p> {
     /// Reads the counter for the first time.
-    pub(super) async fn begin(promise: &Promise, addresses: &'p [String], deadline: Instant) -> Result<Self, String> {
-        let mut expectation = Self { deed: promise.deed, counter: promise.counter, addresses, before: Vec::new() };
+    pub(super) async fn begin(check: &Check, addresses: &'p [String], deadline: Instant) -> Result<Self, String> {
+        let mut expectation = Self { label: check.label, counter: check.counter, addresses, before: Vec::new() };
         let mut last = String::new();
         let looks = async {
             loop {
@@ -33,7 +33,7 @@ impl<'p> Expectation<'p> {
             }
         };
         let shown = timeout_at(deadline, looks).await;
-        expectation.before = shown.map_err(|_| format!("no metrics to show it {}: {last}", promise.deed))?;
+        expectation.before = shown.map_err(|_| format!("no metrics to show it {}: {last}", check.label))?;
         Ok(expectation)
     }
 
@@ -51,8 +51,8 @@ impl<'p> Expectation<'p> {
             }
         };
         let seen = timeout_at(deadline, looks).await;
-        seen.map_err(|_| format!("not shown in time that it was {}: {last}", self.deed))?;
-        println!("{}", self.deed);
+        seen.map_err(|_| format!("not shown in time that it was {}: {last}", self.label))?;
+        println!("{}", self.label);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ mod tests {
     fn a_counter_has_grown_in_any_process_even_in_one_that_started_again() {
         let [a, b]: [SocketAddr; 2] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| address.parse().unwrap());
         let expectation =
-            Expectation { deed: "counted", counter: Counter::COUNTED, addresses: &[], before: vec![(a, 5.0)] };
+            Expectation { label: "counted", counter: Counter::COUNTED, addresses: &[], before: vec![(a, 5.0)] };
         for (now, grown) in [
             (vec![(a, 5.0)], false),
             (vec![(a, 6.0)], true),

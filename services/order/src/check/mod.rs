@@ -69,10 +69,10 @@ async fn carry_out(plan: &Plan) -> Result<(), String> {
     let deadline = Instant::now() + plan.timeout;
     // Counters only grow, so their values before the order was placed say nothing about it.
     let mut expectations = Vec::new();
-    for promise in &plan.promises {
-        match &promise.metrics {
-            None => println!("not checked whether it is {}: {} is not set", promise.deed, promise.variable),
-            Some(addresses) => expectations.push(Expectation::begin(promise, addresses, deadline).await?),
+    for check in &plan.checks {
+        match &check.metrics {
+            None => println!("not checked whether it is {}: {} is not set", check.label, check.variable),
+            Some(addresses) => expectations.push(Expectation::begin(check, addresses, deadline).await?),
         }
     }
     place(plan, deadline).await?;

@@ -20,16 +20,16 @@ pub(super) struct Plan {
     customer: Email,
     /// Whether an order is placed, and so mailed; else one that nobody placed is cancelled.
     pub(super) mails: bool,
-    pub(super) promises: [Promise; 3],
+    pub(super) checks: [Check; 3],
     /// The time for the whole check.
     pub(super) timeout: Duration,
 }
 
 /// Something that a service does with every order, and the counter that shows it.
 #[derive(Debug)]
-pub(super) struct Promise {
+pub(super) struct Check {
     /// What is done, as in "the order was …".
-    pub(super) deed: &'static str,
+    pub(super) label: &'static str,
     pub(super) counter: Counter,
     /// The hosts and ports whose `/metrics` show it. A name stands for all its addresses.
     pub(super) metrics: Option<Vec<String>>,
@@ -60,24 +60,24 @@ impl Plan {
         let order = env.read(URL.expecting("http://HOST[:PORT]/orders"), url);
         let customer = env.read(CUSTOMER.expecting("an email address"), |text| Email::parse(text).ok());
         let mails = env.flag(MAILS);
-        let mut promise = |variable: Variable, deed, counter| {
+        let mut check = |variable: Variable, label, counter| {
             let name = variable.name;
             let metrics = env.read(variable.expecting("HOST:PORT, or several with commas between"), addresses);
-            Promise { deed, counter, metrics, variable: name }
+            Check { label, counter, metrics, variable: name }
         };
-        let promises = [
-            promise(PUBLISHED, "published", if mails { Counter::PUBLISHED } else { Counter::CANCEL_PUBLISHED }),
-            promise(EMAILED, "emailed", Counter::EMAILED),
-            promise(COUNTED, "counted", if mails { Counter::COUNTED } else { Counter::CANCEL_COUNTED }),
+        let checks = [
+            check(PUBLISHED, "published", if mails { Counter::PUBLISHED } else { Counter::CANCEL_PUBLISHED }),
+            check(EMAILED, "emailed", Counter::EMAILED),
+            check(COUNTED, "counted", if mails { Counter::COUNTED } else { Counter::CANCEL_COUNTED }),
         ];
-        if !mails && promises[1].metrics.is_some() {
+        if !mails && checks[1].metrics.is_some() {
             env.fault("CHECK_EMAIL_METRICS", "nothing with CHECK_MAILS=false, as nobody is mailed");
         }
         Self {
             order: order.expect("the default is a URL"),
             customer: customer.expect("the default is an address"),
             mails,
-            promises,
+            checks,
             timeout: env.duration(TIMEOUT, Duration::from_secs(1)..=Duration::from_secs(60 * 60)),
         }
     }
@@ -138,12 +138,9 @@ mod tests {
     #[test]
     fn what_is_not_named_is_not_checked() {
         let (plan, faults) = read(&[("CHECK_EMAIL_METRICS", "email-0:9090, [::1]:9090")]);
-        let named: Vec<_> = plan.promises.iter().map(|promise| promise.metrics.is_some()).collect();
+        let named: Vec<_> = plan.checks.iter().map(|check| check.metrics.is_some()).collect();
         assert_eq!((faults, named), (0, vec![false, true, false]));
-        assert_eq!(
-            plan.promises[1].metrics.as_deref(),
-            Some(&["email-0:9090".to_owned(), "[::1]:9090".to_owned()][..])
-        );
+        assert_eq!(plan.checks[1].metrics.as_deref(), Some(&["email-0:9090".to_owned(), "[::1]:9090".to_owned()][..]));
     }
 
     #[test]

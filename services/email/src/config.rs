@@ -19,14 +19,14 @@ pub struct Config {
     /// The settings of the consumer, within what the SMTP server is to bear.
     pub consumer: ConsumerSettings,
     /// How to send mails; `None` writes them to the log.
-    pub post: Option<PostConfig>,
+    pub transport: Option<TransportConfig>,
     /// The address for messages that are text and not an order; `None` writes them to the log.
     pub fallback_to: Option<Email>,
 }
 
 /// The settings of sending mail.
 #[derive(Debug)]
-pub struct PostConfig {
+pub struct TransportConfig {
     /// The settings of the SMTP client.
     pub smtp: SmtpOptions,
     /// The sender of the mails.
@@ -63,17 +63,17 @@ impl Config {
         ];
         refuse_halves(env, url.as_ref(), set.into_iter().filter_map(|(variable, set)| set.then_some(variable.name)));
         let from = from.unwrap_or_else(|| mailbox(WARREN).expect("it is an address"));
-        let post = url.map(|url| PostConfig {
+        let transport = url.map(|url| TransportConfig {
             smtp: SmtpOptions { url, authorities, hello, connections, apart: apart.unwrap_or_default(), limits },
             sender: Sender { from, reply_to },
         });
-        if let Some(post) = &post {
+        if let Some(transport) = &transport {
             // Each mail that is being sent has a connection of its own. A mail that waits for a connection must not
             // be begun, or its time would run out.
-            options.concurrency = options.concurrency.min(post.smtp.connections);
-            options.prefetch = options.prefetch.min(held(&post.smtp));
+            options.concurrency = options.concurrency.min(transport.smtp.connections);
+            options.prefetch = options.prefetch.min(held(&transport.smtp));
         }
-        Self { consumer: ConsumerSettings { endpoint, options }, post, fallback_to }
+        Self { consumer: ConsumerSettings { endpoint, options }, transport, fallback_to }
     }
 }
 
@@ -235,17 +235,22 @@ mod tests {
     #[test]
     fn without_variables_mail_goes_to_the_log() {
         let (config, faults) = read(&[]);
-        assert!(config.post.is_none() && faults.is_empty(), "{faults:?}");
+        assert!(config.transport.is_none() && faults.is_empty(), "{faults:?}");
     }
 
     #[test]
     fn a_url_alone_is_enough_to_send() {
         let (config, faults) = read(&[("SMTP_URL", "smtp://mail.example.com")]);
         assert_eq!(faults, Vec::<String>::new());
-        let post = config.post.unwrap();
-        assert_eq!(post.sender.from.to_string(), "Warren <warren@localhost>");
-        assert_eq!(post.smtp.connections, 16);
-        let seconds = [post.smtp.limits.command, post.smtp.limits.data, post.smtp.limits.last, post.smtp.limits.whole];
+        let transport = config.transport.unwrap();
+        assert_eq!(transport.sender.from.to_string(), "Warren <warren@localhost>");
+        assert_eq!(transport.smtp.connections, 16);
+        let seconds = [
+            transport.smtp.limits.command,
+            transport.smtp.limits.data,
+            transport.smtp.limits.last,
+            transport.smtp.limits.whole,
+        ];
         assert_eq!(seconds.map(|limit| limit.as_secs()), [300, 180, 600, 1500]);
     }
 

@@ -1,7 +1,7 @@
 //! Sends one mail for each order that was placed, by SMTP or to the log.
 
 mod config;
-pub use config::{Config, PostConfig};
+pub use config::{Config, TransportConfig};
 
 mod handler;
 pub use handler::{Confirmations, subscription};

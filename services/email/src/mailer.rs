@@ -7,7 +7,7 @@ use messaging::Failure;
 use tracing::{Instrument, field, info, info_span};
 
 use crate::{
-    config::PostConfig,
+    config::TransportConfig,
     mail::Mail,
     message::{Message, Sender},
     metrics::{EmailMetrics, Outcome, Transport},
@@ -16,22 +16,23 @@ use crate::{
 
 /// Sends mails to a server or to the log.
 pub struct Mailer {
-    /// The SMTP server; `None` writes to the log.
-    post: Option<Post>,
+    /// The transport by SMTP; `None` writes to the log.
+    transport: Option<SmtpTransport>,
     metrics: EmailMetrics,
 }
 
 /// An SMTP server, and the sender.
-struct Post {
+struct SmtpTransport {
     smtp: Smtp,
     sender: Sender,
 }
 
 impl Mailer {
     /// A mailer that sends with these settings, or writes to the log.
-    pub fn new(post: Option<PostConfig>, metrics: EmailMetrics) -> Self {
-        let post = post.map(|PostConfig { smtp, sender }| Post { smtp: Smtp::new(smtp), sender });
-        Self { post, metrics }
+    pub fn new(transport: Option<TransportConfig>, metrics: EmailMetrics) -> Self {
+        let transport =
+            transport.map(|TransportConfig { smtp, sender }| SmtpTransport { smtp: Smtp::new(smtp), sender });
+        Self { transport, metrics }
     }
 
     /// Sends a mail about the event with this source and id, as far as they are known. A mail without a recipient
@@ -44,13 +45,16 @@ impl Mailer {
     /// The mail may have been sent or not.
     pub async fn send(&self, mail: &Mail<'_>, event: (Option<&str>, Option<&str>)) -> Result<(), Failure> {
         let about = event.1.map(|id| (event.0, id));
-        let message = self.post.as_ref().and_then(|post| Some((post, Message::write(mail, &post.sender, about)?)));
-        let Some((post, message)) = message else {
+        let message = self
+            .transport
+            .as_ref()
+            .and_then(|transport| Some((transport, Message::write(mail, &transport.sender, about)?)));
+        let Some((transport, message)) = message else {
             info!("Sending email for: {mail}");
             self.metrics.count(Transport::Log, Outcome::Sent);
             return Ok(());
         };
-        let attempt = post.hand_over(&message, event).await;
+        let attempt = transport.hand_over(&message, event).await;
         if let Some(outcome) = Outcome::of(&attempt) {
             self.metrics.count(Transport::Smtp, outcome);
         }
@@ -67,8 +71,8 @@ impl Mailer {
     /// # Errors
     /// The reason why it cannot.
     pub async fn probe(&self) -> Result<(), String> {
-        match &self.post {
-            Some(post) => post.smtp.probe().await,
+        match &self.transport {
+            Some(transport) => transport.smtp.probe().await,
             None => Ok(()),
         }
     }
@@ -84,23 +88,23 @@ impl Mailer {
     }
 
     async fn tidy(&self) -> Infallible {
-        match &self.post {
-            Some(post) => post.smtp.tidy().await,
+        match &self.transport {
+            Some(transport) => transport.smtp.tidy().await,
             None => std::future::pending().await,
         }
     }
 
     /// Begins no further mail. A message that is on its way to the server is sent to its end.
     fn stop(&self) {
-        if let Some(post) = &self.post {
-            post.smtp.stop();
+        if let Some(transport) = &self.transport {
+            transport.smtp.stop();
         }
     }
 
     /// Ends the idle sessions.
     pub async fn close(&self) {
-        if let Some(post) = &self.post {
-            post.smtp.close().await;
+        if let Some(transport) = &self.transport {
+            transport.smtp.close().await;
         }
     }
 }
@@ -116,7 +120,7 @@ impl From<Unsent> for Failure {
     }
 }
 
-impl Post {
+impl SmtpTransport {
     async fn hand_over(&self, message: &Message, event: (Option<&str>, Option<&str>)) -> Result<(), Unsent> {
         let span = info_span!(
             "smtp send",

@@ -8,8 +8,8 @@ use email::{Config, Confirmations, EmailMetrics, Mailer, subscription};
 
 fn main() -> ExitCode {
     chassis::run("email", Config::from_env, async |config, process| {
-        let Config { consumer, post, fallback_to } = config;
-        let mailer = Arc::new(Mailer::new(post, EmailMetrics::register(process.registry())?));
+        let Config { consumer, transport, fallback_to } = config;
+        let mailer = Arc::new(Mailer::new(transport, EmailMetrics::register(process.registry())?));
         let handler = Confirmations { mailer: mailer.clone(), fallback_to };
         let service = ConsumerService::start(process, consumer, subscription(), handler).await?;
         let drained = service.run_beside(mailer.tend(process.shutdown())).await;

@@ -9,10 +9,10 @@ mod client;
 mod encryption;
 mod error;
 mod extensions;
-mod gate;
 mod idle;
 #[cfg(feature = "inside")]
 pub mod inside;
+mod limiter;
 mod limits;
 mod mask;
 mod reply;

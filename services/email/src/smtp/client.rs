@@ -18,8 +18,8 @@ use tracing::debug;
 use super::{
     Blame, SmtpError, SmtpLimits, SmtpUrl,
     encryption::Encryption,
-    gate::{Gate, Pass},
     idle::Idle,
+    limiter::{Limiter, Permit},
     limits::{COURTESY, Time},
     server::Server,
     session::Session,
@@ -53,7 +53,7 @@ pub struct SmtpOptions {
 pub struct Smtp {
     server: Server,
     limits: SmtpLimits,
-    gate: Gate,
+    limiter: Limiter,
     idle: Idle,
     suspects: Suspects,
     events: RandomState,
@@ -104,7 +104,7 @@ impl Smtp {
         Self {
             server: Server { host, port, encryption, login, hello, told_clear: Once::new() },
             limits,
-            gate: Gate::new(connections, apart),
+            limiter: Limiter::new(connections, apart),
             idle: Idle::default(),
             suspects: Suspects::default(),
             events: RandomState::new(),
@@ -147,7 +147,7 @@ impl Smtp {
             match self.hand_over(event, mail_object, &mut passage, &time).await {
                 Ok(()) => return Ok(()),
                 Err(error) => match error.blame() {
-                    Blame::Sessions | Blame::Rate if round < ROUNDS && !self.gate.is_hopeless() => {
+                    Blame::Sessions | Blame::Rate if round < ROUNDS && !self.limiter.is_hopeless() => {
                         debug!(%error, "the SMTP server is asked for less");
                     }
                     _ => break error,
@@ -162,7 +162,7 @@ impl Smtp {
         let reason = error.to_string();
         let (disposition, reason) = match error.blame() {
             Blame::Server => {
-                self.gate.forget();
+                self.limiter.forget();
                 (Disposition::Outage, reason)
             }
             Blame::Nobody => (Disposition::Postponed, reason),
@@ -191,37 +191,37 @@ impl Smtp {
     ) -> Result<(), SmtpError> {
         let mut stopping = self.stopping.subscribe();
         let begun = async {
-            let pass = timeout_at(time.begin_by(), self.gate.enter()).await.map_err(|_| SmtpError::Queued)?;
-            let session = self.begun(&pass, mail_object, passage, time).await?;
-            Ok((pass, session))
+            let permit = timeout_at(time.begin_by(), self.limiter.acquire()).await.map_err(|_| SmtpError::Queued)?;
+            let session = self.begun(&permit, mail_object, passage, time).await?;
+            Ok((permit, session))
         };
-        let (pass, mut session) = tokio::select! {
+        let (permit, mut session) = tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => return Err(SmtpError::Stopping),
             begun = begun => begun?,
         };
         match session.finish(mail_object, passage, time).await {
             Ok(()) => {
-                pass.said_yes(true);
+                permit.said_yes(true);
                 self.suspects.taken(event, passage);
                 self.put_back(session, time).await;
                 Ok(())
             }
-            Err(error) => Err(self.left(session, &pass, time, error).await),
+            Err(error) => Err(self.left(session, &permit, time, error).await),
         }
     }
 
     /// Opens a session, up to the point where the server waits for the message.
     async fn begun(
         &self,
-        pass: &Pass<'_>,
+        permit: &Permit<'_>,
         mail_object: &MailObject<'_>,
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<Session, SmtpError> {
         let (mut session, parked) = match self.idle.take() {
             Some(session) => (session, true),
-            None => (self.opened(pass, time).await?, false),
+            None => (self.opened(permit, time).await?, false),
         };
         let first = if parked { time.parked() } else { time.command() };
         match session.begin(mail_object, passage, first, time).await {
@@ -233,26 +233,26 @@ impl Smtp {
                 debug!(%error, "opening another SMTP session");
                 self.idle.clear();
                 drop(session);
-                let mut session = self.opened(pass, time).await?;
+                let mut session = self.opened(permit, time).await?;
                 match session.begin(mail_object, passage, time.command(), time).await {
                     Ok(()) => Ok(session),
-                    Err(error) => Err(self.left(session, pass, time, error).await),
+                    Err(error) => Err(self.left(session, permit, time, error).await),
                 }
             }
-            Err(error) => Err(self.left(session, pass, time, error).await),
+            Err(error) => Err(self.left(session, permit, time, error).await),
         }
     }
 
     /// Opens a new session. While other sessions work, a refusal means that the server has enough sessions, and not
     /// that it is away.
-    async fn opened(&self, pass: &Pass<'_>, time: &Time) -> Result<Session, SmtpError> {
+    async fn opened(&self, permit: &Permit<'_>, time: &Time) -> Result<Session, SmtpError> {
         match self.server.open(time).await {
             Ok(session) => {
-                pass.said_yes(false);
+                permit.said_yes(false);
                 Ok(session)
             }
-            Err(SmtpError::NoSession { server, reason, for_now }) if pass.others_work(for_now) => {
-                pass.said_too_much(Blame::Sessions);
+            Err(SmtpError::NoSession { server, reason, for_now }) if permit.others_work(for_now) => {
+                permit.said_too_much(Blame::Sessions);
                 Err(SmtpError::NoFurtherSession { server, reason })
             }
             Err(error) => Err(error),
@@ -260,10 +260,10 @@ impl Smtp {
     }
 
     /// Keeps a session after an error, if it can still be used.
-    async fn left(&self, mut session: Session, pass: &Pass<'_>, time: &Time, error: SmtpError) -> SmtpError {
+    async fn left(&self, mut session: Session, permit: &Permit<'_>, time: &Time, error: SmtpError) -> SmtpError {
         let blame = error.blame();
         if matches!(blame, Blame::Sessions | Blame::Rate) {
-            pass.said_too_much(blame);
+            permit.said_too_much(blame);
         }
         let usable = match &error {
             SmtpError::Answered { code: 421, .. } | SmtpError::Lost { .. } | SmtpError::Silent { .. } => false,
@@ -277,7 +277,7 @@ impl Smtp {
     }
 
     async fn put_back(&self, session: Session, time: &Time) {
-        match self.gate.is_full(self.idle.count()) {
+        match self.limiter.is_full(self.idle.count()) {
             true => session.quit(time.courtesy()).await,
             false => self.idle.park(session),
         }

@@ -28,9 +28,9 @@ const HOPELESS: u32 = 12;
 /// How recent a success on another session has to be, for that session to count as working.
 const RECENTLY: Duration = Duration::from_secs(60);
 
-/// Admits mails, each with a pass.
+/// Admits mails, each with a permit.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Limiter {
     state: Mutex<State>,
     changed: Notify,
     turn: tokio::sync::Mutex<()>,
@@ -42,7 +42,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct State {
     allowed: usize,
-    inside: usize,
+    in_use: usize,
     /// The time between two mails that the server has imposed.
     apart: Duration,
     next: Instant,
@@ -58,18 +58,18 @@ struct State {
 
 /// The right to use one session for one mail.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
-    gate: &'a Gate,
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
     slowings: u64,
 }
 
-impl Gate {
+impl Limiter {
     /// Admits at most this many at once, and this long apart.
     pub(super) fn new(most: usize, apart: Duration) -> Self {
         let now = Instant::now();
         let state = State {
             allowed: most,
-            inside: 0,
+            in_use: 0,
             apart: Duration::ZERO,
             next: now,
             changed: now,
@@ -83,33 +83,33 @@ impl Gate {
     }
 
     /// Waits for its turn. A mail that gives up before takes no turn.
-    pub(super) async fn enter(&self) -> Pass<'_> {
-        let mut pass = loop {
+    pub(super) async fn acquire(&self) -> Permit<'_> {
+        let mut permit = loop {
             let changed = self.changed.notified();
-            if let Some(pass) = self.try_enter() {
-                break pass;
+            if let Some(permit) = self.try_acquire() {
+                break permit;
             }
             changed.await;
         };
         // They go one after the other, in the order in which they came.
         let _turn = self.turn.lock().await;
-        while let Some(next) = pass.waits_until() {
+        while let Some(next) = permit.waits_until() {
             sleep_until(next).await;
         }
-        pass
+        permit
     }
 
-    fn try_enter(&self) -> Option<Pass<'_>> {
+    fn try_acquire(&self) -> Option<Permit<'_>> {
         let mut state = self.state();
-        if state.inside >= state.allowed {
+        if state.in_use >= state.allowed {
             return None;
         }
-        state.inside += 1;
-        if state.inside < state.allowed {
-            // Two that leave at once may wake only one. So one that enters wakes the next.
+        state.in_use += 1;
+        if state.in_use < state.allowed {
+            // Two permits that are dropped at once may wake only one mail. So a mail that gets a permit wakes the next.
             self.changed.notify_one();
         }
-        Some(Pass { gate: self, slowings: state.slowings })
+        Some(Permit { limiter: self, slowings: state.slowings })
     }
 
     /// Notes that there is no session at all. The number that the server allows is to be found anew.
@@ -123,7 +123,7 @@ impl Gate {
     /// Whether to close a session, when this many are idle.
     pub(super) fn is_full(&self, parked: usize) -> bool {
         let state = self.state();
-        state.inside + parked > state.allowed
+        state.in_use + parked > state.allowed
     }
 
     /// Whether no mail was taken although the waits grew longer and longer.
@@ -136,23 +136,23 @@ impl Gate {
     }
 }
 
-impl Pass<'_> {
+impl Permit<'_> {
     /// When to check again whether it is its turn; `None` if it is now.
     fn waits_until(&mut self) -> Option<Instant> {
-        let mut state = self.gate.state();
+        let mut state = self.limiter.state();
         let now = Instant::now();
         if now < state.next {
             return Some(state.next);
         }
-        state.next = now + state.apart.max(self.gate.apart);
-        // A mail that waited through a slowing goes at the new pace; another refusal slows the gate again.
+        state.next = now + state.apart.max(self.limiter.apart);
+        // A mail that waited through a slowing goes at the new pace; another refusal slows the limiter again.
         self.slowings = state.slowings;
         None
     }
 
     /// Notes that the server opened a session, or took a mail.
     pub(super) fn said_yes(&self, taken: bool) {
-        let mut state = self.gate.state();
+        let mut state = self.limiter.state();
         let now = Instant::now();
         state.last_yes = Some(now);
         if !taken {
@@ -163,28 +163,28 @@ impl Pass<'_> {
         if state.apart < SHORTEST / 10 {
             state.apart = Duration::ZERO;
         }
-        if state.allowed < self.gate.most && now - state.changed >= state.stays {
+        if state.allowed < self.limiter.most && now - state.changed >= state.stays {
             if state.grew {
                 state.stays = TRIED_AFTER;
             }
             state.allowed += 1;
             (state.changed, state.grew) = (now, true);
-            self.gate.changed.notify_one();
+            self.limiter.changed.notify_one();
         }
     }
 
     /// Whether other mails are under way that the server lets in, or may.
     pub(super) fn others_work(&self, hoped: bool) -> bool {
-        let state = self.gate.state();
-        state.inside > 1 && (hoped || state.last_yes.is_some_and(|at| at.elapsed() < RECENTLY))
+        let state = self.limiter.state();
+        state.in_use > 1 && (hoped || state.last_yes.is_some_and(|at| at.elapsed() < RECENTLY))
     }
 
     /// Notes that the server said that it is asked for too much.
     pub(super) fn said_too_much(&self, blame: Blame) {
-        let mut state = self.gate.state();
-        if blame == Blame::Sessions && state.inside > 1 {
+        let mut state = self.limiter.state();
+        if blame == Blame::Sessions && state.in_use > 1 {
             // As many as were let in: all but this one.
-            state.allowed = state.allowed.min(state.inside - 1);
+            state.allowed = state.allowed.min(state.in_use - 1);
             state.stays = if state.grew { (state.stays * 2).min(TRIED_AFTER_AT_MOST) } else { state.stays };
             (state.changed, state.grew) = (Instant::now(), false);
         } else if self.slowings == state.slowings {
@@ -198,10 +198,10 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.state().inside -= 1;
-        self.gate.changed.notify_one();
+        self.limiter.state().in_use -= 1;
+        self.limiter.changed.notify_one();
     }
 }
 
@@ -209,57 +209,57 @@ impl Drop for Pass<'_> {
 mod tests {
     use super::*;
 
-    fn inside(gate: &Gate) -> usize {
-        let mut passes = Vec::new();
-        while let Some(pass) = gate.try_enter() {
-            passes.push(pass);
+    fn in_use(limiter: &Limiter) -> usize {
+        let mut permits = Vec::new();
+        while let Some(permit) = limiter.try_acquire() {
+            permits.push(permit);
         }
-        passes.len()
+        permits.len()
     }
 
     #[tokio::test(start_paused = true)]
     async fn as_many_sessions_as_the_server_gave_are_used_and_one_more_is_tried_after_a_while() {
-        let gate = Gate::new(16, Duration::ZERO);
-        let mut passes = Vec::new();
-        while let Some(pass) = gate.try_enter() {
-            passes.push(pass);
+        let limiter = Limiter::new(16, Duration::ZERO);
+        let mut permits = Vec::new();
+        while let Some(permit) = limiter.try_acquire() {
+            permits.push(permit);
         }
-        while passes.len() > 3 {
-            passes.pop().unwrap().said_too_much(Blame::Sessions);
+        while permits.len() > 3 {
+            permits.pop().unwrap().said_too_much(Blame::Sessions);
         }
-        drop(passes);
-        assert_eq!(inside(&gate), 3);
+        drop(permits);
+        assert_eq!(in_use(&limiter), 3);
         for expected in [10, 20, 40] {
             let begun = Instant::now();
-            while inside(&gate) == 3 {
-                gate.enter().await.said_yes(true);
+            while in_use(&limiter) == 3 {
+                limiter.acquire().await.said_yes(true);
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
             let waited = begun.elapsed().as_secs();
             assert!((expected..=expected + 1).contains(&waited), "{waited}");
-            let four: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
+            let four: Vec<_> = std::iter::from_fn(|| limiter.try_acquire()).collect();
             four[3].said_too_much(Blame::Sessions);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn mails_that_come_too_fast_come_slower() {
-        let gate = Gate::new(16, Duration::ZERO);
+        let limiter = Limiter::new(16, Duration::ZERO);
         // A server that takes fourteen mails in each second.
         let (mut taken, mut refused, begun) = (0, 0, Instant::now());
         let mut seconds = std::collections::HashMap::<u64, u32>::new();
         while begun.elapsed() < Duration::from_secs(60) {
-            let pass = gate.enter().await;
+            let permit = limiter.acquire().await;
             let this_second = seconds.entry(begun.elapsed().as_secs()).or_default();
             match *this_second < 14 {
                 true => {
                     *this_second += 1;
                     taken += 1;
-                    pass.said_yes(true);
+                    permit.said_yes(true);
                 }
                 false => {
                     refused += 1;
-                    pass.said_too_much(Blame::Rate);
+                    permit.said_too_much(Blame::Rate);
                 }
             }
             tokio::time::advance(Duration::from_millis(2)).await;
@@ -269,49 +269,49 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_kept_from_the_start() {
-        let gate = Gate::new(16, Duration::from_millis(500));
+        let limiter = Limiter::new(16, Duration::from_millis(500));
         let begun = Instant::now();
         for _ in 0..11 {
-            gate.enter().await;
+            limiter.acquire().await;
         }
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_leave_before_their_turn_take_none_from_others() {
-        let gate = Gate::new(16, Duration::from_millis(500));
+        let limiter = Limiter::new(16, Duration::from_millis(500));
         let (mut passed, begun) = (0, Instant::now());
         while begun.elapsed() < Duration::from_secs(60) {
-            let many = (0..16).map(|_| tokio::time::timeout(Duration::from_secs(1), gate.enter()));
-            passed += futures_util::future::join_all(many).await.iter().filter(|pass| pass.is_ok()).count();
+            let many = (0..16).map(|_| tokio::time::timeout(Duration::from_secs(1), limiter.acquire()));
+            passed += futures_util::future::join_all(many).await.iter().filter(|permit| permit.is_ok()).count();
         }
         assert!((110..=130).contains(&passed), "{passed}");
     }
 
     #[tokio::test]
     async fn without_any_session_how_many_there_may_be_is_found_anew() {
-        let gate = Gate::new(4, Duration::ZERO);
-        let passes: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
-        passes[0].said_too_much(Blame::Sessions);
-        drop(passes);
-        assert_eq!(inside(&gate), 3);
-        gate.forget();
-        assert_eq!(inside(&gate), 4);
+        let limiter = Limiter::new(4, Duration::ZERO);
+        let permits: Vec<_> = std::iter::from_fn(|| limiter.try_acquire()).collect();
+        permits[0].said_too_much(Blame::Sessions);
+        drop(permits);
+        assert_eq!(in_use(&limiter), 3);
+        limiter.forget();
+        assert_eq!(in_use(&limiter), 4);
     }
 
     #[tokio::test]
     async fn all_who_wait_enter_once_there_is_room_for_all() {
-        let gate = Gate::new(4, Duration::ZERO);
-        let mut passes: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
-        while let Some(pass) = passes.pop() {
-            pass.said_too_much(Blame::Sessions);
+        let limiter = Limiter::new(4, Duration::ZERO);
+        let mut permits: Vec<_> = std::iter::from_fn(|| limiter.try_acquire()).collect();
+        while let Some(permit) = permits.pop() {
+            permit.said_too_much(Blame::Sessions);
         }
-        let first = gate.try_enter().unwrap();
-        assert!(gate.try_enter().is_none());
-        let three = futures_util::future::join_all((0..3).map(|_| gate.enter()));
+        let first = limiter.try_acquire().unwrap();
+        assert!(limiter.try_acquire().is_none());
+        let three = futures_util::future::join_all((0..3).map(|_| limiter.acquire()));
         let grown = async {
             tokio::task::yield_now().await;
-            gate.forget();
+            limiter.forget();
         };
         let (three, ()) = tokio::join!(three, grown);
         assert_eq!(three.len(), 3);
@@ -320,13 +320,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_takes_nothing_is_found_out() {
-        let gate = Gate::new(16, Duration::ZERO);
+        let limiter = Limiter::new(16, Duration::ZERO);
         for _ in 0..HOPELESS {
-            assert!(!gate.is_hopeless());
-            gate.try_enter().unwrap().said_too_much(Blame::Rate);
+            assert!(!limiter.is_hopeless());
+            limiter.try_acquire().unwrap().said_too_much(Blame::Rate);
         }
-        assert!(gate.is_hopeless());
-        gate.try_enter().unwrap().said_yes(true);
-        assert!(!gate.is_hopeless());
+        assert!(limiter.is_hopeless());
+        limiter.try_acquire().unwrap().said_yes(true);
+        assert!(!limiter.is_hopeless());
     }
 }

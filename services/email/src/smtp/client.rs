@@ -23,7 +23,7 @@ use super::{
     limits::{COURTESY, Time},
     server::Server,
     session::Session,
-    suspects::{Passage, Suspects, Verdict},
+    suspects::{Cause, Passage, Suspects},
 };
 
 /// How often the client looks for sessions that were idle for too long.
@@ -133,10 +133,10 @@ impl Smtp {
         // Without an id, the recipient and the text tell one from another.
         let body = mail_object.message.split_once("\r\n\r\n").map(|(_, body)| body);
         let event = self.events.hash_one((event, event.1.is_none().then_some((mail_object.to, body))));
-        if let Some((verdict, reason)) = self.suspects.has_to_wait(event) {
-            return Err(match verdict {
-                Verdict::Everybodys(reason) => Unsent { disposition: Disposition::Outage, error: None, reason },
-                Verdict::Open | Verdict::Own => Unsent { disposition: Disposition::Postponed, error: None, reason },
+        if let Some((cause, reason)) = self.suspects.has_to_wait(event) {
+            return Err(match cause {
+                Cause::Server(reason) => Unsent { disposition: Disposition::Outage, error: None, reason },
+                Cause::Unknown | Cause::Mail => Unsent { disposition: Disposition::Postponed, error: None, reason },
             });
         }
         let time = self.limits.begin();
@@ -168,11 +168,11 @@ impl Smtp {
             Blame::Nobody => (Disposition::Postponed, reason),
             Blame::Mail => (Disposition::ForGood, reason),
             Blame::Sessions | Blame::Rate | Blame::Unknown => match self.suspects.refused(event, &error) {
-                Verdict::Everybodys(reason) => (Disposition::Outage, reason),
-                Verdict::Open => (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is")),
+                Cause::Server(reason) => (Disposition::Outage, reason),
+                Cause::Unknown => (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is")),
                 // The mail becomes a dead letter only after all its attempts, because only luck may distinguish it
                 // from the others.
-                Verdict::Own => (Disposition::Later, reason),
+                Cause::Mail => (Disposition::Later, reason),
             },
         };
         if disposition == Disposition::ForGood {

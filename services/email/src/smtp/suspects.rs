@@ -1,4 +1,4 @@
-//! Decides whose trouble a refusal is: one mail's, or every mail's.
+//! Decides what causes a refusal: the mail, or the server.
 //!
 //! A refusal alone does not show whether the mail or the server is at fault. The other mails show it:
 //! - The server takes new mails, and refuses this one again. Then the mail is at fault.
@@ -120,15 +120,15 @@ pub(super) struct Passage<'a> {
     at: [u64; 4],
 }
 
-/// Whose trouble it is.
+/// What caused a refusal, as far as the other mails show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Cause {
     /// It is not known yet.
-    Open,
-    /// The mail's.
-    Own,
-    /// Every mail's, with the reason.
-    Everybodys(String),
+    Unknown,
+    /// The mail is at fault.
+    Mail,
+    /// The server is at fault, with the reason.
+    Server(String),
 }
 
 impl Passage<'_> {
@@ -159,8 +159,8 @@ impl Suspects {
     }
 
     /// Notes that the server did not take it. Answers whose cause is certain do not come here.
-    pub(super) fn refused(&self, event: Event, error: &SmtpError) -> Verdict {
-        let Some(trouble) = Trouble::of(error) else { return Verdict::Open };
+    pub(super) fn refused(&self, event: Event, error: &SmtpError) -> Cause {
+        let Some(trouble) = Trouble::of(error) else { return Cause::Unknown };
         let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let mut known = self.known();
         known.passed_over = 0;
@@ -170,19 +170,19 @@ impl Suspects {
         row.reason = error.of_everybody();
         row.note(event, at, was_judged);
         if row.refused.len() >= ROW {
-            return Verdict::Everybodys(row.reason.clone());
+            return Cause::Server(row.reason.clone());
         }
         match known.suspects.get_mut(&event) {
             Some(suspect) if is_own => {
                 suspect.judged = true;
-                Verdict::Own
+                Cause::Mail
             }
-            _ => Verdict::Open,
+            _ => Cause::Unknown,
         }
     }
 
     /// Whether a suspect has to wait before the server is asked about it again, and why.
-    pub(super) fn has_to_wait(&self, event: Event) -> Option<(Verdict, String)> {
+    pub(super) fn has_to_wait(&self, event: Event) -> Option<(Cause, String)> {
         let mut known = self.known();
         let Known { passed, balance, rows, suspects, passed_over, .. } = &mut *known;
         let suspect = suspects.get(&event)?;
@@ -197,14 +197,14 @@ impl Suspects {
         }
         let reason = suspect.reason.clone();
         if row.refused.len() < ROW {
-            return Some((Verdict::Open, reason));
+            return Some((Cause::Unknown, reason));
         }
         *passed_over += 1;
         if *passed_over <= PASSED_OVER {
-            return Some((Verdict::Open, reason));
+            return Some((Cause::Unknown, reason));
         }
         *passed_over = 0;
-        Some((Verdict::Everybodys(row.reason.clone()), reason))
+        Some((Cause::Server(row.reason.clone()), reason))
     }
 
     /// Forgets a mail that cannot come again.

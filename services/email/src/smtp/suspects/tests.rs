@@ -16,34 +16,34 @@ fn pass(suspects: &Suspects, event: Event) {
 #[test]
 fn a_mail_that_is_refused_again_after_another_passed_is_the_trouble_itself() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 454));
-    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     pass(&suspects, 2);
     assert_eq!(suspects.has_to_wait(1), None);
-    assert_eq!(suspects.refused(1, &no), Verdict::Own);
+    assert_eq!(suspects.refused(1, &no), Cause::Mail);
     // One that passed is little to go by. A few more, and it is plain.
-    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     (3..7).for_each(|event| pass(&suspects, event));
-    assert!((0..10).all(|_| suspects.refused(1, &no) == Verdict::Own));
+    assert!((0..10).all(|_| suspects.refused(1, &no) == Cause::Mail));
     assert_eq!(suspects.has_to_wait(1), None);
 }
 
 #[test]
 fn refusals_in_a_row_are_every_mails_trouble_until_one_passes() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Body, 550));
-    assert_eq!((suspects.refused(1, &no), suspects.refused(2, &no)), (Verdict::Open, Verdict::Open));
-    let everybodys = Verdict::Everybodys("SMTP server refuses every mail, at the message with 550 no".to_owned());
-    assert_eq!((suspects.refused(3, &no), suspects.refused(4, &no)), (everybodys.clone(), everybodys));
+    assert_eq!((suspects.refused(1, &no), suspects.refused(2, &no)), (Cause::Unknown, Cause::Unknown));
+    let servers = Cause::Server("SMTP server refuses every mail, at the message with 550 no".to_owned());
+    assert_eq!((suspects.refused(3, &no), suspects.refused(4, &no)), (servers.clone(), servers));
     pass(&suspects, 5);
-    assert_eq!(suspects.refused(6, &no), Verdict::Open);
+    assert_eq!(suspects.refused(6, &no), Cause::Unknown);
     // Others are in the same trouble, more than passed.
-    assert_eq!(suspects.refused(4, &no), Verdict::Open);
+    assert_eq!(suspects.refused(4, &no), Cause::Unknown);
     (10..20).for_each(|event| pass(&suspects, event));
-    assert_eq!(suspects.refused(4, &no), Verdict::Own);
+    assert_eq!(suspects.refused(4, &no), Cause::Mail);
 }
 
 /// Sends them all, one after the other; returns how many refusals were said to be the mail's own.
 fn refuse_all(suspects: &Suspects, events: impl Iterator<Item = Event>, no: &SmtpError) -> usize {
-    events.filter(|&event| suspects.refused(event, no) == Verdict::Own).count()
+    events.filter(|&event| suspects.refused(event, no) == Cause::Mail).count()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_quota_that_opens_now_and_then_kills_nobody_who_waits_for_it() {
         let own = refuse_all(&suspects, (0..150).map(|place| 100 + (place + 15 * window) % 150), &no);
         // Two are refused before a third one shows that it is everybody.
         assert!(own < ROW, "{own} in window {window}");
-        assert!(matches!(suspects.refused(100, &no), Verdict::Everybodys(_)));
+        assert!(matches!(suspects.refused(100, &no), Cause::Server(_)));
     }
 }
 
@@ -79,12 +79,12 @@ fn a_server_that_takes_every_second_mail_kills_nobody() {
         match event % 2 {
             0 => pass(&suspects, event),
             _ => {
-                assert_eq!(suspects.refused(event, &no), Verdict::Open);
+                assert_eq!(suspects.refused(event, &no), Cause::Unknown);
                 waiting.push_back(event);
             }
         }
         if event % 3 == 0 && waiting.len() > 10 {
-            assert_ne!(suspects.refused(waiting[1], &no), Verdict::Own);
+            assert_ne!(suspects.refused(waiting[1], &no), Cause::Mail);
             waiting.pop_front().into_iter().for_each(|event| pass(&suspects, event));
         }
     }
@@ -96,7 +96,7 @@ fn many_bad_ones_die_while_a_good_one_passes_now_and_then() {
     let (mut attempts, mut passed) = ([0; 50], 1000);
     while attempts.iter().any(|&attempts| attempts < 5) {
         for (event, attempts) in (0..).zip(&mut attempts) {
-            *attempts += u32::from(*attempts < 5 && suspects.refused(event, &no) == Verdict::Own);
+            *attempts += u32::from(*attempts < 5 && suspects.refused(event, &no) == Cause::Mail);
         }
         passed += 1;
         assert!(passed < 1100, "{attempts:?}");
@@ -117,9 +117,9 @@ async fn bad_ones_that_wait_pause_nobody_else() {
         for _ in 0..20 {
             for event in (0..20).filter(|&event| suspects.has_to_wait(event).is_none()) {
                 match suspects.refused(event, &no) {
-                    Verdict::Own => drop(judged.insert(event)),
-                    Verdict::Open => {}
-                    everybodys @ Verdict::Everybodys(_) => panic!("{everybodys:?} after {passed}"),
+                    Cause::Mail => drop(judged.insert(event)),
+                    Cause::Unknown => {}
+                    servers @ Cause::Server(_) => panic!("{servers:?} after {passed}"),
                 }
             }
             tokio::time::advance(Duration::from_secs(1)).await;
@@ -143,7 +143,7 @@ async fn while_every_mail_is_refused_new_ones_are_asked_about_first() {
 #[test]
 fn one_mail_alone_is_never_every_mails_trouble() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 450));
-    assert!((0..100).all(|_| suspects.refused(1, &no) == Verdict::Open));
+    assert!((0..100).all(|_| suspects.refused(1, &no) == Cause::Unknown));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_row_is_of_one_trouble() {
     let suspects = Suspects::default();
     let silent = SmtpError::Silent { command: Command::Rcpt, limit: "5m".to_owned() };
     for error in [refusal(Command::Rcpt, 550), refusal(Command::Mail, 550), refusal(Command::Rcpt, 450), silent] {
-        assert_eq!((suspects.refused(1, &error), suspects.refused(2, &error)), (Verdict::Open, Verdict::Open));
+        assert_eq!((suspects.refused(1, &error), suspects.refused(2, &error)), (Cause::Unknown, Cause::Unknown));
     }
 }
 
@@ -161,19 +161,19 @@ fn a_mail_that_had_passed_the_step_before_the_refusal_proves_nothing() {
     let mut passage = suspects.passage();
     passage.passed(Command::Mail);
     passage.passed(Command::Rcpt);
-    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     passage.passed(Command::Data);
     passage.passed(Command::Body);
     suspects.taken(2, &passage);
-    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     // Of a refusal after the message, it is proof.
     let (suspects, no) = (Suspects::default(), refusal(Command::Body, 553));
     let mut passage = suspects.passage();
     passage.passed(Command::Rcpt);
-    assert_eq!(suspects.refused(1, &no), Verdict::Open);
+    assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     passage.passed(Command::Body);
     suspects.taken(2, &passage);
-    assert_eq!(suspects.refused(1, &no), Verdict::Own);
+    assert_eq!(suspects.refused(1, &no), Cause::Mail);
 }
 
 #[test]
@@ -181,10 +181,10 @@ fn a_mail_that_meets_another_trouble_each_time_while_others_pass_is_the_trouble_
     let suspects = Suspects::default();
     let (defers, drops) =
         (refusal(Command::Rcpt, 450), SmtpError::Lost { command: Command::Rcpt, reason: String::new() });
-    assert_eq!(suspects.refused(1, &defers), Verdict::Open);
+    assert_eq!(suspects.refused(1, &defers), Cause::Unknown);
     for round in 0..10 {
         pass(&suspects, 2 + round);
-        assert_eq!(suspects.refused(1, if round % 2 == 0 { &drops } else { &defers }), Verdict::Own);
+        assert_eq!(suspects.refused(1, if round % 2 == 0 { &drops } else { &defers }), Cause::Mail);
     }
 }
 

@@ -59,9 +59,32 @@ impl Backoff {
         if let Error::Lost { .. } | Error::AccessRefused { .. } | Error::Conflict { .. } = error {
             self.away = 0;
         }
-        // Half of the delay is random, or every pod would dial a restarted broker in the same millisecond.
-        longest.mul_f64(rand::random_range(0.5..=1.0))
+        spread(longest)
     }
+}
+
+/// Waits that double, from a first to a longest one. Half of each wait is random.
+#[derive(Debug)]
+pub(crate) struct Doubling {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Doubling {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, longest }
+    }
+
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let wait = self.next;
+        self.next = (wait * 2).min(self.longest);
+        spread(wait)
+    }
+}
+
+/// Makes half of a wait random, or every pod would ask a restarted server in the same millisecond.
+fn spread(wait: Duration) -> Duration {
+    wait.mul_f64(rand::random_range(0.5..=1.0))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::Handler;
 use super::settlements::{Settlement, Settlements};
 use super::work::Work;
+use crate::backoff::Doubling;
 use crate::delivery::Copy;
 use crate::metrics::LinkMetrics;
 use crate::publisher::{Lanes, Limits, Plan};
@@ -95,7 +96,7 @@ impl<H: Handler> Work<H> {
     }
 
     async fn copy(&self, copy: &Copy) {
-        let (mut wait, mut told) = (SHORTEST, None);
+        let (mut waits, mut told) = (Doubling::new(SHORTEST, LONGEST), None);
         while let Err(error) = self.try_copy(copy).await {
             // Logs once for each reason, because most tries fail for the same one.
             if told != Some(error) {
@@ -107,8 +108,7 @@ impl<H: Handler> Work<H> {
                 let event_id = copy.message_id();
                 warn!(event_id, queue = copy.queue, %error, "copy not confirmed, its original stays unacknowledged");
             }
-            sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
-            wait = (wait * 2).min(LONGEST);
+            sleep(waits.next_wait()).await;
         }
     }
 

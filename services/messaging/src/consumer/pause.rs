@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::work::Work;
 use super::{Handler, stopped};
 use crate::State;
+use crate::backoff::Doubling;
 use crate::panics::caught;
 
 /// The wait before the first probe; each further wait is twice as long.
@@ -23,7 +24,9 @@ pub(super) struct Pause {
     reason: String,
     /// The last reason that was logged, so that each is logged once.
     told: Option<String>,
-    patience: Patience,
+    /// How long to wait before the next probe. Only a handled event shortens it again, not a successful probe, because
+    /// a dependency may answer probes and refuse work.
+    waits: Doubling,
     /// How far the consumer is on its way back to consuming.
     stage: Stage,
 }
@@ -53,28 +56,11 @@ impl Pause {
     }
 }
 
-/// How long to wait before the next probe. Only a handled event shortens it again, not a successful probe, because a
-/// dependency may answer probes and refuse work.
-#[derive(Debug)]
-struct Patience(Duration);
-
-impl Patience {
-    fn new() -> Self {
-        Self(SHORTEST)
-    }
-
-    fn next_wait(&mut self) -> Duration {
-        let wait = self.0;
-        self.0 = (wait * 2).min(LONGEST);
-        // Half of the wait is random, or every pod would probe a restarted server in the same millisecond.
-        wait.mul_f64(rand::random_range(0.5..=1.0))
-    }
-}
-
 impl<H: Handler> Work<H> {
     /// Notes that an event met an outage: a pause begins, or goes on.
     pub(super) fn outage(&self, reason: String) {
-        let fresh = || Pause { reason: String::new(), told: None, patience: Patience::new(), stage: Stage::Down };
+        let fresh =
+            || Pause { reason: String::new(), told: None, waits: Doubling::new(SHORTEST, LONGEST), stage: Stage::Down };
         let told = {
             let mut pause = self.pause();
             let pause = pause.get_or_insert_with(fresh);
@@ -137,7 +123,7 @@ impl<H: Handler> Work<H> {
         let (state, wait) = {
             let mut pause = self.pause();
             let pause = pause.as_mut().filter(|pause| pause.stage == Stage::Down)?;
-            (pause.state(), pause.patience.next_wait())
+            (pause.state(), pause.waits.next_wait())
         };
         self.health.set(state);
         Some(wait)
@@ -160,8 +146,8 @@ mod tests {
 
     #[test]
     fn waits_grow_to_some_seconds_and_differ() {
-        let mut patience = Patience::new();
-        let waits: Vec<_> = (0..20).map(|_| patience.next_wait()).collect();
+        let mut waits = Doubling::new(SHORTEST, LONGEST);
+        let waits: Vec<_> = (0..20).map(|_| waits.next_wait()).collect();
         assert!(waits[0] <= SHORTEST && waits[0] >= SHORTEST / 2, "{waits:?}");
         assert!(waits[10..].iter().all(|wait| (LONGEST / 2..=LONGEST).contains(wait)), "{waits:?}");
         assert!(waits[10..].windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");

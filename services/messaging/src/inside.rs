@@ -4,4 +4,4 @@
 pub use crate::consumer::inside::{acknowledge_all, count_all, recognise_all};
 pub use crate::delivery::inside::read_letter;
 pub use crate::link::inside::{handed_on, lapin_reads_method, lapin_reads_properties};
-pub use crate::publisher::inside::{confirm_all, prepare_all};
+pub use crate::publisher::inside::{confirm_all, prepare_all, publish_encoded};

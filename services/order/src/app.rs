@@ -29,7 +29,7 @@ const HEADER_BYTES: usize = 8 * 1024;
 
 /// A service that is bound to its ports and connects to its broker.
 pub struct App {
-    publisher: Publisher,
+    publisher: Publisher<OrderEvent>,
     http: Server,
     ops: Ops,
     drain_delay: Duration,
@@ -50,13 +50,12 @@ impl App {
         let health = move || if shutdown.is_requested() { Health::DRAINING } else { asked.health() };
 
         let endpoint = config.endpoint.named(process.name());
-        let publish_timeout = config.publisher.timeout;
         let limits = limits(config.publisher.max_pending);
-        let publisher = Publisher::start::<OrderEvent>(endpoint, EXCHANGE, config.publisher, process.registry())?;
+        let publisher = Publisher::start(endpoint, EXCHANGE, config.publisher, process.registry())?;
         let states = publisher.state();
         tokio::spawn(async move { readiness.follow(states).await });
 
-        let api = Arc::new(Api::new(publisher.clone(), publish_timeout, metrics, health));
+        let api = Arc::new(Api::new(publisher.clone(), metrics, health));
         let http = Server::start("orders", listener, limits, move |request| {
             let api = api.clone();
             async move { api.answer(request).await }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use contract::OrderEvent;
 use events::Encoded;
 use journey::Broker;
+use messaging::inside::publish_encoded;
 use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -87,7 +88,7 @@ pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
     let total: usize = shares.iter().map(Vec::len).sum();
     let registry = prometheus::Registry::new();
     let options = PublisherOptions::default();
-    let publisher = Publisher::start::<OrderEvent>(sample::endpoint(broker), sample::EXCHANGE, options, &registry)
+    let publisher = Publisher::<OrderEvent>::start(sample::endpoint(broker), sample::EXCHANGE, options, &registry)
         .expect("a fresh registry takes the metrics");
     sample::eventually_connected(&publisher).await;
     let started = Instant::now();
@@ -96,7 +97,7 @@ pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
         tokio::spawn(async move {
             for event in events {
                 let deadline = Instant::now() + Duration::from_secs(60);
-                publisher.publish(event, deadline).await.expect("the broker confirms");
+                publish_encoded(&publisher, event, deadline).await.expect("the broker confirms");
             }
         })
     });

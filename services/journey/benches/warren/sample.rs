@@ -36,7 +36,7 @@ pub(crate) fn messages(in_flight: usize) -> usize {
 }
 
 /// Waits until the publisher is connected.
-pub(crate) async fn eventually_connected(publisher: &Publisher) {
+pub(crate) async fn eventually_connected(publisher: &Publisher<OrderEvent>) {
     let mut state = publisher.state();
     let connected = state.wait_for(|state| *state == State::Connected);
     tokio::time::timeout(Duration::from_secs(30), connected)

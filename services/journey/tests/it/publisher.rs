@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use journey::{Alarm, Broker, Message, Metrics, Proxy, Way, eventually, in_time};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
+use messaging::inside::publish_encoded;
 use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
 use prometheus::Registry;
 use tokio::time::Instant;
@@ -37,18 +38,18 @@ fn endpoint(url: &str) -> Endpoint {
     Endpoint { url: url.parse().unwrap(), ca_file: None, name: "test".to_owned() }
 }
 
-fn start(endpoint: Endpoint, options: PublisherOptions) -> Publisher {
-    Publisher::start::<OrderEvent>(endpoint, EXCHANGE, options, &Registry::new()).unwrap()
+fn start(endpoint: Endpoint, options: PublisherOptions) -> Publisher<OrderEvent> {
+    Publisher::start(endpoint, EXCHANGE, options, &Registry::new()).unwrap()
 }
 
 /// A publisher whose exchange has a queue for orders, once it is connected.
-async fn connected(broker: &Broker) -> Publisher {
+async fn connected(broker: &Broker) -> Publisher<OrderEvent> {
     let publisher = start(endpoint(&broker.url()), required("email-queue"));
     until(&publisher, "connected", |state| *state == State::Connected).await;
     publisher
 }
 
-async fn until(publisher: &Publisher, what: &str, holds: impl FnMut(&State) -> bool) -> State {
+async fn until(publisher: &Publisher<OrderEvent>, what: &str, holds: impl FnMut(&State) -> bool) -> State {
     let mut state = publisher.state();
     let held = tokio::time::timeout(PATIENCE, state.wait_for(holds)).await.map(|state| state.unwrap().clone());
     held.unwrap_or_else(|_| panic!("not {what} in time, but {:?}", *publisher.state().borrow()))
@@ -70,12 +71,12 @@ fn event(event_type: &'static str) -> Encoded {
     event_of(&Uuid::now_v7().to_string(), event_type, 100)
 }
 
-async fn publish(publisher: &Publisher, event: Encoded) -> Result<(), PublishError> {
-    publisher.publish(event, Instant::now() + PATIENCE).await
+async fn publish(publisher: &Publisher<OrderEvent>, event: Encoded) -> Result<(), PublishError> {
+    publish_encoded(publisher, event, Instant::now() + PATIENCE).await
 }
 
-async fn publish_within(publisher: &Publisher, event: Encoded, within: Duration) -> Result<(), PublishError> {
-    publisher.publish(event, Instant::now() + within).await
+async fn publish_within(publisher: &Publisher<OrderEvent>, event: Encoded, within: Duration) -> Result<(), PublishError> {
+    publish_encoded(publisher, event, Instant::now() + within).await
 }
 
 fn ids(messages: &[Message]) -> HashSet<String> {
@@ -140,7 +141,7 @@ async fn more_events_than_may_wait_are_refused_at_once() {
 async fn an_event_that_nobody_waits_for_any_more_is_counted_as_abandoned() {
     let registry = Registry::new();
     let endpoint = endpoint(&Broker::late().url());
-    let publisher = Publisher::start::<OrderEvent>(endpoint, EXCHANGE, PublisherOptions::default(), &registry).unwrap();
+    let publisher = Publisher::<OrderEvent>::start(endpoint, EXCHANGE, PublisherOptions::default(), &registry).unwrap();
     assert_eq!(publish(&publisher, event(PLACED)).now_or_never(), None, "it waits for the broker");
     assert_eq!(counted(&registry, "abandoned"), 1.0);
 }

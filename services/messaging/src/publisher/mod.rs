@@ -1,8 +1,10 @@
 //! Publishes events, and says of each what became of it.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
-use events::{CONTENT_TYPE, Encoded, Event};
+use events::{CONTENT_TYPE, CloudEvent, Encoded, Event};
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use opentelemetry::KeyValue;
@@ -48,7 +50,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// AMQP's delivery mode for a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// Publishes events to one exchange, and says of each what became of it. Clones share one connection.
+/// Publishes events of one kind to one exchange, and says of each what became of it. Clones share one connection.
 ///
 /// An event is accepted when the broker has confirmed that at least one queue holds it, on disk if the queue is
 /// durable. Until then it waits, and its deadline decides:
@@ -72,23 +74,24 @@ const PERSISTENT: u8 = 2;
 /// beginning of an alarm may be sent, and stay unconfirmed until it is over. The broker tells nobody of a deleted
 /// binding. Until it is bound again, for up to five seconds, its events are unroutable if no other queue is bound to
 /// them. If another is, they are confirmed, and the queue whose binding was deleted never receives them.
-#[derive(Clone)]
-pub struct Publisher {
+pub struct Publisher<E> {
     lanes: Arc<Lanes>,
     metrics: PublishMetrics,
     exchange: Arc<str>,
     app_id: Arc<ShortString>,
     host: Arc<str>,
     port: u16,
+    timeout: Duration,
+    events: PhantomData<fn(E)>,
 }
 
-impl Publisher {
+impl<E: Event> Publisher<E> {
     /// Starts to connect, within the current tokio runtime, to publish events of this kind. It declares the exchange,
     /// and what the options require, before it publishes anything.
     ///
     /// # Errors
     /// [`Error::Invalid`]: AMQP cannot carry a name. [`Error::Metrics`]: the registry already has a publisher.
-    pub fn start<E: Event>(
+    pub fn start(
         endpoint: Endpoint,
         exchange: impl Into<Exchange>,
         options: PublisherOptions,
@@ -100,6 +103,7 @@ impl Publisher {
         let health_metrics = Some(HealthMetrics::register(registry)?);
         let metrics = PublishMetrics::register(registry, exchange.name(), E::TYPES)?;
         let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
+        let timeout = options.timeout;
         let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
         let lanes = Lanes::start(Plan {
             endpoint,
@@ -110,12 +114,13 @@ impl Publisher {
             link_metrics,
             health_metrics,
         });
-        Ok(Self { lanes: Arc::new(lanes), metrics, exchange: exchange.name().into(), app_id, host, port })
+        let (lanes, exchange) = (Arc::new(lanes), exchange.name().into());
+        Ok(Self { lanes, metrics, exchange, app_id, host, port, timeout, events: PhantomData })
     }
 
-    /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it.
-    /// If the connection is lost, it tries again until the deadline. Then the event may arrive more than once, each
-    /// time with the same id.
+    /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it,
+    /// or until [`PublisherOptions::timeout`] is over. If the connection is lost, it tries again. Then the event may
+    /// arrive more than once, each time with the same id.
     ///
     /// # Errors
     /// What became of the event. An event whose id is longer than AMQP can carry, 255 bytes, is
@@ -124,7 +129,32 @@ impl Publisher {
     /// # If dropped
     /// An event that still waits for its turn is never sent. An event that was handed to the broker is sent, and
     /// nobody knows whether it arrived.
-    pub async fn publish(&self, event: Encoded, deadline: Instant) -> Result<(), PublishError> {
+    pub async fn publish(&self, event: CloudEvent<E>) -> Result<(), PublishError> {
+        self.publish_by(event, Instant::now() + self.timeout).await
+    }
+
+    /// The same, but it waits until `deadline`.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_by(&self, event: CloudEvent<E>, deadline: Instant) -> Result<(), PublishError> {
+        self.send(event.encode(), deadline).await
+    }
+}
+
+impl<E> Publisher<E> {
+    /// Follows the publisher's state, for readiness.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.lanes.state()
+    }
+
+    /// Takes no more events ([`PublishError::Unavailable`]), finishes those under way until the deadline, and
+    /// disconnects.
+    pub async fn close(&self, deadline: Instant) {
+        self.lanes.close(deadline).await;
+    }
+
+    async fn send(&self, event: Encoded, deadline: Instant) -> Answer {
         let (span, trace) = self.span(&event);
         let watched = Watched::new(&self.metrics, event.event_type);
         let answer = match self.outgoing(event, trace) {
@@ -136,17 +166,6 @@ impl Publisher {
         }
         watched.done(&answer);
         answer
-    }
-
-    /// Follows the publisher's state, for readiness.
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.lanes.state()
-    }
-
-    /// Takes no more events ([`PublishError::Unavailable`]), finishes those under way until the deadline, and
-    /// disconnects.
-    pub async fn close(&self, deadline: Instant) {
-        self.lanes.close(deadline).await;
     }
 
     /// `None` if AMQP cannot carry the id or the type.
@@ -195,6 +214,20 @@ impl Publisher {
             ]
         });
         (span, trace)
+    }
+}
+
+impl<E> Clone for Publisher<E> {
+    fn clone(&self) -> Self {
+        Self {
+            lanes: Arc::clone(&self.lanes),
+            metrics: self.metrics.clone(),
+            exchange: Arc::clone(&self.exchange),
+            app_id: Arc::clone(&self.app_id),
+            host: Arc::clone(&self.host),
+            events: PhantomData,
+            ..*self
+        }
     }
 }
 

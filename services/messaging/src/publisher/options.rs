@@ -27,7 +27,7 @@ const REQUIRED_QUEUES: Variable = Variable::new(
 /// The settings of a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublisherOptions {
-    /// How long an event may wait for its confirm, if its publisher gives no other deadline.
+    /// How long an event may wait for its confirm, if `publish_by` gives no other deadline.
     pub timeout: Duration,
     /// The most events that may wait.
     pub max_pending: usize,

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::pin::pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::Health;
@@ -15,7 +14,6 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use messaging::Publisher;
-use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
 use super::accepted::Accepted;
@@ -32,23 +30,21 @@ type Answer = Response<Full<Bytes>>;
 
 /// The HTTP interface of the order service.
 pub(crate) struct Api {
-    publisher: Publisher,
-    publish_timeout: Duration,
+    publisher: Publisher<OrderEvent>,
     metrics: HttpMetrics,
     body_budget: BodyBudget,
     health: Box<dyn Fn() -> Health + Send + Sync>,
 }
 
 impl Api {
-    /// An interface that publishes the orders it accepts, and waits `publish_timeout` for the broker's confirm.
-    /// `health` says whether it takes orders.
+    /// An interface that publishes the orders it accepts, and waits for the broker's confirm. `health` says whether it
+    /// takes orders.
     pub(crate) fn new(
-        publisher: Publisher,
-        publish_timeout: Duration,
+        publisher: Publisher<OrderEvent>,
         metrics: HttpMetrics,
         health: impl Fn() -> Health + Send + Sync + 'static,
     ) -> Self {
-        Self { publisher, publish_timeout, metrics, body_budget: BodyBudget::new(), health: Box::new(health) }
+        Self { publisher, metrics, body_budget: BodyBudget::new(), health: Box::new(health) }
     }
 
     /// Answers one request.
@@ -142,8 +138,7 @@ impl Api {
     }
 
     async fn publish(&self, order_id: OrderId, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
-        let deadline = Instant::now() + self.publish_timeout;
-        self.publisher.publish(event.encode(), deadline).await.map_err(|error| {
+        self.publisher.publish(event).await.map_err(|error| {
             debug!(%order_id, %error, "not accepted");
             Problem::from(error)
         })

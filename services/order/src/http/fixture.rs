@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::{Env, Health};
-use contract::OrderEvent;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::http::request::Builder;
@@ -28,8 +27,9 @@ const SHORTLY: Duration = Duration::from_millis(20);
 /// An interface whose publisher finds nobody to connect to.
 pub(super) fn api(registry: &Registry) -> Api {
     let endpoint = Endpoint::from_env(&mut Env::from_map([("AMQP_URL", "amqp://127.0.0.1:1")])).named("test");
-    let publisher = Publisher::start::<OrderEvent>(endpoint, "test", PublisherOptions::default(), registry).unwrap();
-    Api::new(publisher, SHORTLY, HttpMetrics::register(registry).unwrap(), || Health {
+    let options = PublisherOptions { timeout: SHORTLY, ..PublisherOptions::default() };
+    let publisher = Publisher::start(endpoint, "test", options, registry).unwrap();
+    Api::new(publisher, HttpMetrics::register(registry).unwrap(), || Health {
         ready: true,
         state: "connected",
         reason: None,

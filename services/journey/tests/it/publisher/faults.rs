@@ -15,7 +15,7 @@ struct Load {
 }
 
 /// Publishes without pause from many tasks while `fault` lasts.
-async fn load(publisher: &Publisher, within: Duration, fault: impl Future<Output = ()>) -> Load {
+async fn load(publisher: &Publisher<OrderEvent>, within: Duration, fault: impl Future<Output = ()>) -> Load {
     let over = Arc::new(AtomicBool::new(false));
     let accepted = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..64)

@@ -5,16 +5,16 @@ use journey::{Authority, Folder, Options};
 use super::*;
 
 /// A publisher of a TLS broker, with its metrics; it trusts this authority only.
-fn trusting(url: &str, authority: &Authority, folder: &Folder) -> (Publisher, Registry) {
+fn trusting(url: &str, authority: &Authority, folder: &Folder) -> (Publisher<OrderEvent>, Registry) {
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, authority.pem()).unwrap();
     let registry = Registry::new();
     let endpoint = Endpoint { ca_file: Some(ca_file), ..endpoint(url) };
-    let publisher = Publisher::start::<OrderEvent>(endpoint, EXCHANGE, required("email-queue"), &registry).unwrap();
+    let publisher = Publisher::<OrderEvent>::start(endpoint, EXCHANGE, required("email-queue"), &registry).unwrap();
     (publisher, registry)
 }
 
-async fn refusal(publisher: &Publisher) -> String {
+async fn refusal(publisher: &Publisher<OrderEvent>) -> String {
     let away = until(publisher, "refused", |state| state.reason().is_some()).await;
     let second = Duration::from_secs(1);
     assert_eq!(publish_within(publisher, event(PLACED), second).await, Err(PublishError::Unavailable));

@@ -179,7 +179,7 @@ async fn a_user_without_the_right_is_refused_by_object() {
     let registry = Registry::new();
     let endpoint = endpoint(&broker.url_as("order"));
     let publisher =
-        Publisher::start::<OrderEvent>(endpoint, "foreign-exchange", PublisherOptions::default(), &registry).unwrap();
+        Publisher::<OrderEvent>::start(endpoint, "foreign-exchange", PublisherOptions::default(), &registry).unwrap();
     let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
     assert!(refused.reason().unwrap().contains("exchange \"foreign-exchange\""), "{refused:?}");
 }
@@ -213,7 +213,7 @@ async fn an_event_goes_to_the_queues_that_its_kind_of_exchange_copies_it_to() {
         let required = RequiredQueue { queue: queue.clone(), routing_keys: vec![key.to_owned()] };
         let options = PublisherOptions { required_queues: vec![required], ..PublisherOptions::default() };
         let publisher =
-            Publisher::start::<OrderEvent>(endpoint(&broker.url()), exchange, options, &Registry::new()).unwrap();
+            Publisher::<OrderEvent>::start(endpoint(&broker.url()), exchange, options, &Registry::new()).unwrap();
         assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()), "{queue}");
         assert_eq!(broker.take(&queue).await.len(), 1, "{queue}");
     }
@@ -226,7 +226,7 @@ async fn an_exchange_of_another_kind_is_never_published_to() {
     let options = PublisherOptions::default();
     let endpoint = endpoint(&broker.url());
     let publisher =
-        Publisher::start::<OrderEvent>(endpoint, Exchange::topic(EXCHANGE), options, &Registry::new()).unwrap();
+        Publisher::<OrderEvent>::start(endpoint, Exchange::topic(EXCHANGE), options, &Registry::new()).unwrap();
     let conflict = until(&publisher, "a conflict", |state| state.name() == "topology-conflict").await;
     let reason = conflict.reason().unwrap();
     assert!(["exchange \"order-exchange\"", "topic", "direct"].iter().all(|name| reason.contains(name)), "{reason}");
@@ -238,7 +238,7 @@ async fn an_exchange_of_another_kind_is_never_published_to() {
 async fn a_name_that_amqp_cannot_carry_is_refused_before_anything_starts() {
     let start = |exchange: Exchange, options: PublisherOptions| {
         let endpoint = endpoint("amqp://127.0.0.1:1");
-        let started = Publisher::start::<OrderEvent>(endpoint, exchange, options, &Registry::new());
+        let started = Publisher::<OrderEvent>::start(endpoint, exchange, options, &Registry::new());
         started.err().map(|error| error.to_string()).unwrap_or_default()
     };
     let none = PublisherOptions::default;

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use crate::Event;
 
@@ -49,6 +50,13 @@ struct Envelope<'a, S, D> {
     time: Shown<Timestamp>,
     datacontenttype: &'static str,
     data: D,
+}
+
+impl<E> CloudEvent<E> {
+    /// An event that happens now, with an id of its own (a UUID of version 7).
+    pub fn new(source: impl Into<Cow<'static, str>>, data: E) -> Self {
+        Self { id: Uuid::now_v7().to_string(), source: source.into(), time: Timestamp::now(), data }
+    }
 }
 
 impl<E: Event> CloudEvent<E> {

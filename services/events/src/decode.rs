@@ -8,6 +8,9 @@ use crate::limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES};
 use crate::unicode;
 use crate::{CONTENT_TYPE, DecodeError, Event};
 
+/// The content type of data without an envelope.
+const JSON: &str = "application/json";
+
 /// The most bytes of a foreign header that an error repeats.
 const SHOWN: usize = 100;
 
@@ -29,13 +32,13 @@ pub struct Raw<'a> {
 /// An event that was decoded, with its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded<E> {
-    /// The id, unique together with `source`. A text may have none.
+    /// The id, unique together with `source`. Only a CloudEvent always has one.
     pub id: Option<String>,
-    /// The source. A text has none.
+    /// The source. Only a CloudEvent has one.
     pub source: Option<String>,
     /// One of [`Event::TYPES`].
     pub event_type: &'static str,
-    /// The subject. A text has none.
+    /// The subject. Only a CloudEvent may have one.
     pub subject: Option<String>,
     /// When it happened, as the event says or else as the message says.
     pub time: Option<Timestamp>,
@@ -43,7 +46,8 @@ pub struct Decoded<E> {
     pub data: E,
 }
 
-/// Decodes a CloudEvent in structured JSON mode, or a text if the kind of event allows it.
+/// Decodes a CloudEvent in structured JSON mode, data alone by its routing key, or a text if the kind of event allows
+/// it. The crate's front page says which messages are which.
 ///
 /// # Errors
 /// The message is not an event, and never will be; see [`DecodeError`].
@@ -57,6 +61,8 @@ pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     let content_type = raw.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case(CONTENT_TYPE) {
+        decode_cloud_event(raw, serde_json::from_str(text(raw)?).map_err(no_object)?)
+    } else if media_type.eq_ignore_ascii_case(JSON) {
         decode_json(raw)
     } else if media_type.eq_ignore_ascii_case("text/plain") {
         decode_text(raw)
@@ -65,8 +71,7 @@ pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     }
 }
 
-fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
-    let envelope: Envelope<'_> = serde_json::from_str(text(raw)?).map_err(no_object)?;
+fn decode_cloud_event<E: Event>(raw: &Raw<'_>, envelope: Envelope<'_>) -> Result<Decoded<E>, DecodeError> {
     match &envelope.specversion {
         Value::Text(version) if version == "1.0" => {}
         Value::Null => return Err(DecodeError::MissingAttribute("specversion")),
@@ -79,7 +84,7 @@ fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     let subject = optional("subject", &envelope.subject)?;
     let time = time(&envelope.time)?.or_else(|| sent_at(raw));
     if optional("datacontenttype", &envelope.datacontenttype)?.is_some_and(|found| !is_json(found)) {
-        let expected = "application/json";
+        let expected = JSON;
         return Err(DecodeError::InvalidAttribute { attribute: "datacontenttype", expected });
     }
     let data = E::from_data(event_type, envelope.data.ok_or(DecodeError::MissingAttribute("data"))?)?;
@@ -98,9 +103,31 @@ fn no_object(error: serde_json::Error) -> DecodeError {
     DecodeError::NotJson(if error.is_data() { "it is another value".to_owned() } else { error.to_string() })
 }
 
+/// Decodes data without an envelope. Some programs send a whole CloudEvent as `application/json`, so what has all the
+/// attributes that a CloudEvent must have is one.
+fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
+    let text = text(raw)?;
+    match serde_json::from_str::<Envelope<'_>>(text) {
+        Ok(envelope) if envelope.is_complete() => decode_cloud_event(raw, envelope),
+        _ => {
+            let data = serde_json::from_str(text).map_err(|error| DecodeError::NotJson(error.to_string()))?;
+            decode_bare(raw, |event_type| E::from_data(event_type, data))
+        }
+    }
+}
+
 fn decode_text<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
+    let text = text(raw)?;
+    decode_bare(raw, |event_type| E::from_text(event_type, text))
+}
+
+/// Decodes a message whose properties are all that is known of the event beside its data.
+fn decode_bare<E: Event>(
+    raw: &Raw<'_>,
+    read: impl FnOnce(&'static str) -> Result<E, DecodeError>,
+) -> Result<Decoded<E>, DecodeError> {
     let event_type = known_type::<E>(raw.routing_key)?;
-    let data = E::from_text(event_type, text(raw)?)?;
+    let data = read(event_type)?;
     let id = raw.message_id.filter(|id| !id.is_empty()).map(str::to_owned);
     Ok(Decoded { id, source: None, event_type, subject: None, time: sent_at(raw), data })
 }
@@ -147,7 +174,7 @@ fn sent_at(raw: &Raw<'_>) -> Option<Timestamp> {
 
 fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/json")
+    media_type.eq_ignore_ascii_case(JSON)
 }
 
 fn shortened(text: &str) -> String {

@@ -13,8 +13,8 @@ pub enum DecodeError {
     /// The body is longer than any event.
     #[error("the body has {0} bytes: expected at most {MAX_EVENT_BYTES}")]
     TooLarge(usize),
-    /// The content type is missing, or cannot be read. `text/plain` is read only if the kind of event allows it.
-    #[error("the content type is {}: expected application/cloudevents+json", .0.as_ref().map_or("missing".to_owned(), |found| format!("{found:?}")))]
+    /// The content type is missing, or is not read. `text/plain` is read only if the kind of event allows it.
+    #[error("the content type is {}: expected application/cloudevents+json or application/json", .0.as_ref().map_or("missing".to_owned(), |found| format!("{found:?}")))]
     ContentType(Option<String>),
     /// The body is not UTF-8 from this byte on.
     #[error("the body is not UTF-8 from byte {0} on")]

@@ -20,6 +20,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) data: Option<&'a RawValue>,
 }
 
+impl Envelope<'_> {
+    /// Whether it has every attribute that a CloudEvent must have.
+    pub(crate) fn is_complete(&self) -> bool {
+        let required = [&self.specversion, &self.id, &self.source, &self.event_type];
+        required.iter().all(|value| !matches!(value, Value::Null))
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Attributes)

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::DecodeError;
 
-/// A kind of event that services exchange.
+/// A kind of event that services exchange. A serde type with one event type implements
+/// [`EventData`](crate::EventData) in place of this.
 pub trait Event: Sized + Send + Sync + 'static {
     /// Every event type of this kind. Each is also a routing key.
     const TYPES: &'static [&'static str];
@@ -21,7 +22,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// The value that is serialised as the CloudEvent's `data`, once. It must be possible as JSON.
     fn data(&self) -> impl Serialize + '_;
 
-    /// Reads a CloudEvent's `data`; `event_type` is one of [`Event::TYPES`]. Unknown fields are to be ignored.
+    /// Reads the data, which is a CloudEvent's `data` or the whole body of a message of `application/json`; `event_type` is one of [`Event::TYPES`]. Unknown fields are to be ignored.
     ///
     /// # Errors
     /// The data is not valid: [`DecodeError::Data`].

@@ -1,8 +1,23 @@
 //! What an event is: CloudEvents 1.0 in structured JSON mode, written and read. No I/O, and no broker.
 //!
-//! A kind of event implements [`Event`]. Its publisher encodes it ([`CloudEvent::encode`]), and its consumers decode
-//! it ([`decode()`]) or learn why the message is no such event ([`DecodeError`]). A kind of event that checks its data
-//! field by field reads it as a [`json::Value`] and reports a [`Fault`] for each field.
+//! A serde type becomes an event with [`EventData`], which names its type; its page has the whole of an example. A
+//! kind of event that has several types, or checks its data itself, implements [`Event`]. A publisher encodes an event
+//! ([`CloudEvent::encode`]), and its consumers decode it ([`decode()`]) or learn why the message is no such event
+//! ([`DecodeError`]).
+//!
+//! # Which messages are events
+//!
+//! | content type | body | the event's type | its id |
+//! |---|---|---|---|
+//! | `application/cloudevents+json` | a CloudEvent 1.0 | its `type` | its `id`, together with its `source` |
+//! | `application/json` | the data alone | the routing key with which the message was first published | the property `message_id`, if it is set |
+//! | `application/json` | a CloudEvent 1.0: an object with `specversion`, `id`, `source` and `type` | as in the first row | as in the first row |
+//! | `text/plain` | a text, if [`Event::from_text`] reads texts | the routing key | `message_id`, if it is set |
+//! | any other, or none | | refused | |
+//!
+//! Capitals, and parameters such as `charset=utf-8`, make no difference to a content type. The body is UTF-8; a byte
+//! order mark is ignored. Attributes in headers (the binary mode of CloudEvents) are not read. An event without an id
+//! is never taken for a duplicate.
 
 pub mod json;
 pub mod limits;
@@ -12,6 +27,10 @@ mod fault;
 pub use fault::Fault;
 mod event;
 pub use event::Event;
+mod event_data;
+pub use event_data::EventData;
+mod from_json;
+pub use from_json::from_json;
 mod cloud_event;
 pub use cloud_event::{CONTENT_TYPE, CloudEvent, Encoded};
 mod decode_error;

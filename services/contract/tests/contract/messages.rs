@@ -110,3 +110,25 @@ fn a_total_that_is_not_the_sum_is_refused() {
     let Err(DecodeError::Data(faults)) = read(&json) else { panic!("{json}") };
     assert_eq!(faults[0].to_string(), "/total: expected 900, the sum of the items, found 901");
 }
+
+#[test]
+fn an_order_and_a_cancellation_without_an_envelope_are_read_by_their_routing_key() {
+    for encoded in [sample::placed(), sample::cancelled()] {
+        let data = changed(&encoded, |_| {})["data"].to_string();
+        let plain = Raw {
+            content_type: Some("application/json"),
+            routing_key: encoded.event_type,
+            timestamp: Some(1_763_632_800),
+            ..message(data.as_bytes())
+        };
+        let plain = decode::<OrderEvent>(&plain).unwrap();
+        let enveloped = decode::<OrderEvent>(&message(&encoded.body)).unwrap();
+        assert_eq!(plain.event_type, enveloped.event_type);
+        assert_eq!((plain.id, plain.source), (None, None));
+        assert_eq!(plain.time.unwrap().as_second(), 1_763_632_800);
+        assert_eq!(plain.data.subject().unwrap().to_string(), enveloped.subject.unwrap());
+        assert_eq!(serde_json::to_value(&plain.data).unwrap(), serde_json::to_value(&enveloped.data).unwrap());
+    }
+    let other = Raw { content_type: Some("application/json"), ..message(b"{\"id\": 5}") };
+    assert_eq!(refusal(&other).reason(), "invalid-data");
+}

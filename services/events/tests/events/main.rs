@@ -2,3 +2,4 @@
 
 mod messages;
 mod note;
+mod serde_types;

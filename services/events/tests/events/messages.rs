@@ -89,14 +89,21 @@ fn a_content_type_may_have_parameters_and_capitals_but_must_be_one_we_read() {
         assert!(decode::<Note>(&Raw { content_type: Some(read), ..message(&body) }).is_ok(), "{read}");
     }
     let long = "x".repeat(255);
-    for refused in [None, Some(""), Some("application/json"), Some("application/octet-stream"), Some(long.as_str())] {
+    for refused in [
+        None,
+        Some(""),
+        Some("application/json5"),
+        Some("application/vnd.note+json"),
+        Some("application/octet-stream"),
+        Some(long.as_str()),
+    ] {
         let error = refusal(&Raw { content_type: refused, ..message(&body) });
         assert_eq!(error.reason(), "content-type");
-        assert!(error.to_string().ends_with("expected application/cloudevents+json"), "{error}");
+        assert!(error.to_string().ends_with("expected application/cloudevents+json or application/json"), "{error}");
         assert!(error.to_string().len() < 200, "{error}");
     }
     let missing = refusal(&Raw { content_type: None, ..message(&body) }).to_string();
-    assert_eq!(missing, "the content type is missing: expected application/cloudevents+json");
+    assert_eq!(missing, "the content type is missing: expected application/cloudevents+json or application/json");
 }
 
 #[test]
@@ -184,4 +191,40 @@ fn another_specversion_or_event_type_is_refused() {
     assert_eq!(refusal_with("specversion", json!("0.3")), DecodeError::SpecVersion("\"0.3\"".to_owned()));
     assert_eq!(refusal_with("specversion", json!(1.5)), DecodeError::SpecVersion("1.5".to_owned()));
     assert_eq!(refusal_with("type", json!("note.lost")), DecodeError::UnknownType("note.lost".to_owned()));
+}
+
+#[test]
+fn data_without_an_envelope_is_an_event_of_its_routing_key() {
+    let raw = Raw { content_type: Some("application/json"), timestamp: Some(7), ..message(br#"{"text": "hi"}"#) };
+    let decoded = decode::<Note>(&raw).unwrap();
+    assert_eq!((decoded.data, decoded.event_type), (Note("hi".to_owned()), "note.written"));
+    assert_eq!((decoded.id, decoded.source, decoded.subject), (None, None, None));
+    assert_eq!(decoded.time.unwrap().as_second(), 7);
+    let marked = b"\xef\xbb\xbf {\"text\": \"hi\"}\n";
+    let with_id = Raw { content_type: Some("Application/JSON; charset=utf-8"), message_id: Some("m1"), ..raw };
+    assert_eq!(decode::<Note>(&Raw { body: marked, ..with_id }).unwrap().id.as_deref(), Some("m1"));
+    for (raw, reason) in [
+        (Raw { routing_key: "a-queue", ..raw }, "unknown-type"),
+        (Raw { body: b"{\"text\": 5}", ..raw }, "invalid-data"),
+        (Raw { body: b"[1]", ..raw }, "invalid-data"),
+        (Raw { body: b"{\"text\": \"hi\"", ..raw }, "not-json"),
+        (Raw { body: b"{\"text\": \"hi\"} {}", ..raw }, "not-json"),
+        (Raw { body: b"\xef\xbb\xbf", ..raw }, "empty-body"),
+        (Raw { body: b"\xff", ..raw }, "not-utf8"),
+    ] {
+        assert_eq!(refusal(&raw).reason(), reason);
+    }
+}
+
+#[test]
+fn a_cloudevent_that_says_it_is_plain_json_is_a_cloudevent() {
+    let plain = |body| Raw { content_type: Some("application/json"), routing_key: "a-queue", ..message(body) };
+    let encoded = written();
+    let decoded = decode::<Note>(&plain(&encoded.body)).unwrap();
+    assert_eq!(decoded, decode::<Note>(&message(&encoded.body)).unwrap());
+    let wrong = changed(|event| event["id"] = json!(5)).to_string();
+    assert_eq!(refusal(&plain(wrong.as_bytes())).reason(), "invalid-attribute");
+    // Data may have members of the same names.
+    let data = json!({"text": "hi", "id": "1", "source": "s", "type": "t"}).to_string();
+    assert!(decode::<Note>(&Raw { routing_key: "note.written", ..plain(data.as_bytes()) }).is_ok());
 }

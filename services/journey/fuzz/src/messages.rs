@@ -31,7 +31,12 @@ pub fn event(bytes: &[u8]) {
                 OrderEvent::Text(text) => return can_be_forwarded(text, about),
                 OrderEvent::Cancelled(_) => {}
             }
-            let (Some(id), Some(source)) = (event.id, event.source) else { panic!("a CloudEvent has both") };
+            let (Some(id), Some(source)) = (event.id, event.source) else {
+                return assert!(
+                    content_type.to_ascii_lowercase().contains("application/json"),
+                    "a CloudEvent has both"
+                );
+            };
             let time = event.time.unwrap_or(Timestamp::UNIX_EPOCH);
             travels(&CloudEvent { id, source: source.into(), time, data: event.data });
         }

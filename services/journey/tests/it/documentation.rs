@@ -254,15 +254,16 @@ fn is_path(word: &str) -> bool {
 }
 
 /// Each crate of the services, and the crates of ours that it may depend on.
-const DEPENDENCIES: [(&str, &[&str]); 8] = [
+const DEPENDENCIES: [(&str, &[&str]); 9] = [
     ("events", &[]),
-    ("chassis", &[]),
+    ("settings", &[]),
+    ("chassis", &["settings"]),
     ("contract", &["events"]),
-    ("messaging", &["events"]),
-    ("order", &["events", "contract", "messaging", "chassis"]),
-    ("email", &["events", "contract", "messaging", "chassis"]),
-    ("analytics", &["events", "contract", "messaging", "chassis"]),
-    ("redrive", &["messaging", "chassis"]),
+    ("messaging", &["events", "settings"]),
+    ("order", &["events", "contract", "messaging", "chassis", "settings"]),
+    ("email", &["events", "contract", "messaging", "chassis", "settings"]),
+    ("analytics", &["events", "contract", "messaging", "chassis", "settings"]),
+    ("redrive", &["messaging", "chassis", "settings"]),
 ];
 
 #[test]

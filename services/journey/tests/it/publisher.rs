@@ -75,7 +75,11 @@ async fn publish(publisher: &Publisher<OrderEvent>, event: Encoded) -> Result<()
     publish_encoded(publisher, event, Instant::now() + PATIENCE).await
 }
 
-async fn publish_within(publisher: &Publisher<OrderEvent>, event: Encoded, within: Duration) -> Result<(), PublishError> {
+async fn publish_within(
+    publisher: &Publisher<OrderEvent>,
+    event: Encoded,
+    within: Duration,
+) -> Result<(), PublishError> {
     publish_encoded(publisher, event, Instant::now() + within).await
 }
 

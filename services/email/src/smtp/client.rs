@@ -16,7 +16,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Blame, SmtpError, SmtpLimits, SmtpUrl,
+    Blame, Command, SmtpError, SmtpLimits, SmtpUrl,
     encryption::Encryption,
     idle::Idle,
     limiter::{Limiter, Permit},
@@ -224,15 +224,18 @@ impl Smtp {
             None => (self.opened(permit, time).await?, false),
         };
         let first = if parked { time.parked() } else { time.command() };
+        let used = session.is_used();
         match session.begin(mail_object, passage, first, time).await {
             Ok(()) => Ok(session),
-            // An idle session was stale, or the server is stopping, or it breaks off over this very mail. The next
-            // session shows which. None of these is an outage; a second break is the trouble of this mail, or of
-            // every mail.
-            Err(error) if error.asks_for_another_session(parked) => {
+            // An idle session was stale, or the server takes no more mails in it, or the server is stopping, or it
+            // breaks off over this very mail. The next session shows which. None of these is an outage; a second
+            // break is the trouble of this mail, or of every mail.
+            Err(error) if error.asks_for_another_session(parked, used) => {
                 debug!(%error, "opening another SMTP session");
-                self.idle.clear();
-                drop(session);
+                match error {
+                    SmtpError::Answered { .. } => session.quit(time.courtesy()).await,
+                    _ => self.idle.clear(),
+                }
                 let mut session = self.opened(permit, time).await?;
                 match session.begin(mail_object, passage, time.command(), time).await {
                     Ok(()) => Ok(session),
@@ -268,6 +271,11 @@ impl Smtp {
         let usable = match &error {
             SmtpError::Answered { code: 421, .. } | SmtpError::Lost { .. } | SmtpError::Silent { .. } => false,
             SmtpError::NeedsUtf8 | SmtpError::TooBig { .. } => true,
+            // It may be the session that the server refuses, and every further mail in it.
+            SmtpError::Answered { command: Command::Mail, .. } => {
+                session.quit(time.courtesy()).await;
+                return error;
+            }
             _ => blame != Blame::Sessions && session.reset(time.courtesy()).await,
         };
         if usable {
@@ -277,7 +285,7 @@ impl Smtp {
     }
 
     async fn put_back(&self, session: Session, time: &Time) {
-        match self.limiter.is_full(self.idle.count()) {
+        match session.is_used_up() || self.limiter.is_full(self.idle.count()) {
             true => session.quit(time.courtesy()).await,
             false => self.idle.park(session),
         }

@@ -135,15 +135,16 @@ impl SmtpError {
         }
     }
 
-    /// Whether another session may succeed at once, and the mail cannot be doubled by trying.
-    pub(super) fn asks_for_another_session(&self, parked: bool) -> bool {
+    /// Whether another session may succeed at once, and the mail cannot be doubled by trying. `parked` is a session
+    /// that was idle before, and `used` one that has carried a mail.
+    pub(super) fn asks_for_another_session(&self, parked: bool, used: bool) -> bool {
         match self {
-            Self::Answered { code, text, .. } => match self.blame() {
-                Blame::Unknown => *code == 421,
-                // A session takes only a limited number of mails.
-                Blame::Sessions | Blame::Rate => parked && is_too_many_mails(text),
-                _ => false,
-            },
+            Self::Answered { command: Command::Body, .. } => false,
+            Self::Answered { code: 421, .. } if self.blame() == Blame::Unknown => true,
+            // The server took a mail in this session. It may take no second one in any session, whatever it says.
+            Self::Answered { command, code, .. } => {
+                used && self.blame() != Blame::Mail && (*command != Command::Rcpt || *code == 503)
+            }
             Self::Lost { command, .. } => *command != Command::Body,
             // An idle session may be dead without a sign.
             Self::Silent { command, .. } => parked && *command == Command::Mail,
@@ -190,15 +191,6 @@ const RATE: [&str; 17] = [
     "per hour",
     "per day",
 ];
-
-/// The words that may also be about the limit of one session.
-const MAILS: [&str; 3] = ["too many messages", "too many mails", "too many transactions"];
-
-/// Whether only this session may have had enough mails.
-fn is_too_many_mails(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    MAILS.iter().any(|word| text.contains(word))
-}
 
 /// In which way the server says that it is asked for too much.
 fn too_much(code: u16, text: &str) -> Option<Blame> {
@@ -329,14 +321,32 @@ mod tests {
     fn a_mail_under_way_is_never_sent_again_at_once() {
         let lost = |command| SmtpError::Lost { command, reason: String::new() };
         let silent = |command| SmtpError::Silent { command, limit: String::new() };
-        assert!(lost(Command::Data).asks_for_another_session(false));
-        assert!(!lost(Command::Body).asks_for_another_session(true));
-        assert!(silent(Command::Mail).asks_for_another_session(true));
-        assert!(!silent(Command::Mail).asks_for_another_session(false));
-        assert!(!silent(Command::Body).asks_for_another_session(true));
-        assert!(answered(Command::Mail, "421 4.3.2 shutting down").asks_for_another_session(false));
-        assert!(!answered(Command::Mail, "451 4.3.2 later").asks_for_another_session(false));
-        let enough = answered(Command::Mail, "452 4.5.3 Too many recipients: Too many messages sent");
-        assert!(enough.asks_for_another_session(true) && !enough.asks_for_another_session(false));
+        assert!(lost(Command::Data).asks_for_another_session(false, false));
+        assert!(!lost(Command::Body).asks_for_another_session(true, true));
+        assert!(silent(Command::Mail).asks_for_another_session(true, false));
+        assert!(!silent(Command::Mail).asks_for_another_session(false, false));
+        assert!(!silent(Command::Body).asks_for_another_session(true, true));
+        assert!(answered(Command::Mail, "421 4.3.2 shutting down").asks_for_another_session(false, false));
+        assert!(!answered(Command::Body, "421 4.3.2 shutting down").asks_for_another_session(true, true));
+    }
+
+    #[test]
+    fn a_second_mail_that_a_session_does_not_take_may_go_in_another_one() {
+        for answer in [
+            "451 4.3.0 Only one transaction in a session",
+            "452 4.5.3 Too many messages sent",
+            "503 5.5.1 Only one transaction in a session",
+            "550 5.7.1 no more mail in this session",
+            "421 too many messages in this connection",
+        ] {
+            let no = answered(Command::Mail, answer);
+            assert!(no.asks_for_another_session(true, true), "{answer}");
+            let first = answer.starts_with("421") && no.blame() == Blame::Unknown;
+            assert_eq!(no.asks_for_another_session(true, false), first, "{answer}");
+        }
+        assert!(answered(Command::Rcpt, "503 5.5.1 need MAIL").asks_for_another_session(true, true));
+        assert!(!answered(Command::Rcpt, "450 4.2.0 Greylisted").asks_for_another_session(true, true));
+        assert!(!answered(Command::Mail, "552 5.3.4 too big").asks_for_another_session(true, true));
+        assert!(!answered(Command::Body, "503 5.5.1 no").asks_for_another_session(true, true));
     }
 }

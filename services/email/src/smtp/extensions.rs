@@ -10,6 +10,8 @@ pub(super) struct Extensions {
     pub(super) auth_login: bool,
     /// The largest message that it takes, in bytes; `None` if it does not say.
     pub(super) size: Option<usize>,
+    /// How many mails one session may carry (RFC 9422); `None` if it does not say.
+    pub(super) mails: Option<usize>,
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
     says_size: bool,
@@ -30,6 +32,10 @@ impl Extensions {
                 Some("SIZE") => {
                     extensions.says_size = true;
                     extensions.size = words.next().and_then(|size| size.parse().ok()).filter(|&size| size > 0);
+                }
+                Some("LIMITS") => {
+                    let most = words.skip_while(|&word| word != "MAILMAX").nth(1);
+                    extensions.mails = most.and_then(|most| most.parse().ok()).filter(|&most| most > 0);
                 }
                 Some("AUTH") => words.for_each(|mechanism| match mechanism {
                     "PLAIN" => extensions.auth_plain = true,
@@ -68,8 +74,23 @@ mod tests {
             ["mail.test STARTTLS", "size 1000", "AUTH=LOGIN", "AUTH PLAIN CRAM-MD5", "", "SMTPUTF8", "8bitmime"];
         let extensions = Extensions::of(&Reply { code: 250, lines: lines.map(str::to_owned).to_vec() });
         assert!(!extensions.starttls && extensions.auth_login && extensions.auth_plain);
-        assert_eq!(extensions.size, Some(1000));
+        assert_eq!((extensions.size, extensions.mails), (Some(1000), None));
         assert_eq!(extensions.parameters(12, true), " SIZE=12 SMTPUTF8 BODY=8BITMIME");
         assert_eq!(Extensions::default().parameters(12, false), "");
+    }
+
+    #[test]
+    fn a_server_may_say_how_many_mails_a_session_carries() {
+        for (line, most) in [
+            ("LIMITS MAILMAX=1 RCPTMAX=100", Some(1)),
+            ("limits rcptmax=1 mailmax=20", Some(20)),
+            ("LIMITS RCPTMAX=1", None),
+            ("LIMITS MAILMAX=0", None),
+            ("LIMITS MAILMAX", None),
+            ("LIMITS", None),
+        ] {
+            let hello = Reply { code: 250, lines: ["mail.test", line].map(str::to_owned).to_vec() };
+            assert_eq!(Extensions::of(&hello).mails, most, "{line}");
+        }
     }
 }

@@ -22,11 +22,23 @@ const PIECE: usize = 64 * 1024;
 pub(super) struct Session {
     wire: Wire,
     extensions: Extensions,
+    /// The mails for which the server said yes to `MAIL`.
+    mails: usize,
 }
 
 impl Session {
     pub(super) fn new(wire: Wire, extensions: Extensions) -> Self {
-        Self { wire, extensions }
+        Self { wire, extensions, mails: 0 }
+    }
+
+    /// Whether it has carried a mail already, or begun to.
+    pub(super) fn is_used(&self) -> bool {
+        self.mails > 0
+    }
+
+    /// Whether it has carried as many mails as the server takes in one session.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.extensions.mails.is_some_and(|most| self.mails >= most)
     }
 
     /// Goes on until the server asks for the message. The answer to `MAIL` is due within `first`.
@@ -53,6 +65,7 @@ impl Session {
         }
         let mail = format!("MAIL FROM:<{from}>{}", self.extensions.parameters(message.len(), utf8));
         self.step(Command::Mail, &mail, first, passage).await?;
+        self.mails += 1;
         self.step(Command::Rcpt, &format!("RCPT TO:<{to}>"), time.command(), passage).await?;
         self.step(Command::Data, "DATA", time.data(), passage).await
     }

@@ -10,6 +10,9 @@ use super::office::{DEAD, place, start};
 
 type Answers = fn(&str) -> Option<&'static str>;
 
+/// What it calls `MAIL` in a session in which it was asked for one before.
+const MAIL_AGAIN: &str = "MAIL again";
+
 /// An SMTP server that answers some commands in its own way, and keeps all that it hears.
 struct Oddity {
     port: u16,
@@ -53,7 +56,12 @@ async fn serve(stream: TcpStream, answers: Answers, heard: Arc<Mutex<Vec<String>
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     writer.write_all(b"220 mail.test\r\n").await?;
-    while let Some(line) = lines.next_line().await? {
+    let mut mails = 0;
+    while let Some(mut line) = lines.next_line().await? {
+        if line.starts_with("MAIL") {
+            mails += 1;
+            line = if mails > 1 { MAIL_AGAIN.to_owned() } else { line };
+        }
         heard.lock().unwrap().push(line.clone());
         let usual = match line.split([' ', ':']).next().unwrap_or_default() {
             "DATA" => "354 go on\r\n",
@@ -155,4 +163,44 @@ async fn an_answer_too_many_is_not_taken_for_the_next_one() {
     assert!(heard.iter().all(|line| !line.starts_with("RCPT")), "{heard:?}");
     assert_eq!(email.metric("email_sent_total", &[("transport", "smtp"), ("outcome", "sent")]).await, 0.0);
     assert_eq!(broker.depth(DEAD).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_for_one_mail_in_a_session_gets_each_mail_once_whatever_it_says_to_the_second() {
+    let all: [Answers; 4] = [
+        |line| (line == MAIL_AGAIN).then_some("451 4.3.0 Only one transaction in a session\r\n"),
+        |line| (line == MAIL_AGAIN).then_some("503 5.5.1 Only one transaction in a session\r\n"),
+        |line| (line == MAIL_AGAIN).then_some("550 5.7.1 no more mail in this session\r\n"),
+        |line| (line == MAIL_AGAIN).then_some("421 4.7.0 too many messages in this connection\r\n"),
+    ];
+    for answers in all {
+        let server = Oddity::that_answers(answers).await;
+        let (broker, email) = server.office("", &[]).await;
+        for number in 1..40 {
+            place(&broker, &format!("Customer {number}")).await;
+        }
+        let sent = || email.metric("email_sent_total", &[("transport", "smtp"), ("outcome", "sent")]);
+        eventually("all are sent", sent, |&sent| sent == 40.0).await;
+        for outcome in ["postponed", "delayed", "dead", "given-back"] {
+            assert_eq!(email.metric("messaging_consumed_total", &[("outcome", outcome)]).await, 0.0, "{outcome}");
+        }
+        assert_eq!(server.heard().iter().filter(|line| *line == ".").count(), 40);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_how_many_mails_a_session_takes_gets_no_more() {
+    let answers: Answers = |line| match line {
+        _ if line.starts_with("EHLO") => Some("250-mail.test\r\n250 LIMITS MAILMAX=1 RCPTMAX=1\r\n"),
+        MAIL_AGAIN => Some("550 5.5.1 no\r\n"),
+        _ => None,
+    };
+    let server = Oddity::that_answers(answers).await;
+    let (broker, email) = server.office("", &[]).await;
+    for number in 1..10 {
+        place(&broker, &format!("Customer {number}")).await;
+    }
+    let sent = || email.metric("email_sent_total", &[("transport", "smtp"), ("outcome", "sent")]);
+    eventually("all are sent", sent, |&sent| sent == 10.0).await;
+    assert!(!server.heard().iter().any(|line| line == MAIL_AGAIN), "{:?}", server.heard());
 }

@@ -1,8 +1,8 @@
 """A real SMTP server (aiosmtpd) that a test drives: what it is told on stdin it does, what happens it tells on stdout.
 
 A trouble is {"at": greeting|ehlo|auth|mail|rcpt|data|body, "do": reply|hang|drop|delay, "text"|"seconds": …, "times": n|null,
-"for": text|null}; the last means only commands that contain the text. Over its limit of sessions it greets with 421, and over its
-limit of mails a second it answers MAIL with 454.
+"for": text|null}; the last means only commands, or at body recipients, that contain the text. Over its limit of sessions it
+greets with 421, and over its limit of mails a second it answers MAIL with 454.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class Letters:
         self.brief = brief
 
     async def handle_DATA(self, server, session, envelope):
-        trouble = self.troubles.take("body")
+        trouble = self.troubles.take("body", " ".join(envelope.rcpt_tos))
         do = trouble and trouble["do"]
         if do == "reply":
             return trouble["text"]

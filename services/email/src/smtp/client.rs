@@ -140,15 +140,16 @@ impl Smtp {
             });
         }
         let time = self.limits.begin();
-        let mut round = 0;
+        let (mut round, mut slowed_at) = (0, None);
         let error = loop {
             round += 1;
             let mut passage = self.suspects.passage();
-            match self.hand_over(event, mail_object, &mut passage, &time).await {
+            match self.hand_over(event, mail_object, slowed_at, &mut passage, &time).await {
                 Ok(()) => return Ok(()),
                 Err(error) => match error.blame() {
                     Blame::Sessions | Blame::Rate if round < ROUNDS && !self.limiter.is_hopeless() => {
                         debug!(%error, "the SMTP server is asked for less");
+                        slowed_at = slowed_at.or_else(|| Some(self.limiter.taken()));
                     }
                     _ => break error,
                 },
@@ -186,12 +187,14 @@ impl Smtp {
         &self,
         event: u64,
         mail_object: &MailObject<'_>,
+        slowed_at: Option<u64>,
         passage: &mut Passage<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
         let mut stopping = self.stopping.subscribe();
         let begun = async {
             let permit = timeout_at(time.begin_by(), self.limiter.acquire()).await.map_err(|_| SmtpError::Queued)?;
+            let permit = permit.slowed_before(slowed_at);
             let session = self.begun(&permit, mail_object, passage, time).await?;
             Ok((permit, session))
         };

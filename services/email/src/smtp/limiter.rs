@@ -53,6 +53,8 @@ struct State {
     /// Grows by one at each slowing. Mails that were admitted before did not know of it.
     slowings: u64,
     slowings_in_a_row: u32,
+    /// The number of mails that were taken.
+    taken: u64,
     last_yes: Option<Instant>,
 }
 
@@ -61,6 +63,8 @@ struct State {
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     slowings: u64,
+    /// How many mails had been taken when this mail slowed the limiter before.
+    slowed_at: Option<u64>,
 }
 
 impl Limiter {
@@ -77,6 +81,7 @@ impl Limiter {
             grew: false,
             slowings: 0,
             slowings_in_a_row: 0,
+            taken: 0,
             last_yes: None,
         };
         Self { state: Mutex::new(state), changed: Notify::new(), turn: tokio::sync::Mutex::new(()), most, apart }
@@ -109,7 +114,7 @@ impl Limiter {
             // Two permits that are dropped at once may wake only one mail. So a mail that gets a permit wakes the next.
             self.changed.notify_one();
         }
-        Some(Permit { limiter: self, slowings: state.slowings })
+        Some(Permit { limiter: self, slowings: state.slowings, slowed_at: None })
     }
 
     /// Notes that there is no session at all. The number that the server allows is to be found anew.
@@ -124,6 +129,11 @@ impl Limiter {
     pub(super) fn is_full(&self, parked: usize) -> bool {
         let state = self.state();
         state.in_use + parked > state.allowed
+    }
+
+    /// The number of mails that the server has taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.state().taken
     }
 
     /// Whether no mail was taken although the waits grew longer and longer.
@@ -158,6 +168,7 @@ impl Permit<'_> {
         if !taken {
             return;
         }
+        state.taken += 1;
         state.slowings_in_a_row = 0;
         state.apart = state.apart.mul_f64(0.95);
         if state.apart < SHORTEST / 10 {
@@ -173,6 +184,13 @@ impl Permit<'_> {
         }
     }
 
+    /// The permit of a mail that slowed the limiter before, when so many mails had been taken. If more are taken since, it is
+    /// this mail that the server refuses, and no other mail waits longer for it.
+    pub(super) fn slowed_before(mut self, slowed_at: Option<u64>) -> Self {
+        self.slowed_at = slowed_at;
+        self
+    }
+
     /// Whether other mails are under way that the server lets in, or may.
     pub(super) fn others_work(&self, hoped: bool) -> bool {
         let state = self.limiter.state();
@@ -182,6 +200,9 @@ impl Permit<'_> {
     /// Notes that the server said that it is asked for too much.
     pub(super) fn said_too_much(&self, blame: Blame) {
         let mut state = self.limiter.state();
+        if self.slowed_at.is_some_and(|taken| state.taken > taken) {
+            return;
+        }
         if blame == Blame::Sessions && state.in_use > 1 {
             // As many as were let in: all but this one.
             state.allowed = state.allowed.min(state.in_use - 1);
@@ -265,6 +286,24 @@ mod tests {
             tokio::time::advance(Duration::from_millis(2)).await;
         }
         assert!(taken > 500 && refused < taken / 5, "{taken} taken, {refused} refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_mail_slows_the_others_once_while_they_are_taken() {
+        let limiter = Limiter::new(16, Duration::ZERO);
+        let apart = || limiter.state().apart;
+        limiter.acquire().await.said_too_much(Blame::Rate);
+        let (slowed_at, once) = (Some(limiter.taken()), apart());
+        limiter.acquire().await.slowed_before(slowed_at).said_too_much(Blame::Rate);
+        assert!(apart() > once, "nobody else was taken");
+        limiter.acquire().await.said_yes(true);
+        let now = apart();
+        for _ in 0..5 {
+            limiter.acquire().await.slowed_before(slowed_at).said_too_much(Blame::Rate);
+        }
+        assert_eq!(apart(), now);
+        limiter.acquire().await.said_too_much(Blame::Rate);
+        assert!(apart() > now, "another mail");
     }
 
     #[tokio::test(start_paused = true)]

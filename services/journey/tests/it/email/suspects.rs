@@ -92,6 +92,25 @@ async fn addresses_that_are_refused_one_after_the_other_hold_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn mailboxes_that_are_full_slow_nobody_else() {
+    let mut office = Office::open().await;
+    office.smtp.trouble_for("full", At::Body, &Trouble::Reply("552 5.2.2 <x@example.com>: mailbox quota exceeded"));
+    for number in 0..40 {
+        let name = if number % 20 == 5 { "full" } else { "good" };
+        office.place_to(&format!("{name}-{number}@example.com")).await;
+    }
+    each_was_mailed_once(&office, 38).await;
+    // Those that were asked about after all of these wait for the next one that passes.
+    for passed in 39..60 {
+        office.place_to(&format!("next-{passed}@example.com")).await;
+        each_was_mailed_once(&office, passed).await;
+    }
+    office.dead(2).await;
+    assert_eq!(office.counted("throttled").await, 0.0);
+    office.ready().await;
+}
+
+#[tokio::test]
 async fn silence_over_every_mail_pauses_and_costs_no_order_anything() {
     for at in [At::Mail, At::Rcpt, At::Data] {
         let smtp = SmtpServer::start(SmtpOptions::new());

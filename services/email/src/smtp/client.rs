@@ -167,14 +167,21 @@ impl Smtp {
                 (Disposition::Outage, reason)
             }
             Blame::Nobody => (Disposition::Postponed, reason),
-            Blame::Mail => (Disposition::ForGood, reason),
-            Blame::Sessions | Blame::Rate | Blame::Unknown => match self.suspects.refused(event, &error) {
-                Cause::Server(reason) => (Disposition::Outage, reason),
-                Cause::Unknown => (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is")),
-                // The mail becomes a dead letter only after all its attempts, because only luck may distinguish it
-                // from the others.
-                Cause::Mail => (Disposition::Later, reason),
-            },
+            blame => {
+                let (cause, own) = match blame {
+                    Blame::Mail => (self.suspects.refused_alone(event, &error), Disposition::ForGood),
+                    // The mail becomes a dead letter only after all its attempts, because only luck may distinguish it
+                    // from the others.
+                    _ => (self.suspects.refused(event, &error), Disposition::Later),
+                };
+                match cause {
+                    Cause::Server(reason) => (Disposition::Outage, reason),
+                    Cause::Unknown => {
+                        (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is"))
+                    }
+                    Cause::Mail => (own, reason),
+                }
+            }
         };
         if disposition == Disposition::ForGood {
             self.suspects.forget(event);

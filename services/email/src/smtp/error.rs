@@ -108,7 +108,7 @@ pub enum Blame {
     Sessions,
     /// Mails come too fast.
     Rate,
-    /// This mail's: its recipient or its content.
+    /// This mail's: its recipient or its content, unless every mail meets it.
     Mail,
     /// Unknown: it depends on whether other mails pass.
     Unknown,
@@ -168,10 +168,22 @@ impl SmtpError {
             Self::Silent { command, limit } => {
                 format!("SMTP server leaves every mail without an answer to {command}, within {limit}")
             }
+            Self::TooBig { size, limit } => {
+                format!("SMTP server takes only {limit} bytes, and every message has more: the last one has {size}")
+            }
+            Self::NeedsUtf8 => "SMTP server does not offer SMTPUTF8, which every address needs".to_owned(),
             other => other.to_string(),
         }
     }
+
+    /// Whether most mails would meet it: the server takes shorter messages than every server has to.
+    pub(super) fn is_of_most(&self) -> bool {
+        matches!(self, Self::TooBig { limit, .. } if *limit < SHORTEST_LIMIT)
+    }
 }
+
+/// The length of a message that every server takes, in bytes (RFC 5321, 4.5.3.1.7).
+const SHORTEST_LIMIT: usize = 64 * 1024;
 
 /// The words for too many sessions, and for too many mails in a time. SMTP has no code of its own for either.
 const SESSIONS: [&str; 4] = ["concurren", "connections", "sessions", "sender thread"];

@@ -5,6 +5,9 @@
 //! - The server refuses different mails in a row at one step, and takes none between them. Then the server is at
 //!   fault.
 //!
+//! A refusal for a recipient or a content is the mail's own at once, if other mails passed that step since the last such
+//! refusal. A server may say the same to everybody: that it knows no recipient, or takes only short messages.
+//!
 //! Until one or the other is seen, the mail is a suspect: it waits, and nothing is held against it. A mail that the
 //! server refused first and took later shows that refusals pass by themselves. So it speaks for all other mails that
 //! were refused.
@@ -62,6 +65,8 @@ pub(super) struct Suspects {
 struct Known {
     /// When a mail that was later taken last passed each step.
     passed: [u64; 4],
+    /// When a mail was last found to be at fault by its first refusal; 0 if none was.
+    condemned: u64,
     /// The mails that the server took at the first attempt, less those that it refused at the first attempt, less
     /// those that it took only later.
     balance: i64,
@@ -96,6 +101,8 @@ enum Kind {
     Deferred,
     Lost,
     Silent,
+    TooBig,
+    NeedsUtf8,
 }
 
 #[derive(Debug)]
@@ -179,6 +186,29 @@ impl Suspects {
             }
             _ => Cause::Unknown,
         }
+    }
+
+    /// Notes that the server did not take it, in words that can only be about this mail. One such refusal after each mail
+    /// that passes, and one at the start, is believed at once.
+    pub(super) fn refused_alone(&self, event: Event, error: &SmtpError) -> Cause {
+        let Some(trouble) = Trouble::of(error) else { return Cause::Mail };
+        if error.is_of_most() {
+            return self.refused(event, error);
+        }
+        let mut known = self.known();
+        let passed = known.passed[trouble.command as usize];
+        let row = known.rows.entry(trouble).or_default();
+        let others_are_refused = row.refused.iter().filter(|&&(other, _)| other != event).count() >= ROW - 1;
+        if others_are_refused || (known.condemned > 0 && known.condemned >= passed) {
+            drop(known);
+            return self.refused(event, error);
+        }
+        let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        known.condemned = at;
+        let row = known.rows.entry(trouble).or_default();
+        row.reason = error.of_everybody();
+        row.note(event, at, false);
+        Cause::Mail
     }
 
     /// Whether a suspect has to wait before the server is asked about it again, and why.
@@ -296,10 +326,10 @@ impl Trouble {
             SmtpError::Answered { command, .. } => (*command, Kind::Refused),
             SmtpError::Lost { command, .. } => (*command, Kind::Lost),
             SmtpError::Silent { command, .. } => (*command, Kind::Silent),
+            SmtpError::TooBig { .. } => (Command::Mail, Kind::TooBig),
+            SmtpError::NeedsUtf8 => (Command::Mail, Kind::NeedsUtf8),
             SmtpError::NoSession { .. }
             | SmtpError::NoFurtherSession { .. }
-            | SmtpError::NeedsUtf8
-            | SmtpError::TooBig { .. }
             | SmtpError::Queued
             | SmtpError::Stopping => return None,
         };

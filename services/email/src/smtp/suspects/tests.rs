@@ -212,3 +212,58 @@ fn what_is_remembered_is_bounded() {
     assert!(known.suspects.len() <= REMEMBERED && known.oldest.len() <= REMEMBERED);
     assert!(known.rows.values().all(|row| row.refused.len() <= ROW));
 }
+
+/// How many of these were condemned, and what was said of the last.
+fn refuse_alone(suspects: &Suspects, events: impl Iterator<Item = Event>, no: &SmtpError) -> (usize, Cause) {
+    events.fold((0, Cause::Unknown), |(own, _), event| {
+        let cause = suspects.refused_alone(event, no);
+        (own + usize::from(cause == Cause::Mail), cause)
+    })
+}
+
+#[test]
+fn a_bad_address_is_condemned_at_once_after_each_mail_that_passes() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
+    for round in 0..50 {
+        assert_eq!(suspects.refused_alone(1000 + round, &no), Cause::Mail);
+        pass(&suspects, round);
+    }
+    // A second one waits for another mail.
+    assert_eq!(suspects.refused_alone(2000, &no), Cause::Mail);
+    assert_eq!(suspects.refused_alone(2001, &no), Cause::Unknown);
+    assert_eq!(suspects.refused_alone(2001, &no), Cause::Unknown);
+    pass(&suspects, 50);
+    assert_eq!(suspects.has_to_wait(2001), None);
+    assert_eq!(suspects.refused_alone(2001, &no), Cause::Mail);
+}
+
+#[test]
+fn a_no_about_the_mail_alone_that_every_mail_meets_is_every_mails_trouble() {
+    let reason = "SMTP server refuses every mail, at RCPT with 550 no";
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
+    assert_eq!(refuse_alone(&suspects, 0..1000, &no), (1, Cause::Server(reason.to_owned())));
+    // Those that passed this step before do not speak for those that come after.
+    let mut passage = suspects.passage();
+    passage.passed(Command::Rcpt);
+    pass(&suspects, 2000);
+    assert_eq!(refuse_alone(&suspects, 3000..3010, &no).0, 1);
+    passage.passed(Command::Body);
+    suspects.taken(2001, &passage);
+    assert_eq!(refuse_alone(&suspects, 4000..4010, &no).0, 0);
+}
+
+#[test]
+fn a_server_for_tiny_messages_alone_condemns_none() {
+    let suspects = Suspects::default();
+    let tiny = SmtpError::TooBig { size: 1800, limit: 1000 };
+    let reason = "SMTP server takes only 1000 bytes, and every message has more: the last one has 1800";
+    assert_eq!(refuse_alone(&suspects, 0..10, &tiny), (0, Cause::Server(reason.to_owned())));
+    // Where others pass, it is long for this server.
+    pass(&suspects, 30);
+    assert_eq!(suspects.refused_alone(0, &tiny), Cause::Unknown);
+    (31..36).for_each(|event| pass(&suspects, event));
+    assert_eq!(suspects.refused_alone(0, &tiny), Cause::Mail);
+
+    let large = SmtpError::TooBig { size: 20_000_000, limit: 10_000_000 };
+    assert_eq!(Suspects::default().refused_alone(0, &large), Cause::Mail);
+}

@@ -204,3 +204,16 @@ async fn a_server_that_says_how_many_mails_a_session_takes_gets_no_more() {
     eventually("all are sent", sent, |&sent| sent == 10.0).await;
     assert!(!server.heard().iter().any(|line| line == MAIL_AGAIN), "{:?}", server.heard());
 }
+
+#[tokio::test]
+async fn a_server_that_takes_no_message_as_long_as_ours_pauses_and_says_how_long_one_may_be() {
+    let answers: Answers = |line| line.starts_with("EHLO").then_some("250-mail.test\r\n250 SIZE 1000\r\n");
+    let server = Oddity::that_answers(answers).await;
+    let (broker, email) = server.office("", &[]).await;
+    for number in 1..20 {
+        place(&broker, &format!("Customer {number}")).await;
+    }
+    paused(&email, "SMTP server takes only 1000 bytes, and every message has more").await;
+    assert_eq!(broker.depth(DEAD).await, Some(0));
+    assert!(server.heard().iter().all(|line| !line.starts_with("MAIL")), "{:?}", server.heard());
+}

@@ -43,6 +43,29 @@ async fn the_same_no_to_every_mail_pauses_and_costs_no_order_anything() {
 }
 
 #[tokio::test]
+async fn the_same_no_about_recipients_or_content_to_every_mail_costs_one_order() {
+    for (at, answer) in [
+        (At::Rcpt, "550 5.1.1 <ada@example.com>: Recipient address rejected: User unknown in local recipient table"),
+        (At::Mail, "552 5.3.4 Message size exceeds fixed limit"),
+        (At::Body, "554 5.6.0 Message content not accepted"),
+    ] {
+        let mut office = Office::open().await;
+        office.smtp.trouble(at, &Trouble::Reply(answer), None);
+        for number in 0..40 {
+            office.place(&format!("Customer {number}")).await;
+        }
+        office.paused(answer.split("<").next().unwrap().trim()).await;
+        // The first one could have been a bad address.
+        office.dead(1).await;
+        assert_eq!(office.counted("refused").await, 1.0);
+        office.smtp.recover();
+        each_was_mailed_once(&office, 39).await;
+        office.ready().await;
+        office.dead(1).await;
+    }
+}
+
+#[tokio::test]
 async fn a_no_over_one_address_is_its_own_orders_trouble_wherever_it_stands_in_the_queue() {
     for answer in [
         "421 4.3.0 try later",

@@ -167,12 +167,22 @@ impl Suspects {
 
     /// Notes that the server did not take it. Answers whose cause is certain do not come here.
     pub(super) fn refused(&self, event: Event, error: &SmtpError) -> Cause {
+        self.compared(event, error, false)
+    }
+
+    /// Compares a refused mail with the others. `alone` is a refusal in words that can only be about this mail: once the
+    /// others show the same, no row of such mails is the server's trouble.
+    fn compared(&self, event: Event, error: &SmtpError, alone: bool) -> Cause {
         let Some(trouble) = Trouble::of(error) else { return Cause::Unknown };
         let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let mut known = self.known();
         known.passed_over = 0;
         let was_judged = known.suspects.get(&event).is_some_and(|suspect| suspect.judged);
         let is_own = known.note(event, trouble, at, error);
+        if alone && is_own {
+            known.rows.entry(trouble).or_default().settle();
+            return Cause::Mail;
+        }
         let row = known.rows.entry(trouble).or_default();
         row.reason = error.of_everybody();
         row.note(event, at, was_judged);
@@ -193,7 +203,7 @@ impl Suspects {
     pub(super) fn refused_alone(&self, event: Event, error: &SmtpError) -> Cause {
         let Some(trouble) = Trouble::of(error) else { return Cause::Mail };
         if error.is_of_most() {
-            return self.refused(event, error);
+            return self.compared(event, error, true);
         }
         let mut known = self.known();
         let passed = known.passed[trouble.command as usize];
@@ -201,11 +211,15 @@ impl Suspects {
         let others_are_refused = row.refused.iter().filter(|&&(other, _)| other != event).count() >= ROW - 1;
         if others_are_refused || (known.condemned > 0 && known.condemned >= passed) {
             drop(known);
-            return self.refused(event, error);
+            return self.compared(event, error, true);
         }
         let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         known.condemned = at;
+        let was_suspect = known.suspects.contains_key(&event);
         let row = known.rows.entry(trouble).or_default();
+        if was_suspect {
+            row.settle();
+        }
         row.reason = error.of_everybody();
         row.note(event, at, false);
         Cause::Mail
@@ -265,6 +279,11 @@ impl Row {
             self.asked += 1;
         }
         self.asked_last = Some(now);
+    }
+
+    /// One that the server was asked about again is a suspect no more.
+    fn settle(&mut self) {
+        self.asked = self.asked.saturating_sub(1);
     }
 
     /// Notes a refusal. A mail that was judged before does not make a row longer: it would be refused anyway.

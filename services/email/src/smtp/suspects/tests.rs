@@ -267,3 +267,15 @@ fn a_server_for_tiny_messages_alone_condemns_none() {
     let large = SmtpError::TooBig { size: 20_000_000, limit: 10_000_000 };
     assert_eq!(Suspects::default().refused_alone(0, &large), Cause::Mail);
 }
+
+#[test]
+fn bad_addresses_that_came_before_many_good_ones_are_condemned_one_after_the_other() {
+    let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
+    assert_eq!(refuse_alone(&suspects, 0..20, &no).0, 1);
+    (100..140).for_each(|event| pass(&suspects, event));
+    for event in 1..20 {
+        assert_eq!(suspects.has_to_wait(event), None, "{event}");
+        assert_eq!(suspects.refused_alone(event, &no), Cause::Mail, "{event}");
+        suspects.forget(event);
+    }
+}

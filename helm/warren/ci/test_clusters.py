@@ -256,6 +256,7 @@ class Notes(unittest.TestCase):
                 notes = self.notes(*values)
                 self.assertIn(named, notes)
                 self.assertIn("POST /orders has no authentication", notes)
+        self.assertIn("port-forward service/warren-prometheus 9090", self.notes("monitoring.prometheus.enabled=true"))
         self.assertNotIn("/orders", self.notes("order.enabled=false"))
 
 

@@ -36,7 +36,7 @@ class Shop:
     def delete(self):
         # First the release and its pods: a namespace with a pod that may take a week to stop is looked at again only after minutes.
         helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", "5m", "--ignore-not-found")
-        self.kubectl("wait", "pod", "--for=delete", "--timeout=300s", "--selector", f"app.kubernetes.io/instance={RELEASE}")
+        self.kubectl("wait", "pod", "--for=delete", "--timeout=300s", "--selector", "app.kubernetes.io/name=rabbitmq")
         kubectl("delete", "namespace", self.namespace, "--wait")
 
     # -- what runs beside it --

@@ -257,7 +257,8 @@ fn is_path(word: &str) -> bool {
 const DEPENDENCIES: [(&str, &[&str]); 9] = [
     ("events", &[]),
     ("settings", &[]),
-    ("chassis", &["settings"]),
+    // It runs consumers, and its example is a service of the shop.
+    ("chassis", &["messaging", "settings", "contract"]),
     ("contract", &["events"]),
     ("messaging", &["events", "settings"]),
     ("order", &["events", "contract", "messaging", "chassis", "settings"]),

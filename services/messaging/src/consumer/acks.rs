@@ -193,9 +193,9 @@ impl<T: Copy> Acks<T> {
         [company, gap, piece].into_iter().flatten().min()
     }
 
-    /// The note of the first delivery that is not finished.
-    pub(crate) fn oldest(&self) -> Option<&T> {
-        self.outstanding.get(self.prefix).map(|entry| &entry.note)
+    /// The notes of the deliveries that are not finished.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &T> {
+        self.outstanding.range(self.prefix..).filter(|entry| entry.finished.is_none()).map(|entry| &entry.note)
     }
 
     /// The notes of every delivery that the broker may count as this consumer's: those without an answer, and those

@@ -32,7 +32,7 @@ pub(super) struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     pub(super) fn new(link: &'a Link, channel: Channel, queue: &'a str) -> Self {
-        let reader = Arc::new(Reader::consumer(link.user(), link.server_version()));
+        let reader = Arc::new(Reader::consumer(link.user(), link.server_version(), link.frame_max()));
         Self { link, channel, queue, reader, subscription: None }
     }
 

@@ -164,7 +164,7 @@ impl<'a, H: Handler> Session<'a, H> {
             return;
         }
         let shown = Some(self.work.metrics.oldest.get()).filter(|&shown| shown > 0 && self.in_flight.is_on_trial());
-        let oldest = self.acks.oldest().map(|(_, accepted)| *accepted);
+        let oldest = self.acks.unfinished().map(|(_, accepted)| *accepted).min();
         self.work.metrics.oldest.set([shown, oldest].into_iter().flatten().min().unwrap_or(0));
     }
 
@@ -259,7 +259,7 @@ impl<'a, H: Handler> Session<'a, H> {
     fn arrive(&mut self, delivery: Box<Delivery>) {
         let (fingerprint, policy) = self.work.examine(&delivery);
         // An event without a time of its own has waited since its arrival.
-        let accepted = delivery.timestamp().unwrap_or_else(|| Timestamp::now().as_second());
+        let accepted = delivery.accepted(Timestamp::now().as_second());
         self.acks.delivered(delivery.tag(), (fingerprint, accepted));
         self.in_flight.arrived(delivery, policy);
     }

@@ -6,14 +6,10 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use opentelemetry::trace::SpanContext;
 
+use super::fit::{ERROR_BYTES, beginning, fitted};
 use super::{Delivery, Reader, headers as h, trace};
 use crate::publisher::Outgoing;
 
-/// The longest error that a header holds, in bytes.
-const ERROR_BYTES: usize = 1024;
-/// The most bytes of foreign headers in a copy. With more, the headers would not fit a frame together with Warren's
-/// own. The largest are then left out.
-const FOREIGN_BYTES: usize = 64 * 1024;
 /// The broker's own reply address. The broker accepts it in a message only from a client that waits for a reply.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
 
@@ -23,13 +19,16 @@ pub(crate) struct Copy {
     pub(crate) queue: String,
     properties: BasicProperties,
     headers: FieldTable,
+    foreign: Vec<(ShortString, AMQPValue)>,
     body: Bytes,
+    frame_max: usize,
 }
 
 impl Copy {
     /// The message to publish. It goes through the default exchange, where the routing key is the name of the queue.
     pub(crate) fn outgoing(&self) -> Outgoing {
-        let properties = self.properties.clone().with_headers(self.headers.clone());
+        let headers = fitted(&self.headers, &self.foreign, &self.properties, self.frame_max);
+        let properties = self.properties.clone().with_headers(headers);
         Outgoing {
             exchange: "".into(),
             routing_key: self.queue.clone().into(),
@@ -44,12 +43,12 @@ impl Copy {
 
     /// The message as it came, without the broker's headers, and with its first exchange and routing key.
     pub(super) fn of(delivery: &Delivery, original: &BasicProperties, queue: String) -> Self {
-        let headers = FieldTable::default();
-        let body = delivery.body().clone();
-        let mut copy = Self { queue, properties: lasting(original), headers, body };
+        let (headers, foreign) = (FieldTable::default(), Vec::new());
+        let (body, frame_max) = (delivery.body().clone(), delivery.reader.frame_max());
+        let mut copy = Self { queue, properties: lasting(original), headers, foreign, body, frame_max };
         if let Some(from) = delivery.headers() {
             copy.take_ours(delivery, from);
-            copy = copy.take_foreign(from);
+            copy.take_foreign(from);
         }
         if let Some(expiration) = original.expiration() {
             copy = copy.text(h::EXPIRATION, expiration.as_str());
@@ -71,25 +70,11 @@ impl Copy {
         }
     }
 
-    /// Takes over the foreign headers that are not the broker's, the smallest first, as far as they fit.
-    fn take_foreign(mut self, from: &FieldTable) -> Self {
+    /// Takes over the foreign headers that are not the broker's. Which of them fit shows when it is sent.
+    fn take_foreign(&mut self, from: &FieldTable) {
         let is_foreign = |name: &str| !h::is_brokers(name) && !h::is_ours(name) && !h::TRACE.contains(&name);
-        let mut foreign: Vec<_> = from.into_iter().filter(|(name, _)| is_foreign(name.as_str())).collect();
-        foreign.sort_by_key(|(name, value)| h::entry_weight(name, value));
-        let mut room = FOREIGN_BYTES;
-        let fits = |(name, value): &(&ShortString, &AMQPValue)| {
-            room = room.saturating_sub(h::entry_weight(name, value));
-            room > 0
-        };
-        let (kept, left_out): (Vec<_>, Vec<_>) = foreign.into_iter().partition(fits);
-        for (name, value) in kept {
-            self.headers.insert(name.clone(), value.clone());
-        }
-        if left_out.is_empty() {
-            return self;
-        }
-        let names: Vec<_> = left_out.iter().map(|(name, _)| name.as_str()).collect();
-        self.text(h::LEFT_OUT, &names.join(", "))
+        let foreign = from.into_iter().filter(|(name, _)| is_foreign(name.as_str()));
+        self.foreign = foreign.map(|(name, value)| (name.clone(), value.clone())).collect();
     }
 
     /// Writes the consumer's user name. By this name the consumer recognises the copy.
@@ -101,8 +86,7 @@ impl Copy {
     }
 
     pub(super) fn text(mut self, name: &'static str, text: &str) -> Self {
-        let end = (0..=ERROR_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        h::set_text(&mut self.headers, name, &text[..end]);
+        h::set_text(&mut self.headers, name, beginning(text, ERROR_BYTES));
         self
     }
 

@@ -55,7 +55,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
 
 /// The reader: a consumer.
 fn reader() -> Arc<Reader> {
-    Arc::new(Reader::consumer("a-user", None))
+    Arc::new(Reader::consumer("a-user", None, 131_072))
 }
 
 /// A copy as it arrives: small enough for a frame, and read as its original was.

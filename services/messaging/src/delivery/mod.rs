@@ -6,6 +6,7 @@ pub use reason::DeadReason;
 mod reader;
 pub(crate) use reader::Reader;
 mod copy;
+mod fit;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 #[cfg(test)]
@@ -23,6 +24,9 @@ use opentelemetry::trace::SpanContext;
 
 use crate::trace;
 use headers as h;
+
+/// The greatest age of an event that its properties may claim, in seconds: 30 days.
+const OLDEST: i64 = 30 * 24 * 3600;
 
 /// A delivered message. Its holder owes the queue an answer.
 #[derive(Debug)]
@@ -82,9 +86,11 @@ impl Delivery {
         }
     }
 
-    /// When its event was accepted, in seconds since 1970, if its properties say so.
-    pub(crate) fn timestamp(&self) -> Option<i64> {
-        i64::try_from((*self.delivery.properties.timestamp())?).ok()
+    /// When its event was accepted, in seconds since 1970: as its properties say if that can be, or else now. Anybody
+    /// can write any number there, and some programs write milliseconds.
+    pub(crate) fn accepted(&self, now: i64) -> i64 {
+        let timestamp = self.delivery.properties.timestamp().and_then(|timestamp| i64::try_from(timestamp).ok());
+        timestamp.filter(|accepted| (now - OLDEST..=now).contains(accepted)).unwrap_or(now)
     }
 
     pub(crate) fn message_id(&self) -> Option<&str> {

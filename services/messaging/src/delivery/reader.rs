@@ -11,18 +11,29 @@ const COUNTS_ACQUIRED: Version = Version { major: 4, minor: 3 };
 /// The reader of messages. Anybody may publish headers with Warren's names. Two facts prove a copy of the consumer's
 /// own: it came through the default exchange, and it carries the consumer's user name as `user_id`, which the broker
 /// lets nobody else write. Nothing else proves it: a client may write any `x-death`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     /// The consumer's user name. None for a reader of dead letters, where each letter speaks only for itself.
     user: Option<ShortString>,
     counts_acquired: bool,
+    /// The bytes of the largest frame. A copy's properties and headers have to fit in one.
+    frame_max: usize,
 }
 
 impl Reader {
-    /// The reader of a consumer with this user name.
-    pub(crate) fn consumer(user: &str, broker: Option<Version>) -> Self {
+    /// The reader of a consumer with this user name, on a connection with this largest frame.
+    pub(crate) fn consumer(user: &str, broker: Option<Version>, frame_max: usize) -> Self {
         let counts_acquired = broker.is_some_and(|version| version >= COUNTS_ACQUIRED);
-        Self { user: ShortString::try_new(user.to_owned()).ok(), counts_acquired }
+        Self { user: ShortString::try_new(user.to_owned()).ok(), counts_acquired, frame_max }
+    }
+
+    /// The reader of dead letters, on a connection with this largest frame.
+    pub(crate) fn dead_letters(frame_max: usize) -> Self {
+        Self { user: None, counts_acquired: false, frame_max }
+    }
+
+    pub(super) fn frame_max(&self) -> usize {
+        self.frame_max
     }
 
     pub(super) fn user(&self) -> Option<&ShortString> {

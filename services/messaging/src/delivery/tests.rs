@@ -15,11 +15,15 @@ fn delivery(redelivered: bool, headers: &[(&str, AMQPValue)]) -> Delivery {
 
 /// Who reads it.
 fn email() -> Arc<Reader> {
-    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 2 })))
+    email_with_frames(131_072)
+}
+
+fn email_with_frames(frame_max: usize) -> Arc<Reader> {
+    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 2 }), frame_max))
 }
 
 fn email_on_4_3() -> Arc<Reader> {
-    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 3 })))
+    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 3 }), 131_072))
 }
 
 fn published(redelivered: bool, headers: &[(&str, AMQPValue)]) -> RawDelivery {
@@ -51,9 +55,13 @@ fn delivered(copy: &Copy) -> Delivery {
     Delivery::new(copy.outgoing().delivered(), email())
 }
 
+fn redrive() -> Arc<Reader> {
+    Arc::new(Reader::dead_letters(131_072))
+}
+
 /// A dead letter, as redrive reads it.
 fn dead(copy: &Copy) -> Delivery {
-    Delivery::new(copy.outgoing().delivered(), Arc::default())
+    Delivery::new(copy.outgoing().delivered(), redrive())
 }
 
 fn names(delivery: &Delivery) -> Vec<&str> {
@@ -64,6 +72,22 @@ fn names(delivery: &Delivery) -> Vec<&str> {
 fn a_first_delivery_has_never_returned_whatever_it_says_of_itself() {
     assert_eq!(delivery(false, &[]).returned(), Returned::Never);
     assert_eq!(delivery(false, &[("x-delivery-count", count(99))]).returned(), Returned::Never);
+}
+
+#[test]
+fn a_timestamp_counts_only_if_it_can_be_when_the_event_was_accepted() {
+    let now = 1_764_336_000;
+    let accepted = |timestamp: u64| {
+        let mut raw = published(false, &[]);
+        raw.properties = raw.properties.with_timestamp(timestamp);
+        Delivery::new(raw, email()).accepted(now)
+    };
+    for day in [0, 1, 30] {
+        assert_eq!(accepted(now as u64 - day * 86_400), now - day as i64 * 86_400);
+    }
+    for timestamp in [1_764_336_000_000, now as u64 + 1, now as u64 - 31 * 86_400, 0, u64::MAX] {
+        assert_eq!(accepted(timestamp), now, "{timestamp}");
+    }
 }
 
 #[test]
@@ -261,6 +285,42 @@ fn headers_too_large_to_travel_with_ours_stay_behind() {
     assert!(h::table_weight(dead.headers().unwrap()) < 2_000);
 }
 
+/// The bytes of the frame that holds the properties of a copy.
+fn frame(copy: &Copy) -> usize {
+    let properties = (copy.outgoing().properties)();
+    let written = lapin::protocol::basic::gen_properties(&properties)(Vec::new().into());
+    8 + 12 + written.ok().unwrap().write.len()
+}
+
+#[test]
+fn every_copy_fits_the_frames_of_its_connection_and_leaves_room_for_what_the_broker_adds() {
+    let longest = || ShortString::from("i".repeat(255));
+    for (frame_max, properties) in [(4_096, 10), (8_192, 10), (16_384, 255), (8_192, 255), (4_096, 255), (131_072, 255)] {
+        let huge: Vec<_> = (0..300).map(|n| (format!("header-{n}"), text(&"x".repeat(n * 10)))).collect();
+        let ours = h::LASTING.iter().chain(&h::TRACE).map(|name| (*name, text(&"o".repeat(1_000))));
+        let headers: Vec<_> = huge.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(ours).collect();
+        let mut raw = published(true, &headers);
+        (raw.exchange, raw.routing_key) = ("".into(), longest());
+        let id = ShortString::from("i".repeat(properties));
+        let all = raw.properties.with_message_id(id.clone()).with_app_id(id.clone()).with_type(id.clone());
+        let all = all.with_correlation_id(id.clone()).with_reply_to(id.clone()).with_cluster_id(id.clone());
+        raw.properties = all.with_content_type(id.clone()).with_content_encoding(id).with_user_id("email".into());
+        let delivery = Delivery::new(raw, email_with_frames(frame_max));
+        let error = "e".repeat(5_000);
+        for copy in [
+            delivery.to_requeue("q.retry.1s".into(), 2, NOW),
+            delivery.to_retry("q.retry.1s".into(), &error, NOW, &SpanContext::NONE),
+            delivery.to_dead("q.dead".into(), DeadReason::Undecodable, &error, NOW),
+        ] {
+            assert!(frame(&copy) <= frame_max * 3 / 4 || frame_max > 8_192, "{} of {frame_max}", frame(&copy));
+            assert!(frame(&copy) <= frame_max - 1_024, "{} of {frame_max}", frame(&copy));
+            let copy = Delivery::new(copy.outgoing().delivered(), email());
+            assert_eq!(copy.routing_key(), longest().as_str());
+            assert!(copy.text(h::LEFT_OUT).is_some_and(|names| !names.is_empty()), "{frame_max}");
+        }
+    }
+}
+
 #[test]
 fn a_redriven_letter_begins_anew_and_remembers_that_it_failed() {
     let failed = dead(&delivery(false, &[]).to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
@@ -279,7 +339,7 @@ fn what_the_broker_dead_lettered_says_why_and_finds_its_first_key_again() {
     death.insert("exchange".into(), text("order-exchange"));
     death.insert("routing-keys".into(), AMQPValue::FieldArray(FieldArray::from(vec![text("order.cancelled")])));
     let deaths = AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::FieldTable(death)]));
-    let dead = Delivery::new(published(false, &[("x-death", deaths)]), Arc::default());
+    let dead = Delivery::new(published(false, &[("x-death", deaths)]), redrive());
     assert_eq!(dead.dead_reason(), DeadReason::DeliveryLimit);
     assert_eq!(delivered(&dead.to_redrive("q".into())).routing_key(), "order.cancelled");
 }
@@ -294,7 +354,7 @@ fn every_reason_has_a_name_of_its_own() {
 
 #[test]
 fn counts_from_outside_are_read_whatever_their_width_and_never_negative() {
-    let attempts = |value| Delivery::new(published(false, &[("warren-attempts", value)]), Arc::default()).attempts();
+    let attempts = |value| Delivery::new(published(false, &[("warren-attempts", value)]), redrive()).attempts();
     let widths =
         [AMQPValue::ShortShortInt(3), AMQPValue::LongUInt(3), AMQPValue::LongLongInt(3), AMQPValue::ShortUInt(3)];
     for value in widths {

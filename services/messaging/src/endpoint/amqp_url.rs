@@ -21,7 +21,8 @@ use parameters::Parameters;
 /// | `connection_timeout` | milliseconds to reach the broker and encrypt, and as many again for its greeting and the login | 100 | 60000 | 5000 |
 /// | `frame_max` | bytes of the largest frame; the broker may ask for less | 131072 | 1048576 | 131072 |
 ///
-/// The names and units are those of RabbitMQ's clients. With smaller frames a dead letter's headers would not fit in one.
+/// The names and units are those of RabbitMQ's clients. If the broker asks for smaller frames, copies for delay and dead
+/// queues keep only those foreign headers that fit in one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AmqpUrl {
     /// Whether the connection is encrypted and the broker's certificate verified.

@@ -38,8 +38,8 @@ use transport::{Io, Timers, Transport};
 
 /// How long each answer of the broker may take, after the login.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// The smallest `frame_max`: a copy for a delay or dead queue has to fit. With lapin's default, an idle connection
-/// costs 7 MB of memory.
+/// The smallest `frame_max` that a URL can ask for, which leaves room for foreign headers. The broker may ask for less.
+/// With lapin's default, an idle connection costs 7 MB of memory.
 pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
 /// The most characters of a service's name that the broker is told.
 const LONGEST_NAME: usize = 100;
@@ -131,6 +131,11 @@ impl Link {
     /// The user's name in the endpoint.
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The bytes of the largest frame that the broker and this client agreed on.
+    pub(crate) fn frame_max(&self) -> usize {
+        usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX)
     }
 
     /// The broker's version, if the broker said it.

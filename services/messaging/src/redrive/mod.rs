@@ -67,7 +67,8 @@ pub async fn run(
     let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };
     let channel = link.channel().await?;
     let moving = FuturesUnordered::new();
-    let (options, link, lanes, reader) = (&options, &link, &lanes, Arc::default());
+    let reader = Arc::new(Reader::dead_letters(link.frame_max()));
+    let (options, link, lanes) = (&options, &link, &lanes);
     let mut redrive = Redrive { options, link, channel, lanes, reader, moving, held: None, failure: None, summary };
     let moved = redrive.take_all(std::pin::pin!(stop)).await;
     let given_back = redrive.give_back().await;

@@ -103,7 +103,7 @@ impl Keeper {
             match asking.declare(object).await? {
                 Ok(()) => return Ok(None),
                 Err((403, _)) => self.rights[index] = if object.is_binding() { Right::Nothing } else { Right::Look },
-                Err(refusal) => return Ok(Some(conflict(index, object, refusal))),
+                Err(refusal) => return self.differs(asking, index, object, refusal).await.map(Some),
             }
         }
         if self.rights[index] == Right::Nothing {
@@ -122,6 +122,24 @@ impl Keeper {
             404 => Ok(Some(refused(index, object, "it does not exist, and this user may not declare it".to_owned()))),
             _ => Ok(Some(conflict(index, object, (code, words)))),
         }
+    }
+
+    /// What is wrong with an object that could not be declared. 406 is a queue that differs, or a new queue that a limit
+    /// of the vhost forbids. Only a look tells them apart.
+    async fn differs(
+        &self,
+        asking: &mut Asking<'_>,
+        index: usize,
+        object: &Object,
+        (code, words): Refusal,
+    ) -> Result<Trouble, Error> {
+        let is_missing = code == 406
+            && matches!(object, Object::Queue { .. })
+            && matches!(asking.look(object).await?, Err((404, _)));
+        Ok(match is_missing {
+            true => Trouble { object: object.to_string(), reason: words, differs: true, vital: index == 0, exists: false },
+            false => conflict(index, object, (code, words)),
+        })
     }
 
     /// Binds again what may be bound, and asks for one of the other objects.

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journey::{Alarm, Broker, Process, eventually};
+use journey::{Alarm, Broker, Options, Process, eventually};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use messaging::{ConsumerOptions, Failure};
 use tokio::sync::Semaphore;
 
 use super::stage::*;
+use crate::redrive::{options, redrive};
 
 #[tokio::test]
 async fn a_broker_killed_between_copy_and_acknowledgement_loses_no_event() {
@@ -182,6 +185,38 @@ async fn a_copy_that_waits_out_an_alarm_is_made_once() {
     broker.clear_alarm(Alarm::Memory).await;
     drained(&broker).await;
     assert_eq!(broker.depth(DEAD).await, Some(1));
+}
+
+#[tokio::test]
+async fn copies_fit_the_frames_of_a_broker_that_takes_only_small_ones() {
+    let broker = Broker::with(Options::new().line("frame_max = 8192")).await;
+    let actor = Actor::new(|seen| async move {
+        if seen.text == "later" && seen.attempt == 1 { Err(Failure::later("e".repeat(5_000))) } else { Ok(()) }
+    });
+    let consumer = Running::consuming(&broker, &actor).await;
+    let publisher = broker.client().await;
+    let huge = |properties: BasicProperties| {
+        let mut headers = FieldTable::default();
+        headers.insert("huge".into(), AMQPValue::LongString("x".repeat(8_000).into()));
+        headers.insert("tenant".into(), AMQPValue::LongString("acme".into()));
+        properties.with_headers(headers)
+    };
+    assert!(publisher.publish(EXCHANGE, KEY, huge(properties("no event")), b"no event").await);
+    let (later, body) = message("later", "later");
+    assert!(publisher.publish(EXCHANGE, KEY, huge(later), &body).await);
+    publish(&broker, &["a", "b", "c"]).await;
+    let handled = |seen: &Vec<Seen>| seen.iter().any(|seen| seen.attempt == 2) && seen.len() == 5;
+    actor.eventually("all others are handled", handled).await;
+    drained(&broker).await;
+    assert_eq!((consumer.count("handled"), consumer.count("undecodable"), consumer.count("delayed")), (4, 1, 1));
+    let dead = broker.take(DEAD).await;
+    let [letter] = &dead[..] else { panic!("{dead:?}") };
+    let header = |name| letter.header(name).unwrap_or_default();
+    let kept = [header("warren-reason"), header("warren-left-out"), header("tenant")];
+    assert_eq!(kept, ["undecodable", "huge", "acme"]);
+    assert!(publisher.publish("", DEAD, huge(properties("another")), b"no event").await);
+    assert_eq!(redrive(&broker, options()).await.unwrap().moved, 1);
+    eventually("it is dead again", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
 }
 
 /// Deletes the dead letters' queue; the consumer may not make it again, so every copy for it is returned.

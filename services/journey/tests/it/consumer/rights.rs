@@ -117,6 +117,33 @@ async fn a_queue_of_its_own_that_is_missing_and_may_not_be_made_is_named_and_con
     actor.eventually("it is handled", |seen| seen.len() == 1).await;
 }
 
+/// The most queues that the vhost may have; -1 is no limit.
+async fn limit_queues(broker: &Broker, most: i32) {
+    broker.put(&format!("vhost-limits/{}/max-queues", broker.vhost()), &serde_json::json!({"value": most})).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_a_limit_of_the_vhost_forbids_is_missing_and_is_consumed_once_it_may_be_made() {
+    let broker = Broker::shared().await;
+    limit_queues(&broker, 0).await;
+    let actor = Actor::willing();
+    let consumer = Running::start(&broker, &actor, quick());
+    let state = consumer.becomes("topology-conflict").await;
+    let reason = state.reason().unwrap();
+    assert!(reason.contains(QUEUE) && reason.contains("limit"), "{reason}");
+    assert!(!state.is_serving(), "{state:?}");
+    // The queue itself may be made, and those around it may not.
+    limit_queues(&broker, 1).await;
+    let serving = |state: &messaging::State| state.is_serving();
+    let state = eventually("it consumes", async || consumer.state.borrow().clone(), serving).await;
+    assert!(state.reason().unwrap().contains(DEAD) && state.reason().unwrap().contains("limit"), "{state:?}");
+    publish(&broker, &["a"]).await;
+    actor.eventually("it is handled", |seen| seen.len() == 1).await;
+    limit_queues(&broker, -1).await;
+    consumer.becomes("consuming").await;
+    assert_eq!(consumer.gauge("messaging_reconnects_total"), 0.0, "one connection was enough");
+}
+
 #[tokio::test]
 async fn a_queue_of_its_own_with_other_arguments_shows_and_is_consumed() {
     let broker = Broker::shared().await;

@@ -48,6 +48,17 @@ enum Flow {
     Refusing,
 }
 
+/// What a proxy changes in what it passes on.
+#[derive(Clone, Copy)]
+struct Rewording {
+    /// In the first thing that the server says.
+    greeting: fn(&mut [u8]),
+    /// In everything that a client says.
+    client: fn(&mut [u8]),
+}
+
+const AS_SAID: Rewording = Rewording { greeting: |_| {}, client: |_| {} };
+
 const CHUNK: usize = 64 * 1024;
 const FREE: Flow = Flow::Passing { delay: Duration::ZERO, chunk: CHUNK };
 
@@ -60,15 +71,20 @@ impl Proxy {
     /// A proxy before these ports of 127.0.0.1: a connection goes to the first that takes it, beginning with the next in
     /// turn.
     pub async fn among(targets: &[u16]) -> Self {
-        Self::start(targets, |_| {}).await
+        Self::start(targets, AS_SAID).await
     }
 
     /// A proxy before this port that passes on, as `reword` leaves it, the first thing that the server says on a connection.
     pub async fn rewording(target: u16, reword: fn(&mut [u8])) -> Self {
-        Self::start(&[target], reword).await
+        Self::start(&[target], Rewording { greeting: reword, ..AS_SAID }).await
     }
 
-    async fn start(targets: &[u16], reword: fn(&mut [u8])) -> Self {
+    /// A proxy before this port that passes on, as `reword` leaves it, everything that a client says, read by read.
+    pub async fn rewording_clients(target: u16, reword: fn(&mut [u8])) -> Self {
+        Self::start(&[target], Rewording { client: reword, ..AS_SAID }).await
+    }
+
+    async fn start(targets: &[u16], reword: Rewording) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
         let wire = Wire { flow: FREE, generation: 0, cut: 0, forgotten: 0, reset: false };
@@ -163,7 +179,7 @@ impl Wire {
     }
 }
 
-async fn accept(listener: TcpListener, targets: Vec<u16>, wire: Arc<watch::Sender<Wire>>, reword: fn(&mut [u8])) {
+async fn accept(listener: TcpListener, targets: Vec<u16>, wire: Arc<watch::Sender<Wire>>, reword: Rewording) {
     for turn in 0.. {
         let Ok((client, _)) = listener.accept().await else { continue };
         let mut wire = wire.subscribe();
@@ -183,7 +199,7 @@ async fn serve(
     targets: Vec<u16>,
     wire: watch::Receiver<Wire>,
     born: u64,
-    reword: fn(&mut [u8]),
+    reword: Rewording,
 ) {
     let Some(mut server) = dial(&targets).await else { return };
     // Or what passes in small pieces would wait for the acknowledgement of each.
@@ -192,8 +208,10 @@ async fn serve(
     let reset = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let there = pump(from_client, to_server, wire.clone(), Way::ToServer, born, |_| {});
-        let back = pump(from_server, to_client, wire, Way::ToClient, born, reword);
+        let there = pump(from_client, to_server, wire.clone(), Way::ToServer, born, reword.client);
+        let mut greeting = Some(reword.greeting);
+        let greet = move |bytes: &mut [u8]| greeting.take().into_iter().for_each(|reword| reword(bytes));
+        let back = pump(from_server, to_client, wire, Way::ToClient, born, greet);
         tokio::select! {
             _ = async { tokio::try_join!(there, back) } => false,
             wire = cuts.wait_for(|wire| born < wire.cut) => wire.is_ok_and(|wire| wire.reset),
@@ -219,15 +237,12 @@ async fn pump(
     mut wire: watch::Receiver<Wire>,
     way: Way,
     born: u64,
-    reword: fn(&mut [u8]),
+    mut reword: impl FnMut(&mut [u8]),
 ) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
-    let mut first = true;
     loop {
         let length = from.read(&mut buffer).await?;
-        if std::mem::take(&mut first) {
-            reword(&mut buffer[..length]);
-        }
+        reword(&mut buffer[..length]);
         if length == 0 {
             passing(&mut wire, way, born).await?;
             return to.shutdown().await;

@@ -65,6 +65,7 @@ mod panics;
 mod tls;
 mod topology;
 mod trace;
+mod user_name;
 
 mod publisher;
 pub use publisher::{PublishError, Publisher, PublisherOptions, RequiredQueue};

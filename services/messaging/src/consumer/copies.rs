@@ -1,9 +1,12 @@
 //! Publishes copies to delay queues and dead queues, on a connection of their own.
 
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+use lapin::BasicProperties;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -14,8 +17,9 @@ use super::work::Work;
 use crate::backoff::Doubling;
 use crate::delivery::Copy;
 use crate::metrics::LinkMetrics;
-use crate::publisher::{Lanes, Limits, Plan};
+use crate::publisher::{Lanes, Limits, Outgoing, Plan};
 use crate::topology::Topology;
+use crate::user_name::UserName;
 use crate::{Endpoint, PublishError};
 
 /// How long one try waits for the broker's confirm, if no alarm holds the confirm back.
@@ -32,6 +36,9 @@ const STUCK: Duration = Duration::from_secs(5);
 /// publishers of the largest messages could otherwise fill the memory.
 const ROOM: u32 = 4096;
 
+/// How long a consumer waits for the name under which the broker knows its user.
+const ASKING: Duration = Duration::from_secs(2);
+
 /// How many channels publish copies side by side.
 const LANES: usize = 2;
 /// How long closing the connection may take when nothing is under way.
@@ -43,13 +50,40 @@ pub(super) struct Copies {
     endpoint: Endpoint,
     queue: String,
     metrics: LinkMetrics,
+    user: Arc<UserName>,
     lanes: OnceLock<Lanes>,
     room: Semaphore,
+    /// The broker has seen the user's name.
+    knows_user: AtomicBool,
 }
 
 impl Copies {
     pub(super) fn new(endpoint: Endpoint, queue: &str, metrics: LinkMetrics) -> Self {
-        Self { endpoint, queue: queue.to_owned(), metrics, lanes: OnceLock::new(), room: Semaphore::new(ROOM as usize) }
+        let (user, queue) = (Arc::new(UserName::new(&endpoint.url.user)), queue.to_owned());
+        let (room, knows_user) = (Semaphore::new(ROOM as usize), AtomicBool::new(false));
+        Self { endpoint, queue, metrics, user, lanes: OnceLock::new(), room, knows_user }
+    }
+
+    /// The user's name, by which copies are recognised.
+    pub(super) fn user(&self) -> &Arc<UserName> {
+        &self.user
+    }
+
+    /// Makes sure of the user's name, within a limited time, before anything is consumed: copies of an earlier process
+    /// are recognised by it. Only the refusal of a message tells the name, so this sends one that no queue takes.
+    pub(super) async fn learn_user(&self) {
+        if self.knows_user.load(Ordering::Relaxed) {
+            return;
+        }
+        let user = Arc::clone(&self.user);
+        let signed = move || match user.get() {
+            Some(user) => BasicProperties::default().with_user_id(user),
+            None => BasicProperties::default(),
+        };
+        let (exchange, routing_key, body) = ("".into(), "".into(), Bytes::new());
+        let question = Outgoing { exchange, routing_key, properties: Box::new(signed), body };
+        let answer = self.lanes().send(question, Instant::now() + ASKING).await;
+        self.knows_user.store(matches!(answer, Ok(()) | Err(PublishError::Unroutable)), Ordering::Relaxed);
     }
 
     /// The channels that publish. They begin to connect when they are first used.
@@ -60,6 +94,7 @@ impl Copies {
                 what: format!("publisher of copies for {}", self.queue),
                 topology: Topology::default(),
                 lanes: LANES,
+                user: Some(Arc::clone(&self.user)),
                 // The prefetch bounds their number, and their bodies are in memory anyway.
                 limits: Limits { messages: usize::MAX, bytes: usize::MAX },
                 link_metrics: self.metrics.clone(),

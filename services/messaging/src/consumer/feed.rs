@@ -17,6 +17,7 @@ use crate::Error;
 use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
 use crate::link::Link;
+use crate::user_name::UserName;
 
 /// What a subscription brings: a delivery, the error that ended it, or its end.
 pub(super) type Next = Option<Result<Box<Delivery>, Error>>;
@@ -31,8 +32,8 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'a str) -> Self {
-        let reader = Arc::new(Reader::consumer(link.user(), link.server_version(), link.frame_max()));
+    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'a str, user: Arc<UserName>) -> Self {
+        let reader = Arc::new(Reader::consumer(user, link.server_version(), link.frame_max()));
         Self { link, channel, queue, reader, subscription: None }
     }
 

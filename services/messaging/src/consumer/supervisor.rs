@@ -147,6 +147,7 @@ impl<H: Handler> Supervisor<H> {
                 Some(error) => self.work.amiss(&error),
                 None => drop(self.work.mended()),
             }
+            self.work.copies.learn_user().await;
             link.channel().await
         };
         let channel = tokio::select! {
@@ -155,7 +156,7 @@ impl<H: Handler> Supervisor<H> {
             channel = prepared => channel?,
         };
         let counts_returns = link.server_version().is_none_or(|version| version < UNCOUNTED_NACK);
-        let feed = Feed::new(link, channel, self.queue());
+        let feed = Feed::new(link, channel, self.queue(), Arc::clone(self.work.copies.user()));
         let mut session = Session::new(self.work.clone(), feed, counts_returns);
         let ended = tokio::select! {
             biased;

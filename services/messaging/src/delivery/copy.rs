@@ -1,5 +1,7 @@
 //! Copies a delivery for another queue, through the default exchange.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use lapin::BasicProperties;
@@ -9,6 +11,7 @@ use opentelemetry::trace::SpanContext;
 use super::fit::{ERROR_BYTES, beginning, fitted};
 use super::{Delivery, Reader, headers as h, trace};
 use crate::publisher::Outgoing;
+use crate::user_name::UserName;
 
 /// The broker's own reply address. The broker accepts it in a message only from a client that waits for a reply.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
@@ -22,17 +25,22 @@ pub(crate) struct Copy {
     foreign: Vec<(ShortString, AMQPValue)>,
     body: Bytes,
     frame_max: usize,
+    signer: Option<Arc<UserName>>,
 }
 
 impl Copy {
     /// The message to publish. It goes through the default exchange, where the routing key is the name of the queue.
     pub(crate) fn outgoing(&self) -> Outgoing {
         let headers = fitted(&self.headers, &self.foreign, &self.properties, self.frame_max);
-        let properties = self.properties.clone().with_headers(headers);
+        let (properties, signer) = (self.properties.clone().with_headers(headers), self.signer.clone());
+        let signed = move || match signer.as_ref().and_then(|user| user.get()) {
+            Some(user) => properties.clone().with_user_id(user),
+            None => properties.clone(),
+        };
         Outgoing {
             exchange: "".into(),
             routing_key: self.queue.clone().into(),
-            properties: Box::new(move || properties.clone()),
+            properties: Box::new(signed),
             body: self.body.clone(),
         }
     }
@@ -45,7 +53,8 @@ impl Copy {
     pub(super) fn of(delivery: &Delivery, original: &BasicProperties, queue: String) -> Self {
         let (headers, foreign) = (FieldTable::default(), Vec::new());
         let (body, frame_max) = (delivery.body().clone(), delivery.reader.frame_max());
-        let mut copy = Self { queue, properties: lasting(original), headers, foreign, body, frame_max };
+        let properties = lasting(original);
+        let mut copy = Self { queue, properties, headers, foreign, body, frame_max, signer: None };
         if let Some(from) = delivery.headers() {
             copy.take_ours(delivery, from);
             copy.take_foreign(from);
@@ -77,11 +86,9 @@ impl Copy {
         self.foreign = foreign.map(|(name, value)| (name.clone(), value.clone())).collect();
     }
 
-    /// Writes the consumer's user name. By this name the consumer recognises the copy.
+    /// The copy will carry the consumer's user name. By this name the consumer recognises it.
     pub(super) fn signed(mut self, reader: &Reader) -> Self {
-        if let Some(user) = reader.user() {
-            self.properties = self.properties.with_user_id(user.clone());
-        }
+        self.signer = reader.user().cloned();
         self
     }
 

@@ -12,7 +12,7 @@ const FOREIGN_BYTES: usize = 64 * 1024;
 /// The bytes around properties and headers: kind, channel, size and end of the frame; class, weight, size of the body
 /// and flags; the fixed properties; the length of the headers.
 const AROUND: usize = 8 + 14 + 10 + 4;
-/// The most bytes that stay free for the headers that the broker adds when a delay is over.
+/// The most bytes that stay free for the user's name and for the headers that the broker adds when a delay is over.
 const BROKERS: usize = 2048;
 /// What the next reader of a copy needs. It fits the smallest frame that AMQP knows.
 const ESSENTIAL: [&str; 8] = [

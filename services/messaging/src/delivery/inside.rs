@@ -12,6 +12,7 @@ use opentelemetry::trace::SpanContext;
 
 use super::headers::table_weight;
 use super::{Copy, DeadReason, Delivery, Reader};
+use crate::user_name::UserName;
 
 /// The bytes of class, weight and body size, in front of the properties.
 const BEFORE_PROPERTIES: usize = 12;
@@ -55,7 +56,7 @@ pub fn read_letter<E: Event + PartialEq + Debug>(payload: &[u8], redelivered: bo
 
 /// The reader: a consumer.
 fn reader() -> Arc<Reader> {
-    Arc::new(Reader::consumer("a-user", None, 131_072))
+    Arc::new(Reader::consumer(Arc::new(UserName::new("a-user")), None, 131_072))
 }
 
 /// A copy as it arrives: small enough for a frame, and read as its original was.

@@ -1,9 +1,11 @@
 //! Decides whose headers are believed.
 
+use std::sync::Arc;
+
 use lapin::message::Delivery as RawDelivery;
-use lapin::types::ShortString;
 
 use crate::link::Version;
+use crate::user_name::UserName;
 
 /// From this version on, a quorum queue counts every return as acquired, and only some as delivered.
 const COUNTS_ACQUIRED: Version = Version { major: 4, minor: 3 };
@@ -14,7 +16,7 @@ const COUNTS_ACQUIRED: Version = Version { major: 4, minor: 3 };
 #[derive(Debug)]
 pub(crate) struct Reader {
     /// The consumer's user name. None for a reader of dead letters, where each letter speaks only for itself.
-    user: Option<ShortString>,
+    user: Option<Arc<UserName>>,
     counts_acquired: bool,
     /// The bytes of the largest frame. A copy's properties and headers have to fit in one.
     frame_max: usize,
@@ -22,9 +24,9 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// The reader of a consumer with this user name, on a connection with this largest frame.
-    pub(crate) fn consumer(user: &str, broker: Option<Version>, frame_max: usize) -> Self {
+    pub(crate) fn consumer(user: Arc<UserName>, broker: Option<Version>, frame_max: usize) -> Self {
         let counts_acquired = broker.is_some_and(|version| version >= COUNTS_ACQUIRED);
-        Self { user: ShortString::try_new(user.to_owned()).ok(), counts_acquired, frame_max }
+        Self { user: Some(user), counts_acquired, frame_max }
     }
 
     /// The reader of dead letters, on a connection with this largest frame.
@@ -36,7 +38,7 @@ impl Reader {
         self.frame_max
     }
 
-    pub(super) fn user(&self) -> Option<&ShortString> {
+    pub(super) fn user(&self) -> Option<&Arc<UserName>> {
         self.user.as_ref()
     }
 
@@ -47,7 +49,8 @@ impl Reader {
 
     /// Whether only this consumer's user can have written a delivery.
     pub(super) fn is_ours(&self, delivery: &RawDelivery) -> bool {
-        self.may_be_copy(delivery) && (self.user.is_none() || *delivery.properties.user_id() == self.user)
+        let user_id = delivery.properties.user_id().as_ref();
+        self.may_be_copy(delivery) && self.user.as_ref().is_none_or(|user| user.is(user_id))
     }
 
     /// How often a delivery came back, from the headers that count deliveries and acquisitions. `None` if the queue

@@ -5,6 +5,7 @@ use lapin::types::{FieldArray, LongString};
 
 use super::*;
 use crate::link::Version;
+use crate::user_name::UserName;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -19,11 +20,11 @@ fn email() -> Arc<Reader> {
 }
 
 fn email_with_frames(frame_max: usize) -> Arc<Reader> {
-    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 2 }), frame_max))
+    Arc::new(Reader::consumer(user("email"), Some(Version { major: 4, minor: 2 }), frame_max))
 }
 
 fn email_on_4_3() -> Arc<Reader> {
-    Arc::new(Reader::consumer("email", Some(Version { major: 4, minor: 3 }), 131_072))
+    Arc::new(Reader::consumer(user("email"), Some(Version { major: 4, minor: 3 }), 131_072))
 }
 
 fn published(redelivered: bool, headers: &[(&str, AMQPValue)]) -> RawDelivery {
@@ -53,6 +54,10 @@ fn count(count: i64) -> AMQPValue {
 /// The copy, delivered from the queue it was for.
 fn delivered(copy: &Copy) -> Delivery {
     Delivery::new(copy.outgoing().delivered(), email())
+}
+
+fn user(name: &str) -> Arc<UserName> {
+    Arc::new(UserName::new(name))
 }
 
 fn redrive() -> Arc<Reader> {

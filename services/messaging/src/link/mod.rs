@@ -49,7 +49,6 @@ const LONGEST_NAME: usize = 100;
 pub(crate) struct Link {
     connection: Connection,
     broker: String,
-    user: String,
     heard: Arc<Heard>,
     condition: watch::Receiver<Condition>,
     observer: JoinHandle<()>,
@@ -103,8 +102,7 @@ impl Link {
         metrics.opened(not_after);
         let events = connection.events_listener();
         let observer = tokio::spawn(observe(events, closed, Arc::clone(&heard), sender, metrics.clone()));
-        let user = endpoint.url.user.clone();
-        Ok(Self { connection, broker, user, heard, condition, observer, metrics: metrics.clone(), hangup })
+        Ok(Self { connection, broker, heard, condition, observer, metrics: metrics.clone(), hangup })
     }
 
     /// Opens a channel within [`STEP`]. On a blocked connection this never succeeds.
@@ -126,11 +124,6 @@ impl Link {
     pub(crate) async fn patiently<T>(&self, within: Duration, answer: impl Future<Output = T>) -> Result<T, Error> {
         let silent = |_| Error::Silent { broker: self.broker.clone(), within };
         timeout(within, answer).await.map_err(silent)
-    }
-
-    /// The user's name in the endpoint.
-    pub(crate) fn user(&self) -> &str {
-        &self.user
     }
 
     /// The bytes of the largest frame that the broker and this client agreed on.

@@ -8,7 +8,7 @@ use lapin::options::ConfirmSelectOptions;
 use tokio::sync::Mutex;
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::publish_queue::{PublishQueue, Turn};
 use super::unconfirmed::Unconfirmed;
@@ -17,6 +17,7 @@ use crate::backoff::Backoff;
 use crate::error::reply;
 use crate::link::Link;
 use crate::topology::Keeper;
+use crate::user_name::UserName;
 
 /// How often a lane looks for late confirms.
 const ROUNDS: Duration = Duration::from_millis(100);
@@ -27,6 +28,7 @@ pub(super) struct Lane {
     pub(super) publish_queue: Arc<PublishQueue>,
     pub(super) link: Arc<Link>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
+    pub(super) user: Option<Arc<UserName>>,
     /// The number of lanes that share the waiting messages.
     pub(super) lanes: usize,
 }
@@ -78,10 +80,20 @@ impl Lane {
         };
         let _ = unconfirmed.poll_all();
         unconfirmed.judge(match &gone {
+            // No message is at fault for a name that nobody knew.
+            Gone::Closed(Some((406, words))) if self.learns_user(words) => None,
             Gone::Closed(Some((code, _))) => Some(*code),
             Gone::Closed(None) | Gone::Link(_) | Gone::Overdue => None,
         });
         gone
+    }
+
+    fn learns_user(&self, words: &str) -> bool {
+        let learns = self.user.as_ref().is_some_and(|user| user.learn(words));
+        if learns {
+            info!(reason = words, "copies carry the name under which the broker knows this user");
+        }
+        learns
     }
 
     /// Sends the waiting messages, and answers as they are confirmed, until the channel cannot be used any more.

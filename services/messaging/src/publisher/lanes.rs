@@ -19,6 +19,7 @@ use crate::link::Link;
 use crate::metrics::{HealthMetrics, LinkMetrics};
 use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
+use crate::user_name::UserName;
 use crate::{Endpoint, Error, State};
 
 /// What the lanes need.
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     /// The objects that must exist before anything is published, and as long as anything is.
     pub(crate) topology: Topology,
     pub(crate) lanes: usize,
+    /// The name that messages carry as their `user_id`, if they carry one.
+    pub(crate) user: Option<Arc<UserName>>,
     pub(crate) limits: Limits,
     pub(crate) link_metrics: LinkMetrics,
     /// None if these lanes are a part of something whose own state counts.
@@ -75,6 +78,7 @@ impl Lanes {
             endpoint: plan.endpoint,
             topology: Arc::new(plan.topology),
             lanes: plan.lanes,
+            user: plan.user,
             link_metrics: plan.link_metrics,
             publish_queue: Arc::clone(&publish_queue),
             health,
@@ -149,6 +153,7 @@ struct Supervisor {
     endpoint: Endpoint,
     topology: Arc<Topology>,
     lanes: usize,
+    user: Option<Arc<UserName>>,
     link_metrics: LinkMetrics,
     publish_queue: Arc<PublishQueue>,
     health: Health,
@@ -216,7 +221,7 @@ impl Supervisor {
         let lanes = (0..self.lanes).map(|_| async {
             let (publish_queue, link, keeper) =
                 (Arc::clone(&self.publish_queue), Arc::clone(&link), Arc::clone(keeper));
-            let lane = Lane { publish_queue, link, keeper, lanes: self.lanes };
+            let lane = Lane { publish_queue, link, keeper, user: self.user.clone(), lanes: self.lanes };
             let channel = lane.open().await?;
             Ok::<_, Error>(lane.run(channel))
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journey::{Alarm, Broker, Options, Process, eventually};
+use journey::{Alarm, Broker, Options, Process, Proxy, eventually};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{ConsumerOptions, Failure};
@@ -185,6 +185,36 @@ async fn a_copy_that_waits_out_an_alarm_is_made_once() {
     broker.clear_alarm(Alarm::Memory).await;
     drained(&broker).await;
     assert_eq!(broker.depth(DEAD).await, Some(1));
+}
+
+#[tokio::test]
+async fn copies_are_signed_and_recognised_under_the_name_that_the_broker_gives_the_user() {
+    let broker = Broker::shared().await;
+    broker.declare(QUEUE, EXCHANGE, &[KEY]).await;
+    // As with OAuth 2, the name in the URL is not the name that the broker knows.
+    let proxy = Proxy::rewording_clients(broker.port(), |said| {
+        let (mine, theirs) = (b"\0email\0email", b"\0guest\0guest");
+        if let Some(at) = said.windows(mine.len()).position(|window| window == mine) {
+            said[at..at + mine.len()].copy_from_slice(theirs);
+        }
+    })
+    .await;
+    // A copy of a process that has ended.
+    let mut headers = FieldTable::default();
+    headers.insert("warren-attempts".into(), AMQPValue::LongLongInt(2));
+    let (copy, body) = message("old", "old");
+    let copy = copy.with_headers(headers).with_user_id("guest".into());
+    assert!(broker.publish("", QUEUE, copy, &body).await);
+    let actor = Actor::new(|seen| async move {
+        if seen.text == "new" && seen.attempt < 3 { Err(Failure::later("not yet")) } else { Ok(()) }
+    });
+    let consumer = Running::consuming(&broker.through(&proxy), &actor).await;
+    publish(&broker, &["new"]).await;
+    actor.eventually("all attempts are made", |seen| seen.len() == 4).await;
+    drained(&broker).await;
+    let attempts = |text: &str| actor.seen().into_iter().filter(|seen| seen.text == text).map(|seen| seen.attempt).collect::<Vec<_>>();
+    assert_eq!((attempts("old"), attempts("new")), (vec![3], vec![1, 2, 3]));
+    assert_eq!((consumer.count("handled"), consumer.count("delayed")), (2, 2));
 }
 
 #[tokio::test]

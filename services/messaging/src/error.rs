@@ -80,6 +80,14 @@ pub enum Error {
         /// The reason, in the broker's words.
         reason: String,
     },
+    /// Copies of events for a delay or dead queue do not pass. Their originals stay unacknowledged.
+    #[error("copies for queue {queue:?} do not pass: {reason}")]
+    Copies {
+        /// The queue.
+        queue: String,
+        /// Why the last try failed.
+        reason: String,
+    },
     /// The object exists with other properties, or the broker cannot make it.
     #[error("{object} could not be declared: {reason}")]
     Conflict {
@@ -148,6 +156,7 @@ impl Error {
             | Self::CredentialsRefused { .. }
             | Self::VhostRefused { .. }
             | Self::AccessRefused { .. }
+            | Self::Copies { .. }
             | Self::Conflict { .. }
             | Self::Lost { .. }
             | Self::Undrained { .. }
@@ -167,6 +176,7 @@ impl Error {
             Self::CredentialsRefused { .. } => "credentials",
             Self::VhostRefused { .. } => "vhost",
             Self::AccessRefused { .. } => "access",
+            Self::Copies { .. } => "copies",
             Self::Conflict { .. } => "conflict",
             Self::Metrics(_) => "metrics",
             Self::Undrained { .. } => "undrained",
@@ -180,7 +190,10 @@ impl Error {
     pub(crate) fn state(&self, serving: bool) -> State {
         let reason = self.to_string();
         match self {
-            Self::CredentialsRefused { .. } | Self::VhostRefused { .. } | Self::AccessRefused { .. } => {
+            Self::CredentialsRefused { .. }
+            | Self::VhostRefused { .. }
+            | Self::AccessRefused { .. }
+            | Self::Copies { .. } => {
                 State::AccessRefused { reason, serving }
             }
             Self::Conflict { .. } => State::TopologyConflict { reason, serving },

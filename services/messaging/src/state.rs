@@ -20,7 +20,7 @@ pub enum State {
         /// The handler's reason.
         reason: String,
     },
-    /// The broker refuses the user, its vhost, or an object. The service goes on asking.
+    /// The broker refuses the user, its vhost, an object, or copies for delay and dead queues. The service goes on asking.
     AccessRefused {
         /// The object that was refused, and the broker's words.
         reason: String,

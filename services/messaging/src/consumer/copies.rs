@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::metrics::LinkMetrics;
 use crate::publisher::{Lanes, Limits, Outgoing, Plan};
 use crate::topology::Topology;
 use crate::user_name::UserName;
-use crate::{Endpoint, PublishError};
+use crate::{Endpoint, PublishError, State};
 
 /// How long one try waits for the broker's confirm, if no alarm holds the confirm back.
 const CONFIRM: Duration = Duration::from_secs(10);
@@ -103,6 +103,20 @@ impl Copies {
         })
     }
 
+    /// Why copies do not pass, if it is not an alarm: `last` is why the last try of one failed.
+    pub(super) fn trouble(&self, last: Option<PublishError>) -> Option<String> {
+        let state = self.lanes().state().borrow().clone();
+        let words = match last {
+            Some(PublishError::Rejected) => self.lanes().last_closing(),
+            _ => None,
+        };
+        match state.reason() {
+            _ if state == State::Blocked => None,
+            Some(reason) => Some(reason.to_owned()),
+            None => words.or(last.map(|error| error.to_string())),
+        }
+    }
+
     pub(super) async fn close(&self) {
         self.lanes().close(Instant::now() + FAREWELL).await;
     }
@@ -113,26 +127,33 @@ impl<H: Handler> Work<H> {
     /// up only when the session has ended, because then the original is no longer this session's to acknowledge. A
     /// copy that no broker takes keeps its original unacknowledged, and holds up nothing else.
     pub(super) async fn copied(&self, copy: &Copy, settlements: &Settlements) -> bool {
-        let mut copying = pin!(self.copy(copy));
+        let last = Mutex::new(None);
+        let mut copying = pin!(self.copy(copy, &last));
         tokio::select! {
             biased;
             () = settlements.closed() => return false,
             () = &mut copying => return true,
             () = sleep(STUCK) => settlements.report(Settlement::Stuck),
         }
+        let stuck = self.stuck.add();
         tokio::select! {
             biased;
             () = settlements.closed() => false,
             () = copying => {
                 settlements.report(Settlement::Unstuck);
+                drop(stuck);
+                self.show_sound();
                 true
             }
+            never = self.show_stuck(copy, &last) => never,
         }
     }
 
-    async fn copy(&self, copy: &Copy) {
+    /// Tries until it works. `last` tells why the last try failed.
+    async fn copy(&self, copy: &Copy, last: &Mutex<Option<PublishError>>) {
         let (mut waits, mut told) = (Doubling::new(SHORTEST, LONGEST), None);
         while let Err(error) = self.try_copy(copy).await {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             // Logs once for each reason, because most tries fail for the same one.
             if told != Some(error) {
                 told = Some(error);

@@ -45,6 +45,7 @@ mod pause;
 mod session;
 mod settle;
 mod settlements;
+mod stuck;
 mod supervisor;
 mod work;
 use supervisor::Supervisor;

@@ -198,10 +198,7 @@ impl<H: Handler> Supervisor<H> {
                 Err(error @ (Error::AccessRefused { .. } | Error::Conflict { .. })) => self.work.amiss(&error),
                 // The session meets any other failure itself.
                 Err(error) => debug!(queue = self.queue(), %error, "topology not asserted"),
-                Ok(None) if self.work.mended() => {
-                    let state = self.work.sound_state();
-                    self.work.health.well(state);
-                }
+                Ok(None) if self.work.mended() => self.work.show_sound(),
                 Ok(None) => {}
             }
         }

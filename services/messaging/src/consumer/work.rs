@@ -16,6 +16,7 @@ use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::redelivery::{Evidence, ExplainedReturns};
 use super::settlements::{Settlement, Settlements};
+use super::stuck::StuckCopies;
 use super::{ConsumerOptions, Handler, Outcome, RedeliveryPolicy, Subscription};
 use crate::delivery::{Delivery, Returned};
 use crate::health::Health;
@@ -38,6 +39,7 @@ pub(super) struct Work<H> {
     pub(super) dedupe: Arc<Dedupe>,
     pub(super) explained_returns: ExplainedReturns,
     pub(super) health: Health,
+    pub(super) stuck: StuckCopies,
     fingerprints: Fingerprints,
     places: Arc<Semaphore>,
     pause: Mutex<Option<Pause>>,
@@ -65,6 +67,7 @@ impl<H: Handler> Work<H> {
             health: Health::new(format!("consumer of {queue}"), health),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
             explained_returns: ExplainedReturns::new(),
+            stuck: StuckCopies::default(),
             fingerprints: Fingerprints::default(),
             places: Arc::new(Semaphore::new(options.concurrency)),
             pause: Mutex::new(None),
@@ -84,10 +87,25 @@ impl<H: Handler> Work<H> {
 
     /// Notes that there is a subscription.
     pub(super) fn subscribed(&self) {
+        self.metrics.active.set(self.pause().is_none().into());
+        self.show_sound();
+    }
+
+    /// Shows that the work goes on, unless something is wrong with the topology.
+    pub(super) fn show_sound(&self) {
         let state = self.sound_state();
-        self.metrics.active.set((state == State::Consuming).into());
-        if !self.amiss.load(Ordering::Relaxed) {
-            self.health.well(state);
+        match self.stuck.state() {
+            _ if self.amiss.load(Ordering::Relaxed) => {}
+            Some(_) => self.health.set(state),
+            None => self.health.well(state),
+        }
+    }
+
+    /// Notes that copies do not pass, and lets the consumer consume all the same. What is wrong with the topology, or a
+    /// pause, says more.
+    pub(super) fn copies_fail(&self, error: &Error) {
+        if !self.amiss.load(Ordering::Relaxed) && self.pause().is_none() {
+            self.health.amiss(error);
         }
     }
 
@@ -100,7 +118,8 @@ impl<H: Handler> Work<H> {
 
     /// The state that a subscription gives, if nothing is wrong with the topology.
     pub(super) fn sound_state(&self) -> State {
-        self.pause().as_ref().map_or(State::Consuming, Pause::state)
+        let paused = self.pause().as_ref().map(Pause::state);
+        paused.or_else(|| self.stuck.state()).unwrap_or(State::Consuming)
     }
 
     /// Why nothing is consumed although the broker allows it, if so.

@@ -180,6 +180,7 @@ impl Lane {
         if told.replace(code) != Some(code) {
             warn!(reason = words, "the broker closed a channel that published; its messages are sent again");
         }
+        self.publish_queue.note_closing(words.clone());
         if code == 403 {
             self.publish_queue.refuse(words.clone());
         }

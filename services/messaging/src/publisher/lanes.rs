@@ -92,6 +92,11 @@ impl Lanes {
         self.state.clone()
     }
 
+    /// Why the broker closed a channel last.
+    pub(crate) fn last_closing(&self) -> Option<String> {
+        self.publish_queue.last_closing()
+    }
+
     /// Publishes a message and waits for the broker's answer, until the deadline.
     ///
     /// # Errors

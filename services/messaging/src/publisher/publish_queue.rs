@@ -18,6 +18,8 @@ pub(super) struct PublishQueue {
     emptied: Notify,
     /// Why the broker refused the last message that this user may not publish.
     refusal: Mutex<Option<String>>,
+    /// Why the broker closed a channel last.
+    closing: Mutex<Option<String>>,
 }
 
 impl PublishQueue {
@@ -29,6 +31,7 @@ impl PublishQueue {
             calls: Notify::new(),
             emptied: Notify::new(),
             refusal: Mutex::default(),
+            closing: Mutex::default(),
         }
     }
 
@@ -161,6 +164,16 @@ impl PublishQueue {
     /// Why the broker refused since this was last asked, if it did.
     pub(super) fn take_refusal(&self) -> Option<String> {
         self.refusal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+
+    /// Notes why the broker closed a channel.
+    pub(super) fn note_closing(&self, words: String) {
+        *self.closing.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(words);
+    }
+
+    /// Why the broker closed a channel last.
+    pub(super) fn last_closing(&self) -> Option<String> {
+        self.closing.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// Takes no more messages, and resolves once everybody has an answer.

@@ -218,6 +218,30 @@ async fn copies_are_signed_and_recognised_under_the_name_that_the_broker_gives_t
 }
 
 #[tokio::test]
+async fn copies_that_the_broker_does_not_let_in_show_until_they_pass() {
+    let broker = Broker::start().await;
+    let actor =
+        Actor::new(|seen| async move { if seen.text == "fails" { Err(Failure::for_good("never")) } else { Ok(()) } });
+    let consumer = Running::consuming(&broker, &actor).await;
+    broker.rabbitmqctl(&["set_user_limits", "email", r#"{"max-connections": 1}"#]).await;
+    let connections = broker.rabbitmqctl(&["list_connections", "pid", "client_properties"]).await;
+    let of_copies = connections.lines().find(|line| line.contains("email:publish")).unwrap();
+    let pid = of_copies.split_once('\t').unwrap().0;
+    broker.rabbitmqctl(&["close_connection", pid, "closed by a test"]).await;
+    publish(&broker, &["fails", "a"]).await;
+    let state = consumer.becomes("access-refused").await;
+    let reason = state.reason().unwrap();
+    assert!(reason.contains(DEAD) && reason.contains("limit") && state.is_serving(), "{state:?}");
+    assert_eq!(consumer.gauge("messaging_consumer_active"), 1.0);
+    publish(&broker, &["b"]).await;
+    actor.eventually("it still consumes", |seen| seen.iter().any(|seen| seen.text == "b")).await;
+    broker.rabbitmqctl(&["clear_user_limits", "email", "all"]).await;
+    consumer.becomes("consuming").await;
+    eventually("it is dead", || broker.depth(DEAD), |&depth| depth == Some(1)).await;
+    drained(&broker).await;
+}
+
+#[tokio::test]
 async fn copies_fit_the_frames_of_a_broker_that_takes_only_small_ones() {
     let broker = Broker::with(Options::new().line("frame_max = 8192")).await;
     let actor = Actor::new(|seen| async move {

@@ -17,7 +17,8 @@
 //! | The connection or channel is lost, the queue is deleted, or the server cancels the subscription. | It connects, declares and subscribes again. The broker delivers the event again. |
 //! | It comes back a second time. | It requeues the event as a confirmed copy that carries the count, and begins the copy only when it holds nothing else. A count of returns alone makes a suspect, not a culprit. |
 //! | It kills the process again and again. | It counts each return after the event was handled alone, except a return that a lost broker may explain. At `MAX_DELIVERIES` it makes this event, and no other, a dead letter. |
-//! | A copy of it cannot be published. | It keeps the original unacknowledged and tries the copy again. After 5 s, suspects, pauses and stops no longer wait for the copy; a pause or a stop requeues the original. |
+//! | A copy of it cannot be published. | It keeps the original unacknowledged and tries the copy again. After 5 s, suspects, pauses and stops no longer wait for the copy, and [`State`] says why it does not pass; a pause or a stop requeues the original. |
+//! | The broker knows the user under another name than the URL, as with OAuth 2. | Before it consumes, it learns the name from the refusal of a message that no queue takes. Copies carry that name, and are recognised by it. |
 //! | An object of the topology differs (406), or does not exist and may not be declared (403). | It goes on trying; no such error is fatal. [`State`] names the object and the argument. Whatever exists is published to, or consumed. |
 //! | An object may not be declared, and exists. | It uses the object as it is, and logs that once. |
 //! | A delay or dead queue does not exist and may not be declared. | It handles every event that needs no copy. It holds an event that needs one until the queue exists. |

@@ -94,6 +94,7 @@ impl Copies {
                 what: format!("publisher of copies for {}", self.queue),
                 topology: Topology::default(),
                 lanes: LANES,
+                lanes_setting: None,
                 user: Some(Arc::clone(&self.user)),
                 // The prefetch bounds their number, and their bodies are in memory anyway.
                 limits: Limits { messages: usize::MAX, bytes: usize::MAX },

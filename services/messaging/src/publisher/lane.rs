@@ -43,13 +43,14 @@ enum Gone {
     Overdue,
 }
 
-impl Lane {
-    pub(super) async fn open(&self) -> Result<Channel, Error> {
-        let channel = self.link.channel().await?;
-        self.link.step(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(channel)
-    }
+/// Opens a channel that confirms.
+pub(super) async fn open(link: &Link) -> Result<Channel, Error> {
+    let channel = link.channel().await?;
+    link.step(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
 
+impl Lane {
     /// Publishes until the connection is lost.
     pub(super) async fn run(self, mut channel: Channel) -> Error {
         let mut backoff = Backoff::default();
@@ -64,7 +65,7 @@ impl Lane {
                     }
                 }
             }
-            channel = match self.open().await {
+            channel = match open(&self.link).await {
                 Ok(channel) => channel,
                 Err(error) => return error,
             };

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use lapin::Channel;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::warn;
 
 use super::backlog::Limits;
-use super::lane::Lane;
+use super::lane::{self, Lane};
 use super::publish_queue::PublishQueue;
 use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     /// The objects that must exist before anything is published, and as long as anything is.
     pub(crate) topology: Topology,
     pub(crate) lanes: usize,
+    /// The setting that says how many lanes are wanted, if there is one.
+    pub(crate) lanes_setting: Option<&'static str>,
     /// The name that messages carry as their `user_id`, if they carry one.
     pub(crate) user: Option<Arc<UserName>>,
     pub(crate) limits: Limits,
@@ -55,6 +58,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The wait after a panic in the supervisor itself.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
+/// The words of the broker, and of lapin, for too many channels.
+const CHANNEL_LIMIT: &str = "number of channels";
+
 /// A connection, its lanes, and the faults of the topology that they can do without.
 type Connected = (Arc<Link>, JoinSet<Error>, Option<Error>);
 
@@ -78,11 +84,14 @@ impl Lanes {
             endpoint: plan.endpoint,
             topology: Arc::new(plan.topology),
             lanes: plan.lanes,
+            lanes_setting: plan.lanes_setting,
             user: plan.user,
             link_metrics: plan.link_metrics,
             publish_queue: Arc::clone(&publish_queue),
             health,
             backoff: Backoff::default(),
+            allowed: None,
+            told_fewer: None,
             closing: closed,
         };
         Self { publish_queue, state, closing, supervisor: tokio::spawn(supervisor.run()) }
@@ -158,11 +167,16 @@ struct Supervisor {
     endpoint: Endpoint,
     topology: Arc<Topology>,
     lanes: usize,
+    lanes_setting: Option<&'static str>,
     user: Option<Arc<UserName>>,
     link_metrics: LinkMetrics,
     publish_queue: Arc<PublishQueue>,
     health: Health,
     backoff: Backoff,
+    /// The number of channels that the broker allowed on a connection that it closed over one more.
+    allowed: Option<usize>,
+    /// The number of open channels that was logged as too small.
+    told_fewer: Option<usize>,
     closing: watch::Receiver<Closing>,
 }
 
@@ -220,18 +234,55 @@ impl Supervisor {
         Err(error)
     }
 
-    async fn connect(&self, keeper: &Arc<Mutex<Keeper>>) -> Result<Connected, Error> {
+    async fn connect(&mut self, keeper: &Arc<Mutex<Keeper>>) -> Result<Connected, Error> {
         let link = Arc::new(Link::dial(&self.endpoint, &self.link_metrics).await?);
         let amiss = keeper.lock().await.assert(&link).await?;
-        let lanes = (0..self.lanes).map(|_| async {
+        let channels = self.open_channels(&link).await?;
+        let lanes = channels.len();
+        let run = |channel| {
             let (publish_queue, link, keeper) =
                 (Arc::clone(&self.publish_queue), Arc::clone(&link), Arc::clone(keeper));
-            let lane = Lane { publish_queue, link, keeper, user: self.user.clone(), lanes: self.lanes };
-            let channel = lane.open().await?;
-            Ok::<_, Error>(lane.run(channel))
-        });
-        let running = try_join_all(lanes).await?.into_iter().collect();
+            Lane { publish_queue, link, keeper, user: self.user.clone(), lanes }.run(channel)
+        };
+        let running = channels.into_iter().map(run).collect();
         Ok((link, running, amiss))
+    }
+
+    /// Opens the channels one after the other. If a limit of the connection allows fewer, it goes on with those. A limit
+    /// of the user or the node closes the connection, and the next connection has only as many channels as were open.
+    async fn open_channels(&mut self, link: &Link) -> Result<Vec<Channel>, Error> {
+        let wanted = self.allowed.take().unwrap_or(self.lanes);
+        let mut channels = Vec::with_capacity(wanted);
+        while channels.len() < wanted {
+            let error = match lane::open(link).await {
+                Ok(channel) => {
+                    channels.push(channel);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // The error of the channel comes before the end of its connection.
+            let lost = timeout(LAST_WORDS, link.lost()).await.ok();
+            let reason = lost.as_ref().unwrap_or(&error).to_string();
+            let is_limit = reason.contains(CHANNEL_LIMIT);
+            if is_limit {
+                self.tell_fewer(channels.len(), &reason);
+            }
+            if lost.is_none() && is_limit && !channels.is_empty() {
+                break;
+            }
+            self.allowed = Some(channels.len().max(1)).filter(|_| is_limit);
+            return Err(lost.unwrap_or(error));
+        }
+        Ok(channels)
+    }
+
+    /// Logs that fewer channels are open than were wanted, unless it was logged already.
+    fn tell_fewer(&mut self, open: usize, reason: &str) {
+        if self.told_fewer.replace(open) != Some(open) {
+            let (wanted, setting) = (self.lanes, self.lanes_setting);
+            warn!(open, wanted, setting, reason, "the broker allows fewer channels than this publisher wants");
+        }
     }
 
     /// Publishes events, although something that they can do without may be wrong.

@@ -110,6 +110,7 @@ impl<E: Event> Publisher<E> {
             what: format!("publisher to {}", exchange.name()),
             topology: topology(&exchange, &options)?,
             lanes: options.lanes,
+            lanes_setting: Some("PUBLISH_LANES"),
             user: None,
             limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
             link_metrics,

@@ -59,6 +59,7 @@ pub async fn run(
         what: format!("publisher of redriven letters to {}", options.queue),
         topology: Topology::default(),
         lanes: 1,
+        lanes_setting: None,
         user: None,
         limits: Limits { messages: usize::MAX, bytes: usize::MAX },
         link_metrics: publish,

@@ -1,5 +1,6 @@
 //! What has to exist before anything is published, and what if it cannot.
 
+use journey::Options;
 use lapin::options::ExchangeDeclareOptions;
 use messaging::Exchange;
 
@@ -86,6 +87,23 @@ async fn an_exchange_of_another_type_is_a_conflict_and_nothing_is_sent_to_it() {
     assert_eq!(broker.depth("email-queue").await, Some(0));
     broker.delete_exchange(EXCHANGE).await;
     assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_may_have_fewer_channels_than_lanes_publishes_over_those() {
+    let broker = Broker::with(Options::new().line("channel_max = 5")).await;
+    let publish_all = async || {
+        let publisher = start(endpoint(&broker.url_as("order")), required("email-queue"));
+        let answers = join_all((0..100).map(|_| publish(&publisher, event(PLACED)))).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!(*publisher.state().borrow(), State::Connected);
+        publisher.close(Instant::now() + PATIENCE).await;
+    };
+    publish_all().await;
+    // Over one channel more than this, the broker closes the connection.
+    broker.rabbitmqctl(&["set_user_limits", "order", r#"{"max-channels": 2}"#]).await;
+    publish_all().await;
+    assert_eq!(broker.depth("email-queue").await, Some(200));
 }
 
 /// What the user `order` may configure, write and read.

@@ -194,13 +194,7 @@ async fn accept(listener: TcpListener, targets: Vec<u16>, wire: Arc<watch::Sende
     }
 }
 
-async fn serve(
-    mut client: TcpStream,
-    targets: Vec<u16>,
-    wire: watch::Receiver<Wire>,
-    born: u64,
-    reword: Rewording,
-) {
+async fn serve(mut client: TcpStream, targets: Vec<u16>, wire: watch::Receiver<Wire>, born: u64, reword: Rewording) {
     let Some(mut server) = dial(&targets).await else { return };
     // Or what passes in small pieces would wait for the acknowledgement of each.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));

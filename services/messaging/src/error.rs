@@ -193,9 +193,7 @@ impl Error {
             Self::CredentialsRefused { .. }
             | Self::VhostRefused { .. }
             | Self::AccessRefused { .. }
-            | Self::Copies { .. } => {
-                State::AccessRefused { reason, serving }
-            }
+            | Self::Copies { .. } => State::AccessRefused { reason, serving },
             Self::Conflict { .. } => State::TopologyConflict { reason, serving },
             Self::Undrained { .. } => State::Stopped,
             Self::Url(_)

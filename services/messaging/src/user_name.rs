@@ -56,7 +56,8 @@ mod tests {
         let refusal = "PRECONDITION_FAILED - user_id property set to 'warren' but authenticated user was 'it's svc'";
         assert!(user.learn(refusal));
         assert!(is("it's svc") && !is("warren"));
-        for nothing_new in [refusal, "PRECONDITION_FAILED - invalid expiration '-1'", "but authenticated user was 'cut"] {
+        for nothing_new in [refusal, "PRECONDITION_FAILED - invalid expiration '-1'", "but authenticated user was 'cut"]
+        {
             assert!(!user.learn(nothing_new), "{nothing_new}");
         }
         assert_eq!(user.get(), Some("it's svc".into()));

@@ -15,16 +15,8 @@ const AROUND: usize = 8 + 14 + 10 + 4;
 /// The most bytes that stay free for the user's name and for the headers that the broker adds when a delay is over.
 const BROKERS: usize = 2048;
 /// What the next reader of a copy needs. It fits the smallest frame that AMQP knows.
-const ESSENTIAL: [&str; 8] = [
-    h::ROUTING_KEY,
-    h::EXCHANGE,
-    h::ATTEMPTS,
-    h::RETURNS,
-    h::REDRIVEN,
-    h::REASON,
-    h::GIVEN_BACK,
-    h::FIRST_FAILURE,
-];
+const ESSENTIAL: [&str; 8] =
+    [h::ROUTING_KEY, h::EXCHANGE, h::ATTEMPTS, h::RETURNS, h::REDRIVEN, h::REASON, h::GIVEN_BACK, h::FIRST_FAILURE];
 
 /// The headers of a copy with these properties: ours, and the foreign ones as far as they fit a frame of `frame_max`
 /// bytes. The smallest go first. The names of foreign headers that are left out are written into a header.

@@ -300,7 +300,8 @@ fn frame(copy: &Copy) -> usize {
 #[test]
 fn every_copy_fits_the_frames_of_its_connection_and_leaves_room_for_what_the_broker_adds() {
     let longest = || ShortString::from("i".repeat(255));
-    for (frame_max, properties) in [(4_096, 10), (8_192, 10), (16_384, 255), (8_192, 255), (4_096, 255), (131_072, 255)] {
+    for (frame_max, properties) in [(4_096, 10), (8_192, 10), (16_384, 255), (8_192, 255), (4_096, 255), (131_072, 255)]
+    {
         let huge: Vec<_> = (0..300).map(|n| (format!("header-{n}"), text(&"x".repeat(n * 10)))).collect();
         let ours = h::LASTING.iter().chain(&h::TRACE).map(|name| (*name, text(&"o".repeat(1_000))));
         let headers: Vec<_> = huge.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(ours).collect();

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -43,16 +44,22 @@ pub(crate) const STEP: Duration = Duration::from_secs(5);
 pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
 /// The most characters of a service's name that the broker is told.
 const LONGEST_NAME: usize = 100;
+/// The codes with which a broker closes a channel and not its connection.
+const SOFT: [u16; 6] = [311, 313, 403, 404, 405, 406];
 
 /// A connection without lapin's own recovery: when it is lost, everything on it fails at once. Dropping it closes its
 /// socket, so that no thread and no socket stays behind, whatever the peer does.
 pub(crate) struct Link {
     connection: Connection,
+    endpoint: Endpoint,
     broker: String,
+    /// The channels that the broker has closed. lapin never uses their numbers again.
+    refused: AtomicU16,
     heard: Arc<Heard>,
     condition: watch::Receiver<Condition>,
     observer: JoinHandle<()>,
-    metrics: LinkMetrics,
+    /// None if the connection only helps another.
+    metrics: Option<LinkMetrics>,
     hangup: Hangup,
 }
 
@@ -83,6 +90,15 @@ impl Drop for Hangup {
 impl Link {
     /// Connects, encrypts if the endpoint says so, and logs in, within the endpoint's times.
     pub(crate) async fn dial(endpoint: &Endpoint, metrics: &LinkMetrics) -> Result<Self, Error> {
+        Self::open(endpoint, metrics.role(), Some(metrics.clone())).await
+    }
+
+    /// Connects to the same broker once more, for questions that would use up this connection's channels.
+    pub(crate) async fn another(&self) -> Result<Self, Error> {
+        Self::open(&self.endpoint, "topology", None).await
+    }
+
+    async fn open(endpoint: &Endpoint, role: &str, metrics: Option<LinkMetrics>) -> Result<Self, Error> {
         let broker = endpoint.url.authority();
         let within = endpoint.url.connection_timeout();
         let silent = || Error::Silent { broker: broker.clone(), within };
@@ -95,19 +111,39 @@ impl Link {
         let (open, closed) = oneshot::channel();
         let transport =
             Transport { io, sanitizer: FrameSanitizer::new(Arc::clone(&heard), endpoint.url.frame_max()), _open: open };
-        let login = login(endpoint, metrics.role(), transport);
+        let login = login(endpoint, role, transport);
         let connection =
             timeout(within, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
         let (sender, condition) = watch::channel(Condition::default());
-        metrics.opened(not_after);
+        metrics.iter().for_each(|metrics| metrics.opened(not_after));
         let events = connection.events_listener();
         let observer = tokio::spawn(observe(events, closed, Arc::clone(&heard), sender, metrics.clone()));
-        Ok(Self { connection, broker, heard, condition, observer, metrics: metrics.clone(), hangup })
+        let (endpoint, refused) = (endpoint.clone(), AtomicU16::new(0));
+        Ok(Self { connection, endpoint, broker, refused, heard, condition, observer, metrics, hangup })
     }
 
     /// Opens a channel within [`STEP`]. On a blocked connection this never succeeds.
     pub(crate) async fn channel(&self) -> Result<Channel, Error> {
-        self.step(self.connection.create_channel()).await
+        for _ in 0..=self.connection.configuration().channel_max() {
+            match self.within(self.connection.create_channel()).await? {
+                Ok(channel) => return Ok(channel),
+                // lapin remembers why the broker once closed a channel, and fails the next with its number. After that
+                // it leaves the number alone.
+                Err(error) if reply(&error).is_some_and(|(code, _)| SOFT.contains(&code)) && self.is_connected() => {}
+                Err(error) => return Err(Error::lost(error)),
+            }
+        }
+        Err(Error::Lost { reason: "no channel is left".to_owned() })
+    }
+
+    /// Notes that the broker closed a channel.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the broker may close another channel, and enough are left for the work.
+    pub(crate) fn has_channels_left(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) < self.connection.configuration().channel_max() / 2
     }
 
     /// Waits for the broker's answer, for [`STEP`] at most.
@@ -184,7 +220,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.observer.abort();
-        self.metrics.closed();
+        self.metrics.iter().for_each(LinkMetrics::closed);
     }
 }
 
@@ -252,7 +288,7 @@ async fn observe(
     closed: oneshot::Receiver<()>,
     heard: Arc<Heard>,
     condition: watch::Sender<Condition>,
-    metrics: LinkMetrics,
+    metrics: Option<LinkMetrics>,
 ) {
     tokio::pin!(events, closed);
     let mut latest = None;
@@ -272,10 +308,10 @@ async fn observe(
             Some(_) => continue,
             None => break,
         };
-        metrics.blocked(blocked);
+        metrics.iter().for_each(|metrics| metrics.blocked(blocked));
         condition.send_modify(|condition| condition.blocked = blocked);
     }
-    metrics.closed();
+    metrics.iter().for_each(LinkMetrics::closed);
     let words = farewell(events, latest, &heard).await;
     condition.send_modify(|condition| condition.lost = Some(words));
 }

@@ -249,7 +249,8 @@ impl Supervisor {
     }
 
     /// Opens the channels one after the other. If a limit of the connection allows fewer, it goes on with those. A limit
-    /// of the user or the node closes the connection, and the next connection has only as many channels as were open.
+    /// of the user or the node closes the connection. The next connection has one channel less than were open, because
+    /// the questions about the topology need one.
     async fn open_channels(&mut self, link: &Link) -> Result<Vec<Channel>, Error> {
         let wanted = self.allowed.take().unwrap_or(self.lanes);
         let mut channels = Vec::with_capacity(wanted);
@@ -271,7 +272,7 @@ impl Supervisor {
             if lost.is_none() && is_limit && !channels.is_empty() {
                 break;
             }
-            self.allowed = Some(channels.len().max(1)).filter(|_| is_limit);
+            self.allowed = Some(channels.len().saturating_sub(1).max(1)).filter(|_| is_limit);
             return Err(lost.unwrap_or(error));
         }
         Ok(channels)

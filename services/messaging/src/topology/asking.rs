@@ -13,15 +13,18 @@ use crate::{Error, ExchangeKind};
 pub(super) type Refusal = (u16, String);
 
 /// A channel for a few questions. The first question opens it. lapin remembers every binding that was made on a
-/// channel, so the channel is not kept.
+/// channel, so the channel is not kept. Each refusal uses up a channel of the connection: before too few are left for
+/// the work, the questions go to a connection of their own.
 pub(super) struct Asking<'l> {
     link: &'l Link,
+    own: Option<Link>,
     channel: Option<Channel>,
 }
 
 impl<'l> Asking<'l> {
-    pub(super) fn new(link: &'l Link) -> Self {
-        Self { link, channel: None }
+    /// `own` is the connection for questions, if there is one already.
+    pub(super) fn new(link: &'l Link, own: Option<Link>) -> Self {
+        Self { link, own, channel: None }
     }
 
     /// Declares an object, or binds a queue. An object that exists as expected stays as it is.
@@ -41,27 +44,51 @@ impl<'l> Asking<'l> {
     }
 
     async fn ask(&mut self, object: &Object, passive: bool) -> Result<Result<(), Refusal>, Error> {
-        let channel = match self.channel.take() {
-            Some(channel) => channel,
-            None => self.link.channel().await?,
+        let (channel, link) = match self.channel.take() {
+            Some(channel) => (channel, self.asked()),
+            None => (self.open().await?, self.asked()),
         };
-        match self.link.within(declare(&channel, object, passive)).await? {
+        match link.within(declare(&channel, object, passive)).await? {
             Ok(()) => {
                 self.channel = Some(channel);
                 Ok(Ok(()))
             }
             Err(error) => match reply(&error) {
-                Some((code, words)) if self.link.is_connected() => Ok(Err((code, words.to_owned()))),
+                Some((code, words)) if link.is_connected() => {
+                    link.refused();
+                    Ok(Err((code, words.to_owned())))
+                }
                 _ => Err(Error::lost(error)),
             },
         }
     }
 
-    /// Closes the channel. Dropping it closes it too, but this waits, so that only one is open at a time.
-    pub(super) async fn end(self) {
-        if let Some(channel) = self.channel {
-            let _ = self.link.step(channel.close(200, "asserted".into())).await;
+    async fn open(&mut self) -> Result<Channel, Error> {
+        if self.own.as_ref().is_some_and(|own| !own.is_connected()) {
+            self.own = None;
         }
+        if self.asked().has_channels_left() {
+            match self.asked().channel().await {
+                // The work has all channels of its connection.
+                Err(_) if self.own.is_none() && self.link.is_connected() => {}
+                opened => return opened,
+            }
+        }
+        self.own.insert(self.link.another().await?).channel().await
+    }
+
+    /// The connection that is asked.
+    fn asked(&self) -> &Link {
+        self.own.as_ref().unwrap_or(self.link)
+    }
+
+    /// Closes the channel, and returns the connection for questions. Dropping a channel closes it too, but this waits,
+    /// so that only one is open at a time.
+    pub(super) async fn end(mut self) -> Option<Link> {
+        if let Some(channel) = self.channel.take() {
+            let _ = self.asked().step(channel.close(200, "asserted".into())).await;
+        }
+        self.own
     }
 }
 

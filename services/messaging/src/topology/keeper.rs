@@ -16,6 +16,8 @@ pub(crate) struct Keeper {
     sound: bool,
     /// The object that is looked at next.
     turn: usize,
+    /// The connection for questions, once they have one of their own.
+    own: Option<Link>,
 }
 
 /// What the user may do with an object, as far as it was tried.
@@ -41,7 +43,7 @@ impl Keeper {
     /// Nothing is known yet.
     pub(crate) fn new(topology: Arc<Topology>) -> Self {
         let rights = vec![Right::Declare; topology.objects.len()];
-        Self { topology, rights, sound: false, turn: 0 }
+        Self { topology, rights, sound: false, turn: 0, own: None }
     }
 
     /// Declares everything, and looks at what this user may not declare. Objects that exist as expected stay as they
@@ -53,7 +55,7 @@ impl Keeper {
     pub(crate) async fn assert(&mut self, link: &Link) -> Result<Option<Error>, Error> {
         self.sound = false;
         let topology = Arc::clone(&self.topology);
-        let (mut asking, mut amiss) = (Asking::new(link), Vec::new());
+        let (mut asking, mut amiss) = (Asking::new(link, self.own.take()), Vec::new());
         let mut absent: Vec<&Object> = Vec::new();
         for (index, object) in topology.objects.iter().enumerate() {
             if absent.iter().any(|absent| object.binds(absent)) {
@@ -70,7 +72,7 @@ impl Keeper {
                 }
             }
         }
-        asking.end().await;
+        self.own = asking.end().await;
         let taken = topology.objects.iter().zip(&self.rights).filter(|(_, right)| **right != Right::Declare);
         topology.tell(taken.map(|(object, _)| object).collect());
         self.sound = amiss.is_empty();
@@ -137,7 +139,9 @@ impl Keeper {
             && matches!(object, Object::Queue { .. })
             && matches!(asking.look(object).await?, Err((404, _)));
         Ok(match is_missing {
-            true => Trouble { object: object.to_string(), reason: words, differs: true, vital: index == 0, exists: false },
+            true => {
+                Trouble { object: object.to_string(), reason: words, differs: true, vital: index == 0, exists: false }
+            }
             false => conflict(index, object, (code, words)),
         })
     }
@@ -149,7 +153,7 @@ impl Keeper {
             known.filter(|(_, right)| *right != Right::Nothing).partition(|(object, _)| object.is_binding());
         self.turn = self.turn.wrapping_add(1);
         let in_turn = others.get(self.turn % others.len().max(1));
-        let mut asking = Asking::new(link);
+        let mut asking = Asking::new(link, self.own.take());
         for (object, right) in bindings.iter().chain(in_turn) {
             let answer = match right {
                 Right::Declare => asking.declare(object).await?,
@@ -159,7 +163,7 @@ impl Keeper {
                 return Ok(false);
             }
         }
-        asking.end().await;
+        self.own = asking.end().await;
         Ok(true)
     }
 }

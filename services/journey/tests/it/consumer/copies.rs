@@ -212,7 +212,9 @@ async fn copies_are_signed_and_recognised_under_the_name_that_the_broker_gives_t
     publish(&broker, &["new"]).await;
     actor.eventually("all attempts are made", |seen| seen.len() == 4).await;
     drained(&broker).await;
-    let attempts = |text: &str| actor.seen().into_iter().filter(|seen| seen.text == text).map(|seen| seen.attempt).collect::<Vec<_>>();
+    let attempts = |text: &str| {
+        actor.seen().into_iter().filter(|seen| seen.text == text).map(|seen| seen.attempt).collect::<Vec<_>>()
+    };
     assert_eq!((attempts("old"), attempts("new")), (vec![3], vec![1, 2, 3]));
     assert_eq!((consumer.count("handled"), consumer.count("delayed")), (2, 2));
 }

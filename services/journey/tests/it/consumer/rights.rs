@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use journey::{Broker, Process, eventually};
+use journey::{Broker, Options, Process, eventually};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::Failure;
@@ -14,7 +14,8 @@ const DELAYS: [&str; 2] = ["email-queue.retry.50ms", "email-queue.retry.100ms"];
 /// What the user `email` may configure, write and read.
 async fn grant(broker: &Broker, [configure, write, read]: [&str; 3]) {
     let rights = serde_json::json!({"configure": configure, "write": write, "read": read});
-    broker.put(&format!("permissions/{}/email", broker.vhost()), &rights).await;
+    let vhost = broker.vhost().replace('/', "%2f");
+    broker.put(&format!("permissions/{vhost}/email"), &rights).await;
 }
 
 /// A vhost in which everything that a consumer needs was made by somebody else.
@@ -115,6 +116,25 @@ async fn a_queue_of_its_own_that_is_missing_and_may_not_be_made_is_named_and_con
     broker.declare(QUEUE, EXCHANGE, &[KEY]).await;
     publish(&broker, &["a"]).await;
     actor.eventually("it is handled", |seen| seen.len() == 1).await;
+}
+
+#[tokio::test]
+async fn missing_queues_use_up_no_channel_that_the_work_needs() {
+    let broker = Broker::with(Options::new().line("channel_max = 6")).await;
+    Running::consuming(&broker, &Actor::willing()).await.stop().await.unwrap();
+    for queue in DELAYS.into_iter().chain([DEAD]) {
+        broker.delete_queue(queue).await;
+    }
+    grant(&broker, ["^$", ".*", ".*"]).await;
+    let actor = judge();
+    let consumer = Running::start(&broker, &actor, quick());
+    let state = consumer.becomes("access-refused").await;
+    assert!(state.reason().unwrap().contains(DEAD) && state.is_serving(), "{state:?}");
+    publish(&broker, &["a"]).await;
+    actor.eventually("it is handled", |seen| seen.len() == 1).await;
+    grant(&broker, [".*", ".*", ".*"]).await;
+    consumer.becomes("consuming").await;
+    assert_eq!(consumer.gauge("messaging_reconnects_total"), 0.0, "one connection was enough");
 }
 
 /// The most queues that the vhost may have; -1 is no limit.

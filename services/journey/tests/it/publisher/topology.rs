@@ -101,7 +101,7 @@ async fn a_publisher_that_may_have_fewer_channels_than_lanes_publishes_over_thos
     };
     publish_all().await;
     // Over one channel more than this, the broker closes the connection.
-    broker.rabbitmqctl(&["set_user_limits", "order", r#"{"max-channels": 2}"#]).await;
+    broker.rabbitmqctl(&["set_user_limits", "order", r#"{"max-channels": 3}"#]).await;
     publish_all().await;
     assert_eq!(broker.depth("email-queue").await, Some(200));
 }

@@ -34,7 +34,7 @@ use crate::{DecodeError, Event, from_json};
 ///
 /// Data that does not fit is refused, and the error names the field. An unknown field is ignored, unless the type
 /// says `deny_unknown_fields`. For a kind of event with several types, implement [`Event`] for an enum, and read each
-/// type with [`from_json`].
+/// type with [`from_json()`].
 pub trait EventData: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The event type, such as `parcel.shipped`. It is also the routing key.
     const TYPE: &'static str;

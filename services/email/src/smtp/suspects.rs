@@ -47,6 +47,11 @@ const SELDOM: Duration = Duration::from_secs(10);
 /// refusal.
 const PLAIN: i64 = 5;
 
+/// The number of mails that are found to be at fault by their first refusal, in words that can only be about them, before
+/// others have to pass; and the most, however many passed before. More in a row look like the server's trouble.
+const BELIEVED: i64 = 5;
+const MOST_BELIEVED: i64 = 20;
+
 /// While every suspect waits: the number that are passed over before the broker gets a rest.
 const PASSED_OVER: usize = 100;
 
@@ -67,6 +72,8 @@ struct Known {
     passed: [u64; 4],
     /// When a mail was last found to be at fault by its first refusal; 0 if none was.
     condemned: u64,
+    /// The mails that were found to be at fault so, less those that the server took since.
+    surplus: i64,
     /// The mails that the server took at the first attempt, less those that it refused at the first attempt, less
     /// those that it took only later.
     balance: i64,
@@ -154,6 +161,9 @@ impl Suspects {
     pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
         let mut known = self.known();
         known.balance += if known.suspects.remove(&event).is_some() { -1 } else { 1 };
+        if passage.at[Command::Rcpt as usize] > known.condemned {
+            known.surplus = (known.surplus - 1).max(BELIEVED - MOST_BELIEVED);
+        }
         let Known { passed, rows, .. } = &mut *known;
         for (last, at) in passed.iter_mut().zip(passage.at) {
             *last = at.max(*last);
@@ -198,30 +208,25 @@ impl Suspects {
         }
     }
 
-    /// Notes that the server did not take it, in words that can only be about this mail. One such refusal after each mail
-    /// that passes, and one at the start, is believed at once.
+    /// Notes that the server did not take it, in words that can only be about this mail. A few such refusals in a row are
+    /// believed at once, and more of them where others pass in between.
     pub(super) fn refused_alone(&self, event: Event, error: &SmtpError) -> Cause {
         let Some(trouble) = Trouble::of(error) else { return Cause::Mail };
         if error.is_of_most() {
             return self.compared(event, error, true);
         }
         let mut known = self.known();
-        let passed = known.passed[trouble.command as usize];
         let row = known.rows.entry(trouble).or_default();
         let others_are_refused = row.refused.iter().filter(|&&(other, _)| other != event).count() >= ROW - 1;
-        if others_are_refused || (known.condemned > 0 && known.condemned >= passed) {
+        if others_are_refused || known.surplus >= BELIEVED {
             drop(known);
             return self.compared(event, error, true);
         }
-        let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
-        known.condemned = at;
-        let was_suspect = known.suspects.contains_key(&event);
-        let row = known.rows.entry(trouble).or_default();
-        if was_suspect {
-            row.settle();
+        known.condemned = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        known.surplus += 1;
+        if known.suspects.contains_key(&event) {
+            known.rows.entry(trouble).or_default().settle();
         }
-        row.reason = error.of_everybody();
-        row.note(event, at, false);
         Cause::Mail
     }
 

@@ -222,26 +222,30 @@ fn refuse_alone(suspects: &Suspects, events: impl Iterator<Item = Event>, no: &S
 }
 
 #[test]
-fn a_bad_address_is_condemned_at_once_after_each_mail_that_passes() {
+fn bad_addresses_are_condemned_at_once_a_few_in_a_row_and_more_where_others_pass() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
     for round in 0..50 {
         assert_eq!(suspects.refused_alone(1000 + round, &no), Cause::Mail);
         pass(&suspects, round);
     }
-    // A second one waits for another mail.
-    assert_eq!(suspects.refused_alone(2000, &no), Cause::Mail);
-    assert_eq!(suspects.refused_alone(2001, &no), Cause::Unknown);
-    assert_eq!(suspects.refused_alone(2001, &no), Cause::Unknown);
+    assert!((2000..2000 + BELIEVED as u64).all(|event| suspects.refused_alone(event, &no) == Cause::Mail));
+    // A further one waits for another mail.
+    assert_eq!(suspects.refused_alone(3000, &no), Cause::Unknown);
+    assert_eq!(suspects.refused_alone(3000, &no), Cause::Unknown);
     pass(&suspects, 50);
-    assert_eq!(suspects.has_to_wait(2001), None);
-    assert_eq!(suspects.refused_alone(2001, &no), Cause::Mail);
+    assert_eq!(suspects.has_to_wait(3000), None);
+    assert_eq!(suspects.refused_alone(3000, &no), Cause::Mail);
+    // Behind a thousand good ones, twenty are bad.
+    (100..1100).for_each(|event| pass(&suspects, event));
+    assert_eq!(refuse_alone(&suspects, 4000..4020, &no), (20, Cause::Mail));
+    assert_eq!(suspects.refused_alone(4020, &no), Cause::Unknown);
 }
 
 #[test]
 fn a_no_about_the_mail_alone_that_every_mail_meets_is_every_mails_trouble() {
     let reason = "SMTP server refuses every mail, at RCPT with 550 no";
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
-    assert_eq!(refuse_alone(&suspects, 0..1000, &no), (1, Cause::Server(reason.to_owned())));
+    assert_eq!(refuse_alone(&suspects, 0..1000, &no), (5, Cause::Server(reason.to_owned())));
     // Those that passed this step before do not speak for those that come after.
     let mut passage = suspects.passage();
     passage.passed(Command::Rcpt);
@@ -271,9 +275,9 @@ fn a_server_for_tiny_messages_alone_condemns_none() {
 #[test]
 fn bad_addresses_that_came_before_many_good_ones_are_condemned_one_after_the_other() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
-    assert_eq!(refuse_alone(&suspects, 0..20, &no).0, 1);
+    assert_eq!(refuse_alone(&suspects, 0..20, &no).0, 5);
     (100..140).for_each(|event| pass(&suspects, event));
-    for event in 1..20 {
+    for event in 5..20 {
         assert_eq!(suspects.has_to_wait(event), None, "{event}");
         assert_eq!(suspects.refused_alone(event, &no), Cause::Mail, "{event}");
         suspects.forget(event);

@@ -81,12 +81,14 @@ class Shop:
         self.add("process_start_time_seconds", 1, **labels)
         self.add("process_resident_memory_bytes", 20e6, **labels)
         self.add("warren_memory_limit_bytes", 160e6, **labels)
+        # A publisher has the label `exchange`, a consumer the label `queue`.
+        of = {"exchange": "order-exchange"} if service == "order" else {"queue": QUEUES[service]}
         for state in STATES:
-            self.add("messaging_state", int(state == ("connected" if service == "order" else "consuming")), state=state, **labels)
+            self.add("messaging_state", int(state == ("connected" if service == "order" else "consuming")), state=state, **of, **labels)
         for connection in ("publish",) if service == "order" else ("publish", "consume"):
-            self.add("messaging_connected", 1, connection=connection, **labels)
-            self.add("messaging_blocked", 0, connection=connection, **labels)
-            self.add("messaging_broker_certificate_not_after_seconds", 0, connection=connection, **labels)
+            self.add("messaging_connected", 1, connection=connection, **of, **labels)
+            self.add("messaging_blocked", 0, connection=connection, **of, **labels)
+            self.add("messaging_broker_certificate_not_after_seconds", 0, connection=connection, **of, **labels)
         if service == "order":
             for outcome in PUBLISHED:
                 self.add("messaging_published_total", self.orders * (outcome == "confirmed"),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
-use messaging::{Consumer, ConsumerOptions, Endpoint, Handler, State, Subscription};
+use messaging::{Client, Consumer, ConsumerOptions, Endpoint, Handler, State, Subscription};
 
 use crate::{Deadline, Env, Exit, Health, Ops, Process, Shutdown};
 
@@ -49,7 +49,8 @@ impl<H: Handler> ConsumerService<H> {
     ) -> Result<Self, Exit> {
         let ConsumerSettings { endpoint, options } = settings;
         let endpoint = endpoint.named(process.name());
-        let consumer = Consumer::new(endpoint, subscription, options, handler, process.registry())?;
+        let client = Client::new(endpoint, process.registry())?;
+        let consumer = client.consumer(subscription, handler).options(options).build()?;
         let state = consumer.state();
         let ops = process.serve_ops(move || health(&state.borrow())).await?;
         let (shutdown, drain_within) = (process.shutdown(), process.settings().shutdown_timeout);

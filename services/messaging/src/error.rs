@@ -1,5 +1,6 @@
 //! The errors between a service and its broker.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,8 +103,8 @@ pub enum Error {
         /// The reason, as far as it is known.
         reason: String,
     },
-    /// The registry already has such a metric: a registry can hold one publisher and one consumer.
-    #[error("metric could not be registered: {0}")]
+    /// The registry already has such a metric: a registry can hold one client.
+    #[error("metrics could not be registered, and a registry takes those of one client, which can be cloned: {0}")]
     Metrics(#[from] prometheus::Error),
     /// A stopping consumer ran out of time with deliveries unfinished. The broker delivers them again.
     #[error(
@@ -137,6 +138,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// # Errors
+    /// [`Error::Invalid`], with the option's name and value, unless the value is valid.
+    pub(crate) fn unless(valid: bool, option: &str, value: impl fmt::Debug, expected: &str) -> Result<(), Self> {
+        if valid {
+            return Ok(());
+        }
+        Err(Self::Invalid { what: format!("{option} {value:?}"), expected: expected.to_owned() })
+    }
+
     /// Translates an error of lapin's that says nothing more precise. A `From` would make lapin part of this crate's
     /// interface.
     pub(crate) fn lost(error: lapin::Error) -> Self {

@@ -68,14 +68,17 @@ mod topology;
 mod trace;
 mod user_name;
 
+mod client;
+pub use client::Client;
+
 mod publisher;
-pub use publisher::{PublishError, Publisher, PublisherOptions, RequiredQueue};
+pub use publisher::{PublishError, Publisher, PublisherBuilder, PublisherOptions, RequiredQueue};
 
 mod delivery;
 pub mod redrive;
 pub use delivery::DeadReason;
 mod consumer;
-pub use consumer::{Consumer, ConsumerOptions, Failure, Handler, Received, Subscription};
+pub use consumer::{Consumer, ConsumerBuilder, ConsumerOptions, Failure, Handler, Received, Subscription};
 
 #[cfg(feature = "inside")]
 #[doc(hidden)]

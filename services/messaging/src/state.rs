@@ -88,4 +88,75 @@ impl State {
             Self::Connecting { .. } | Self::Blocked | Self::Paused { .. } | Self::Draining | Self::Stopped => false,
         }
     }
+
+    /// The least ready of several states. If there are several, its reason begins with whose it is.
+    pub(crate) fn least_ready(states: Vec<(String, Self)>) -> Self {
+        let alone = states.len() < 2;
+        let least = states.into_iter().max_by_key(|(_, state)| state.distance());
+        let Some((what, mut state)) = least else {
+            return Self::Connecting { reason: Some("nothing publishes or consumes yet".to_owned()) };
+        };
+        match &mut state {
+            _ if alone => {}
+            Self::Connecting { reason } => {
+                *reason = Some(match reason {
+                    Some(reason) => format!("{what}: {reason}"),
+                    None => format!("{what} was not connected yet"),
+                });
+            }
+            Self::Paused { reason } | Self::AccessRefused { reason, .. } | Self::TopologyConflict { reason, .. } => {
+                reason.insert_str(0, &format!("{what}: "));
+            }
+            Self::Connected | Self::Blocked | Self::Consuming | Self::Draining | Self::Stopped => {}
+        }
+        state
+    }
+
+    /// How far it is from serving; 0 if nothing is wrong.
+    fn distance(&self) -> u8 {
+        match self {
+            Self::Connected | Self::Consuming => 0,
+            Self::AccessRefused { serving: true, .. } | Self::TopologyConflict { serving: true, .. } => 1,
+            Self::Paused { .. } => 2,
+            Self::Blocked => 3,
+            Self::Connecting { .. } => 4,
+            Self::AccessRefused { .. } | Self::TopologyConflict { .. } => 5,
+            Self::Stopped => 6,
+            // Whatever has stopped already, the whole still drains.
+            Self::Draining => 7,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_ready_shows_and_says_whose_reason_it_is() {
+        let conflict = |serving| State::TopologyConflict { reason: "it differs".to_owned(), serving };
+        let paused = || State::Paused { reason: "down".to_owned() };
+        let by_distance = [
+            State::Consuming,
+            conflict(true),
+            paused(),
+            State::Blocked,
+            State::Connecting { reason: None },
+            conflict(false),
+            State::Stopped,
+            State::Draining,
+        ];
+        for pair in by_distance.windows(2) {
+            let least = |one: &State, two: &State| {
+                State::least_ready(vec![("one".to_owned(), one.clone()), ("two".to_owned(), two.clone())])
+            };
+            let [better, worse] = pair else { unreachable!("windows of two") };
+            assert_eq!(least(better, worse).name(), worse.name());
+            assert_eq!(least(worse, better).name(), worse.name());
+        }
+        let two = vec![("publisher to e".to_owned(), State::Connected), ("consumer of q".to_owned(), paused())];
+        assert_eq!(State::least_ready(two).reason(), Some("consumer of q: down"));
+        assert_eq!(State::least_ready(vec![("consumer of q".to_owned(), paused())]), paused());
+        assert!(!State::least_ready(Vec::new()).is_serving());
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chassis::{Exit, Health, Limits, Ops, Process, Server, Shutdown, descriptors, listen};
 use contract::OrderEvent;
-use messaging::Publisher;
+use messaging::{Client, Publisher};
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -51,7 +51,8 @@ impl App {
 
         let endpoint = config.endpoint.named(process.name());
         let limits = limits(config.publisher.max_pending);
-        let publisher = Publisher::start(endpoint, EXCHANGE, config.publisher, process.registry())?;
+        let client = Client::new(endpoint, process.registry())?;
+        let publisher = client.publisher::<OrderEvent>(EXCHANGE).options(config.publisher).start()?;
         let states = publisher.state();
         tokio::spawn(async move { readiness.follow(states).await });
 

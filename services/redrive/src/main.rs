@@ -6,6 +6,7 @@ mod exit;
 use std::process::ExitCode;
 
 use chassis::{Exit, Process};
+use messaging::Client;
 use tracing::info;
 
 use config::Config;
@@ -21,9 +22,8 @@ async fn redrive(config: Option<Config>, process: &Process) -> Result<(), Exit> 
     let stop = async {
         shutdown.requested().await;
     };
-    let summary = messaging::redrive::run(endpoint.named(process.name()), options, process.registry(), stop)
-        .await
-        .map_err(exit::of)?;
+    let client = Client::new(endpoint.named(process.name()), process.registry()).map_err(exit::of)?;
+    let summary = messaging::redrive::run(&client, options, stop).await.map_err(exit::of)?;
     info!("{summary}");
     exit::after(&summary)
 }

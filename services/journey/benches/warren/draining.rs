@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use contract::OrderEvent;
 use journey::Broker;
-use messaging::{Consumer, ConsumerOptions, Failure, Handler, Received, Subscription};
+use messaging::{Client, Failure, Handler, Received, Subscription};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -90,9 +90,8 @@ async fn drain(broker: &Broker) -> f64 {
     let (left, done) = (Arc::new(AtomicUsize::new(BACKLOG)), Arc::new(Notify::new()));
     let handler = LogOnly { left, done: Arc::clone(&done) };
     let registry = prometheus::Registry::new();
-    let consumer =
-        Consumer::new(sample::endpoint(broker), subscription(), ConsumerOptions::default(), handler, &registry)
-            .expect("a fresh registry takes the metrics");
+    let client = Client::new(sample::endpoint(broker), &registry).expect("a fresh registry takes the metrics");
+    let consumer = client.consumer(subscription(), handler).build().expect("the queue has no other consumer");
     let started = Instant::now();
     let mut rate = 0.0;
     let stop = async {

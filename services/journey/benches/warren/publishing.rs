@@ -6,8 +6,8 @@ use bytes::Bytes;
 use contract::OrderEvent;
 use events::Encoded;
 use journey::Broker;
+use messaging::Client;
 use messaging::inside::publish_encoded;
-use messaging::{Publisher, PublisherOptions};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -87,9 +87,8 @@ fn shared(shares: usize, total: usize, event: impl Fn() -> Encoded) -> Vec<Vec<E
 pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
     let total: usize = shares.iter().map(Vec::len).sum();
     let registry = prometheus::Registry::new();
-    let options = PublisherOptions::default();
-    let publisher = Publisher::<OrderEvent>::start(sample::endpoint(broker), sample::EXCHANGE, options, &registry)
-        .expect("a fresh registry takes the metrics");
+    let client = Client::new(sample::endpoint(broker), &registry).expect("a fresh registry takes the metrics");
+    let publisher = client.publisher::<OrderEvent>(sample::EXCHANGE).start().expect("the options are the defaults");
     sample::eventually_connected(&publisher).await;
     let started = Instant::now();
     let tasks = shares.into_iter().map(|events| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use contract::OrderEvent;
 use journey::Broker;
-use messaging::{Consumer, ConsumerOptions, Failure, Handler, Received, State};
+use messaging::{Client, Failure, Handler, Received, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -56,9 +56,8 @@ async fn recovery(broker: &Broker) -> f64 {
     let (sender, mut handled) = mpsc::unbounded_channel();
     let registry = prometheus::Registry::new();
     let endpoint = sample::endpoint(broker);
-    let consumer =
-        Consumer::new(endpoint, draining::subscription(), ConsumerOptions::default(), Clock(sender), &registry)
-            .expect("a fresh registry takes the metrics");
+    let client = Client::new(endpoint, &registry).expect("a fresh registry takes the metrics");
+    let consumer = client.consumer(draining::subscription(), Clock(sender)).build().expect("it is the only one");
     let mut state = consumer.state();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(consumer.run(async { drop(stopped.await) }, Duration::from_secs(30)));

@@ -2,6 +2,7 @@
 
 mod bad_http;
 mod broker;
+mod client;
 mod configuration;
 mod consumer;
 mod counts;

@@ -13,7 +13,7 @@ use journey::{Alarm, Broker, Message, Metrics, Proxy, Way, eventually, in_time};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::inside::publish_encoded;
-use messaging::{Endpoint, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
+use messaging::{Client, Endpoint, Error, Exchange, PublishError, Publisher, PublisherOptions, RequiredQueue, State};
 use prometheus::Registry;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -39,7 +39,16 @@ fn endpoint(url: &str) -> Endpoint {
 }
 
 fn start(endpoint: Endpoint, options: PublisherOptions) -> Publisher<OrderEvent> {
-    Publisher::start(endpoint, EXCHANGE, options, &Registry::new()).unwrap()
+    start_to(endpoint, EXCHANGE, options, &Registry::new()).unwrap()
+}
+
+fn start_to(
+    endpoint: Endpoint,
+    exchange: impl Into<Exchange>,
+    options: PublisherOptions,
+    registry: &Registry,
+) -> Result<Publisher<OrderEvent>, Error> {
+    Client::new(endpoint, registry)?.publisher::<OrderEvent>(exchange).options(options).start()
 }
 
 /// A publisher whose exchange has a queue for orders, once it is connected.
@@ -145,7 +154,7 @@ async fn more_events_than_may_wait_are_refused_at_once() {
 async fn an_event_that_nobody_waits_for_any_more_is_counted_as_abandoned() {
     let registry = Registry::new();
     let endpoint = endpoint(&Broker::late().url());
-    let publisher = Publisher::<OrderEvent>::start(endpoint, EXCHANGE, PublisherOptions::default(), &registry).unwrap();
+    let publisher = start_to(endpoint, EXCHANGE, PublisherOptions::default(), &registry).unwrap();
     assert_eq!(publish(&publisher, event(PLACED)).now_or_never(), None, "it waits for the broker");
     assert_eq!(counted(&registry, "abandoned"), 1.0);
 }

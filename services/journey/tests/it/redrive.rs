@@ -8,7 +8,7 @@ use journey::{Broker, Message, Options, Process, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::redrive::{self, RedriveOptions, Summary};
-use messaging::{DeadReason, Endpoint, Error, Failure};
+use messaging::{Client, DeadReason, Endpoint, Error, Failure};
 use prometheus::Registry;
 
 use crate::consumer::stage::{Actor, DEAD, EXCHANGE, KEY, QUEUE, Running, drained, message, publish};
@@ -27,7 +27,8 @@ pub(crate) fn options() -> RedriveOptions {
 pub(crate) async fn redrive(broker: &Broker, options: RedriveOptions) -> Result<Summary, Error> {
     let url = broker.url_as("redrive").parse().unwrap();
     let endpoint = Endpoint { url, ca_file: None, name: "redrive".to_owned() };
-    in_time("redrive ends", redrive::run(endpoint, options, &Registry::new(), pending())).await
+    let client = Client::new(endpoint, &Registry::new()).unwrap();
+    in_time("redrive ends", redrive::run(&client, options, pending())).await
 }
 
 /// A queue and its dead letters, each with a reason. A consumer has declared both, and is gone.
@@ -208,7 +209,8 @@ async fn a_stop_leaves_the_rest_dead() {
     dead_letters(&broker, &[("1", DeadReason::Attempts)]).await;
     let url = broker.url_as("redrive").parse().unwrap();
     let endpoint = Endpoint { url, ca_file: None, name: "redrive".to_owned() };
-    let summary = redrive::run(endpoint, options(), &Registry::new(), ready(())).await.unwrap();
+    let client = Client::new(endpoint, &Registry::new()).unwrap();
+    let summary = redrive::run(&client, options(), ready(())).await.unwrap();
     assert_eq!((summary.found, summary.moved), (1, 0));
     assert_eq!(ids(&broker, DEAD).await, ["1"]);
 }

@@ -7,7 +7,7 @@ use prometheus::Registry;
 
 use super::acks::Acks;
 use super::dedupe::{Arrival, Dedupe};
-use crate::metrics::{ConsumeMetrics, Consumed};
+use crate::metrics::{Consumed, Metrics};
 
 /// The number of deliveries that the consumer holds at once.
 const IN_HAND: u64 = 64;
@@ -45,7 +45,7 @@ pub fn recognise_all(events: usize) {
 /// Never: the registry is its own.
 pub fn count_all(deliveries: usize) {
     let keys = ["order.placed", "order.cancelled"];
-    let metrics = ConsumeMetrics::register(&Registry::new(), "email-queue", &keys).expect("the registry is new");
+    let metrics = Metrics::register(&Registry::new()).expect("the registry is new").consume("email-queue", &keys);
     for _ in 0..deliveries {
         metrics.processed(Duration::from_millis(3));
         metrics.aged(Duration::from_millis(30));

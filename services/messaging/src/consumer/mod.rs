@@ -11,10 +11,11 @@
 
 use std::time::Duration;
 
-use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+mod builder;
+pub use builder::ConsumerBuilder;
 mod subscription;
 pub use subscription::Subscription;
 mod options;
@@ -50,7 +51,7 @@ mod supervisor;
 mod work;
 use supervisor::Supervisor;
 
-use crate::{Endpoint, Error, State};
+use crate::{Error, State};
 
 /// Consumes one queue for as long as it runs, whatever happens to the broker and the network.
 pub struct Consumer<H: Handler> {
@@ -58,19 +59,10 @@ pub struct Consumer<H: Handler> {
 }
 
 impl<H: Handler> Consumer<H> {
-    /// Prepares a consumer. It connects only when [`run`](Self::run) is called.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`]: the subscription names something that AMQP cannot carry, or a binding does not fit its
-    /// exchange. [`Error::Metrics`]: the registry already has a consumer.
-    pub fn new(
-        endpoint: Endpoint,
-        subscription: Subscription,
-        options: ConsumerOptions,
-        handler: H,
-        registry: &Registry,
-    ) -> Result<Self, Error> {
-        Ok(Self { supervisor: Supervisor::new(endpoint, subscription, options, handler, registry)? })
+    fn new(builder: ConsumerBuilder<H>) -> Result<Self, Error> {
+        let ConsumerBuilder { client, subscription, handler, options, .. } = builder;
+        options.check()?;
+        Ok(Self { supervisor: Supervisor::new(&client, subscription, options, handler)? })
     }
 
     /// Follows the consumer's state. [`State::Consuming`] means that it has an active subscription and does not

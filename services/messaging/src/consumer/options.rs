@@ -1,8 +1,11 @@
 //! The settings of a consumer.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use settings::{Env, Variable, duration};
+
+use crate::Error;
 
 /// How a consumer works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,24 @@ impl ConsumerOptions {
     }
 }
 
+impl ConsumerOptions {
+    /// # Errors
+    /// [`Error::Invalid`]: an option is out of its range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Self { concurrency, prefetch, handle_timeout, retry_delays, dedupe_capacity, max_deliveries } = self;
+        Error::unless((1..=4096).contains(concurrency), "concurrency", concurrency, "from 1 to 4096")?;
+        Error::unless(*prefetch > 0, "prefetch", prefetch, "from 1 to 65535")?;
+        Error::unless(!handle_timeout.is_zero(), "handle_timeout", handle_timeout, "a duration above zero")?;
+        let delays = (1..=10).contains(&retry_delays.len()) && retry_delays.iter().all(|delay| DELAYS.contains(delay));
+        Error::unless(delays, "retry_delays", retry_delays, "1 to 10 durations from 1ms to 24h")?;
+        Error::unless(*dedupe_capacity <= 10_000_000, "dedupe_capacity", dedupe_capacity, "from 0 to 10000000")?;
+        Error::unless((3..=10).contains(max_deliveries), "max_deliveries", max_deliveries, "from 3 to 10")
+    }
+}
+
+/// How long a failed event may wait. The broker counts milliseconds, and a day is enough.
+const DELAYS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+
 impl Default for ConsumerOptions {
     fn default() -> Self {
         Self::from_env(&mut Env::default())
@@ -135,6 +156,24 @@ mod tests {
                 let faults: Vec<_> = env.faults().iter().map(settings::Fault::name).collect();
                 assert_eq!(faults, [name], "{text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn an_option_out_of_its_range_is_refused_by_its_name() {
+        let sound = ConsumerOptions::default;
+        assert!(sound().check().is_ok());
+        for (options, told) in [
+            (ConsumerOptions { concurrency: 0, ..sound() }, "concurrency 0: expected from 1 to 4096"),
+            (ConsumerOptions { prefetch: 0, ..sound() }, "prefetch 0"),
+            (ConsumerOptions { handle_timeout: Duration::ZERO, ..sound() }, "handle_timeout 0ns"),
+            (ConsumerOptions { retry_delays: vec![], ..sound() }, "retry_delays []"),
+            (ConsumerOptions { retry_delays: vec![Duration::from_secs(86_401)], ..sound() }, "retry_delays [86401s]"),
+            (ConsumerOptions { dedupe_capacity: 10_000_001, ..sound() }, "dedupe_capacity 10000001"),
+            (ConsumerOptions { max_deliveries: 2, ..sound() }, "max_deliveries 2"),
+        ] {
+            let error = options.check().unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
         }
     }
 

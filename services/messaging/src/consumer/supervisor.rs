@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, info};
@@ -16,10 +15,10 @@ use super::work::Work;
 use super::{ConsumerOptions, Handler, Subscription, queues, stopped};
 use crate::backoff::Backoff;
 use crate::link::{Link, Version};
-use crate::metrics::{LinkMetrics, Role};
+use crate::metrics::{LinkMetrics, Owner, Role};
 use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
-use crate::{Endpoint, Error, State};
+use crate::{Client, Endpoint, Error, State};
 
 /// From this version on, `basic.nack` does not raise the delivery count.
 const UNCOUNTED_NACK: Version = Version { major: 4, minor: 3 };
@@ -36,17 +35,20 @@ pub(super) struct Supervisor<H: Handler> {
 
 impl<H: Handler> Supervisor<H> {
     pub(super) fn new(
-        endpoint: Endpoint,
+        client: &Client,
         subscription: Subscription,
         options: ConsumerOptions,
         handler: H,
-        registry: &Registry,
     ) -> Result<Self, Error> {
         let topology = Arc::new(queues::topology(&subscription, &options)?);
-        let [consume, publish] = LinkMetrics::register(registry, [Role::Consume, Role::Publish])?;
-        let copies = Copies::new(endpoint.clone(), subscription.queue_name(), publish);
-        let work = Arc::new(Work::new(subscription, options, handler, copies, registry)?);
-        Ok(Self { endpoint, topology, work, link_metrics: consume })
+        let (endpoint, queue) = (client.endpoint().clone(), subscription.queue_name().to_owned());
+        let link_metrics = |role| client.metrics().link(role, Owner::Queue(&queue));
+        let make = || {
+            let copies = Copies::new(endpoint.clone(), &queue, link_metrics(Role::Publish));
+            Arc::new(Work::new(subscription, options, handler, copies, client.metrics()))
+        };
+        let work = client.admit(&queue, make, |work| work.health.subscribe())?;
+        Ok(Self { topology, work, link_metrics: link_metrics(Role::Consume), endpoint })
     }
 
     pub(super) fn state(&self) -> watch::Receiver<State> {

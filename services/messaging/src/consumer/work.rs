@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use prometheus::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::{Instrument, debug, error, warn};
@@ -20,7 +19,7 @@ use super::stuck::StuckCopies;
 use super::{ConsumerOptions, Handler, Outcome, RedeliveryPolicy, Subscription};
 use crate::delivery::{Delivery, Returned};
 use crate::health::Health;
-use crate::metrics::{ConsumeMetrics, HealthMetrics};
+use crate::metrics::{ConsumeMetrics, Metrics, Owner};
 use crate::panics::caught;
 use crate::{Error, State};
 
@@ -57,12 +56,12 @@ impl<H: Handler> Work<H> {
         options: ConsumerOptions,
         handler: H,
         copies: Copies,
-        registry: &Registry,
-    ) -> Result<Self, Error> {
+        metrics: &Metrics,
+    ) -> Self {
         let queue = subscription.queue_name();
-        let health = HealthMetrics::register(registry)?;
-        Ok(Self {
-            metrics: ConsumeMetrics::register(registry, queue, &subscription.known_types::<H::Event>())?,
+        let health = metrics.health(Owner::Queue(queue));
+        Self {
+            metrics: metrics.consume(queue, &subscription.known_types::<H::Event>()),
             in_flight: health.in_flight.clone(),
             health: Health::new(format!("consumer of {queue}"), health),
             dedupe: Arc::new(Dedupe::new(options.dedupe_capacity)),
@@ -78,7 +77,7 @@ impl<H: Handler> Work<H> {
             subscription,
             options,
             copies,
-        })
+        }
     }
 
     pub(super) fn queue(&self) -> &str {

@@ -5,14 +5,14 @@ use std::net::TcpListener;
 use prometheus::Registry;
 
 use super::*;
-use crate::metrics::Role;
+use crate::metrics::{Metrics, Owner, Role};
 
 async fn dial(port: u16) -> Result<Link, Error> {
     dial_with(port, "").await
 }
 
 async fn dial_with(port: u16, parameters: &str) -> Result<Link, Error> {
-    let [metrics] = LinkMetrics::register(&Registry::new(), [Role::Publish]).unwrap();
+    let metrics = Metrics::register(&Registry::new()).unwrap().link(Role::Publish, Owner::Exchange("e"));
     let url = format!("amqp://guest:s3cret@127.0.0.1:{port}/{parameters}").parse().unwrap();
     Link::dial(&Endpoint { url, ca_file: None, name: "test".to_owned() }, &metrics).await
 }

@@ -54,6 +54,17 @@ impl Consumed {
     }
 }
 
+/// The metrics of every consumer.
+#[derive(Debug)]
+pub(super) struct ConsumeFamilies {
+    consumed: IntCounterVec,
+    process_duration: HistogramVec,
+    event_age: HistogramVec,
+    redriven: IntCounterVec,
+    active: IntGaugeVec,
+    oldest: IntGaugeVec,
+}
+
 /// The metrics of one queue's consumer.
 #[derive(Debug, Clone)]
 pub(crate) struct ConsumeMetrics {
@@ -67,29 +78,20 @@ pub(crate) struct ConsumeMetrics {
     pub(crate) oldest: IntGauge,
 }
 
-impl ConsumeMetrics {
-    /// # Errors
-    /// The registry already has these metrics.
-    pub(crate) fn register(registry: &Registry, queue: &str, routing_keys: &[&str]) -> Result<Self, Error> {
-        let histogram = |name, help, buckets| -> Result<Histogram, Error> {
-            let options = seconds(name, help, buckets);
-            Ok(registered(registry, HistogramVec::new(options, &["queue"])?)?.with_label_values(&[queue]))
-        };
-        let gauge = |name, help| -> Result<IntGauge, Error> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), &["queue"])?;
-            Ok(registered(registry, gauges)?.with_label_values(&[queue]))
-        };
+impl ConsumeFamilies {
+    pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
+        let histogram =
+            |name, help, buckets| registered(registry, HistogramVec::new(seconds(name, help, buckets), &["queue"])?);
+        let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &["queue"])?);
         let consumed = Opts::new("messaging_consumed_total", "Deliveries settled, by what became of them.");
         let consumed = registered(registry, IntCounterVec::new(consumed, &["queue", "routing_key", "outcome"])?)?;
         let redriven = Opts::new("messaging_redriven_total", "Events that came back from the dead letters.");
         let redriven = registered(registry, IntCounterVec::new(redriven, &["queue"])?)?;
-        let counters =
-            |key: &str| Consumed::ALL.map(|outcome| consumed.with_label_values(&[queue, key, outcome.name()]));
         Ok(Self {
-            consumed: ByKey::new(routing_keys, counters),
+            consumed,
             process_duration: histogram("messaging_process_duration_seconds", "How long handlers take.", SECONDS)?,
             event_age: histogram("messaging_event_age_seconds", "From an event's time until it is handled.", AGES)?,
-            redriven: redriven.with_label_values(&[queue]),
+            redriven,
             active: gauge("messaging_consumer_active", "Whether events are consumed: a subscription, and no pause.")?,
             oldest: gauge(
                 "messaging_oldest_event_timestamp_seconds",
@@ -98,6 +100,21 @@ impl ConsumeMetrics {
         })
     }
 
+    pub(super) fn of(&self, queue: &str, event_types: &[&str]) -> ConsumeMetrics {
+        let counter = |key: &str, outcome: Consumed| self.consumed.with_label_values(&[queue, key, outcome.name()]);
+        let counters = |key: &str| Consumed::ALL.map(|outcome| counter(key, outcome));
+        ConsumeMetrics {
+            consumed: ByKey::new(event_types, counters),
+            process_duration: self.process_duration.with_label_values(&[queue]),
+            event_age: self.event_age.with_label_values(&[queue]),
+            redriven: self.redriven.with_label_values(&[queue]),
+            active: self.active.with_label_values(&[queue]),
+            oldest: self.oldest.with_label_values(&[queue]),
+        }
+    }
+}
+
+impl ConsumeMetrics {
     /// Counts a delivery under the type of its event, which is also its routing key.
     pub(crate) fn consumed(&self, event_type: &str, outcome: Consumed) {
         self.consumed.of(event_type)[outcome as usize].inc();

@@ -2,8 +2,15 @@
 
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::registered;
+use super::{Owner, registered};
 use crate::{Error, State};
+
+/// The metrics of every publisher and consumer.
+#[derive(Debug)]
+pub(super) struct HealthFamilies {
+    states: IntGaugeVec,
+    in_flight: IntGaugeVec,
+}
 
 /// Its state, and the number of events that it holds.
 #[derive(Debug, Clone)]
@@ -13,17 +20,24 @@ pub(crate) struct HealthMetrics {
     pub(crate) in_flight: IntGauge,
 }
 
-impl HealthMetrics {
-    /// # Errors
-    /// The registry already has these metrics.
-    pub(crate) fn register(registry: &Registry) -> Result<Self, Error> {
-        let states = Opts::new("messaging_state", "1 for the state that /readyz shows, 0 for the others.");
-        let states = registered(registry, IntGaugeVec::new(states, &["state"])?)?;
-        let in_flight = IntGauge::new("messaging_in_flight", "Events that wait for a confirm, or deliveries in hand.")?;
-        let states = State::NAMES.iter().map(|name| states.with_label_values(&[name])).collect();
-        Ok(Self { states, in_flight: registered(registry, in_flight)? })
+impl HealthFamilies {
+    pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
+        let [exchange, queue] = Owner::LABELS;
+        let states = Opts::new("messaging_state", "1 for the state of this publisher or consumer, 0 for the others.");
+        let states = registered(registry, IntGaugeVec::new(states, &[exchange, queue, "state"])?)?;
+        let in_flight = Opts::new("messaging_in_flight", "Events that wait for a confirm, or deliveries in hand.");
+        let in_flight = registered(registry, IntGaugeVec::new(in_flight, &Owner::LABELS)?)?;
+        Ok(Self { states, in_flight })
     }
 
+    pub(super) fn of(&self, owner: Owner<'_>) -> HealthMetrics {
+        let [exchange, queue] = owner.values();
+        let states = State::NAMES.iter().map(|name| self.states.with_label_values(&[exchange, queue, name]));
+        HealthMetrics { states: states.collect(), in_flight: self.in_flight.with_label_values(&[exchange, queue]) }
+    }
+}
+
+impl HealthMetrics {
     pub(crate) fn state(&self, state: &State) {
         for (name, gauge) in State::NAMES.iter().zip(&self.states) {
             gauge.set((*name == state.name()).into());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::registered;
+use super::{Owner, registered};
 use crate::Error;
 
 /// The role of a connection. Its name is the label `connection`, and part of the connection's name at the broker.
@@ -26,6 +26,15 @@ impl Role {
     }
 }
 
+/// The metrics of every connection.
+#[derive(Debug)]
+pub(super) struct LinkFamilies {
+    connected: IntGaugeVec,
+    blocked: IntGaugeVec,
+    reconnects: IntCounterVec,
+    certificate_not_after: IntGaugeVec,
+}
+
 /// The metrics of one connection, and of all later connections in the same role.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkMetrics {
@@ -37,31 +46,38 @@ pub(crate) struct LinkMetrics {
     opened_before: Arc<AtomicBool>,
 }
 
-impl LinkMetrics {
-    /// Registers the metrics of each role, in that order.
-    ///
-    /// # Errors
-    /// The registry already has these metrics.
-    pub(crate) fn register<const N: usize>(registry: &Registry, roles: [Role; N]) -> Result<[Self; N], Error> {
-        let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &["connection"])?);
-        let connected = gauge("messaging_connected", "Whether the connection to the broker is open.")?;
-        let blocked = gauge("messaging_blocked", "Whether an alarm of the broker holds back what is published.")?;
-        let not_after = gauge(
-            "messaging_broker_certificate_not_after_seconds",
-            "When the broker's certificate expires, in seconds since 1970; 0 without TLS.",
-        )?;
+impl LinkFamilies {
+    pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
+        let [exchange, queue] = Owner::LABELS;
+        let labels = [exchange, queue, "connection"];
+        let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &labels)?);
         let reconnects = Opts::new("messaging_reconnects_total", "Connections opened after the first.");
-        let reconnects = registered(registry, IntCounterVec::new(reconnects, &["connection"])?)?;
-        Ok(roles.map(|role| Self {
-            role,
-            connected: connected.with_label_values(&[role.name()]),
-            blocked: blocked.with_label_values(&[role.name()]),
-            reconnects: reconnects.with_label_values(&[role.name()]),
-            certificate_not_after: not_after.with_label_values(&[role.name()]),
-            opened_before: Arc::default(),
-        }))
+        Ok(Self {
+            connected: gauge("messaging_connected", "Whether the connection to the broker is open.")?,
+            blocked: gauge("messaging_blocked", "Whether an alarm of the broker holds back what is published.")?,
+            reconnects: registered(registry, IntCounterVec::new(reconnects, &labels)?)?,
+            certificate_not_after: gauge(
+                "messaging_broker_certificate_not_after_seconds",
+                "When the broker's certificate expires, in seconds since 1970; 0 without TLS.",
+            )?,
+        })
     }
 
+    pub(super) fn of(&self, role: Role, owner: Owner<'_>) -> LinkMetrics {
+        let [exchange, queue] = owner.values();
+        let labels = [exchange, queue, role.name()];
+        LinkMetrics {
+            role,
+            connected: self.connected.with_label_values(&labels),
+            blocked: self.blocked.with_label_values(&labels),
+            reconnects: self.reconnects.with_label_values(&labels),
+            certificate_not_after: self.certificate_not_after.with_label_values(&labels),
+            opened_before: Arc::default(),
+        }
+    }
+}
+
+impl LinkMetrics {
     pub(crate) fn role(&self) -> &'static str {
         self.role.name()
     }

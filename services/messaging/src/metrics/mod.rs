@@ -1,19 +1,86 @@
-//! The metrics `messaging_*`. Every series exists from the start, at zero. Their handles are looked up once.
+//! The metrics `messaging_*`. Every series of a publisher or consumer exists from its start, at zero. Its handles are
+//! looked up once.
 //!
-//! A publisher and a consumer each register only the metrics that they move, because a series that never moves
-//! misleads: a publisher has no `messaging_consumer_active`.
+//! A registry takes each metric once, so a client registers them, and its publishers and consumers share them. A metric
+//! is shown only with its first series. So a process shows only what its publishers and consumers move: without a
+//! consumer there is no `messaging_consumer_active`.
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, Registry};
 
 mod link;
+use link::LinkFamilies;
 pub(crate) use link::{LinkMetrics, Role};
 mod publish;
+use publish::PublishFamilies;
 pub(crate) use publish::{Outcome, PublishMetrics};
 mod consume;
+use consume::ConsumeFamilies;
 pub(crate) use consume::{ConsumeMetrics, Consumed};
 mod health;
+use health::HealthFamilies;
 pub(crate) use health::HealthMetrics;
+
+use crate::Error;
+
+/// All metrics of one registry.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    link: LinkFamilies,
+    publish: PublishFamilies,
+    consume: ConsumeFamilies,
+    health: HealthFamilies,
+}
+
+/// Whose series they are. Its name is the label `exchange` or `queue`; the other of the two labels is empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Owner<'a> {
+    /// A publisher to this exchange.
+    Exchange(&'a str),
+    /// The consumer of this queue.
+    Queue(&'a str),
+}
+
+impl Metrics {
+    /// # Errors
+    /// The registry has these metrics already.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, Error> {
+        Ok(Self {
+            link: LinkFamilies::register(registry)?,
+            publish: PublishFamilies::register(registry)?,
+            consume: ConsumeFamilies::register(registry)?,
+            health: HealthFamilies::register(registry)?,
+        })
+    }
+
+    pub(crate) fn link(&self, role: Role, owner: Owner<'_>) -> LinkMetrics {
+        self.link.of(role, owner)
+    }
+
+    pub(crate) fn publish(&self, exchange: &str, event_types: &[&str]) -> PublishMetrics {
+        self.publish.of(exchange, event_types)
+    }
+
+    pub(crate) fn consume(&self, queue: &str, event_types: &[&str]) -> ConsumeMetrics {
+        self.consume.of(queue, event_types)
+    }
+
+    pub(crate) fn health(&self, owner: Owner<'_>) -> HealthMetrics {
+        self.health.of(owner)
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// The names of its labels.
+    const LABELS: [&'static str; 2] = ["exchange", "queue"];
+
+    fn values(self) -> [&'a str; 2] {
+        match self {
+            Self::Exchange(exchange) => [exchange, ""],
+            Self::Queue(queue) => ["", queue],
+        }
+    }
+}
 
 /// The label of a routing key that was not named at the start, because labels have to be bounded.
 const OTHER: &str = "other";

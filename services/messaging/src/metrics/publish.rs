@@ -69,6 +69,13 @@ impl From<&Result<(), PublishError>> for Outcome {
     }
 }
 
+/// The metrics of every publisher.
+#[derive(Debug)]
+pub(super) struct PublishFamilies {
+    published: IntCounterVec,
+    duration: HistogramVec,
+}
+
 /// The metrics of everything published to one exchange.
 #[derive(Debug, Clone)]
 pub(crate) struct PublishMetrics {
@@ -76,21 +83,25 @@ pub(crate) struct PublishMetrics {
     duration: Histogram,
 }
 
-impl PublishMetrics {
-    /// # Errors
-    /// The registry already has these metrics.
-    pub(crate) fn register(registry: &Registry, exchange: &str, routing_keys: &[&str]) -> Result<Self, Error> {
+impl PublishFamilies {
+    pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
         let published = Opts::new("messaging_published_total", "Messages published, by what became of them.");
         let labels = ["exchange", "routing_key", "outcome"];
         let published = registered(registry, IntCounterVec::new(published, &labels)?)?;
         let help = "From asking to publish until the outcome is known.";
         let duration = seconds("messaging_publish_duration_seconds", help, SECONDS);
-        let duration = registered(registry, HistogramVec::new(duration, &["exchange"])?)?;
-        let counters =
-            |key: &str| Outcome::ALL.map(|outcome| published.with_label_values(&[exchange, key, outcome.name()]));
-        Ok(Self { published: ByKey::new(routing_keys, counters), duration: duration.with_label_values(&[exchange]) })
+        Ok(Self { published, duration: registered(registry, HistogramVec::new(duration, &["exchange"])?)? })
     }
 
+    pub(super) fn of(&self, exchange: &str, event_types: &[&str]) -> PublishMetrics {
+        let counter = |key: &str, outcome: Outcome| self.published.with_label_values(&[exchange, key, outcome.name()]);
+        let counters = |key: &str| Outcome::ALL.map(|outcome| counter(key, outcome));
+        let published = ByKey::new(event_types, counters);
+        PublishMetrics { published, duration: self.duration.with_label_values(&[exchange]) }
+    }
+}
+
+impl PublishMetrics {
     pub(crate) fn published(&self, routing_key: &str, outcome: Outcome, took: Duration) {
         self.published.of(routing_key)[outcome as usize].inc();
         self.duration.observe(took.as_secs_f64());
@@ -104,7 +115,7 @@ mod tests {
     #[test]
     fn every_outcome_of_every_key_is_there_at_zero() {
         let registry = Registry::new();
-        let metrics = PublishMetrics::register(&registry, "e", &["a", "b"]).unwrap();
+        let metrics = PublishFamilies::register(&registry).unwrap().of("e", &["a", "b"]);
         let series = || {
             let family = registry.gather().into_iter().find(|family| family.name() == "messaging_published_total");
             family.unwrap().get_metric().iter().map(|metric| metric.get_counter().get_value()).collect::<Vec<_>>()

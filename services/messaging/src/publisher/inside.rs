@@ -13,8 +13,8 @@ use tokio::time::{Duration, Instant};
 use super::backlog::Limits;
 use super::batch_result::Confirm;
 use super::publish_queue::PublishQueue;
-use super::{Outgoing, PublishError, Publisher, PublisherOptions, Watched};
-use crate::Endpoint;
+use super::{Outgoing, PublishError, Publisher, Watched};
+use crate::{Client, Endpoint};
 
 /// The number of messages that wait at once.
 const IN_FLIGHT: usize = 64;
@@ -51,9 +51,8 @@ pub async fn confirm_all(messages: usize) {
 pub fn prepare_all<E: Event>(events: usize) {
     let url = "amqp://127.0.0.1:1".parse().expect("it is a broker's URL");
     let endpoint = Endpoint { url, ca_file: None, name: "order".to_owned() };
-    let options = PublisherOptions::default();
-    let publisher = Publisher::<E>::start(endpoint, "order-exchange", options, &Registry::new());
-    let publisher = publisher.expect("the registry is new");
+    let client = Client::new(endpoint, &Registry::new()).expect("the registry is new");
+    let publisher = client.publisher::<E>("order-exchange").start().expect("the options are the defaults");
     for _ in 0..events {
         let event = Encoded {
             id: "019379a2-7c5e-7d35-8f6e-000000000000".to_owned(),

@@ -9,16 +9,17 @@ use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
-use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use crate::metrics::{HealthMetrics, LinkMetrics, Outcome, PublishMetrics, Role};
+use crate::metrics::{Outcome, Owner, PublishMetrics, Role};
 use crate::topology::Topology;
-use crate::{Endpoint, Error, Exchange, ExchangeKind, State, name, trace};
+use crate::{Error, Exchange, ExchangeKind, State, name, trace};
 
+mod builder;
+pub use builder::PublisherBuilder;
 mod options;
 pub use options::PublisherOptions;
 mod required_queue;
@@ -86,37 +87,29 @@ pub struct Publisher<E> {
 }
 
 impl<E: Event> Publisher<E> {
-    /// Starts to connect, within the current tokio runtime, to publish events of this kind. It declares the exchange,
-    /// and what the options require, before it publishes anything.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`]: AMQP cannot carry a name. [`Error::Metrics`]: the registry already has a publisher.
-    pub fn start(
-        endpoint: Endpoint,
-        exchange: impl Into<Exchange>,
-        options: PublisherOptions,
-        registry: &Registry,
-    ) -> Result<Self, Error> {
-        let exchange = exchange.into();
+    fn start(builder: PublisherBuilder<E>) -> Result<Self, Error> {
+        let PublisherBuilder { client, exchange, options, .. } = builder;
         exchange.check()?;
-        let [link_metrics] = LinkMetrics::register(registry, [Role::Publish])?;
-        let health_metrics = Some(HealthMetrics::register(registry)?);
-        let metrics = PublishMetrics::register(registry, exchange.name(), E::TYPES)?;
-        let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
-        let timeout = options.timeout;
+        options.check()?;
+        let topology = topology(&exchange, &options)?;
+        let (endpoint, owner) = (client.endpoint(), Owner::Exchange(exchange.name()));
+        let lanes = client.lanes_to(&exchange, &options, || {
+            Lanes::start(Plan {
+                endpoint: endpoint.clone(),
+                what: format!("publisher to {}", exchange.name()),
+                topology,
+                lanes: options.lanes,
+                lanes_setting: Some("PUBLISH_LANES"),
+                user: None,
+                limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
+                link_metrics: client.metrics().link(Role::Publish, owner),
+                health_metrics: Some(client.metrics().health(owner)),
+            })
+        })?;
+        let metrics = client.metrics().publish(exchange.name(), E::TYPES);
         let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
-        let lanes = Lanes::start(Plan {
-            endpoint,
-            what: format!("publisher to {}", exchange.name()),
-            topology: topology(&exchange, &options)?,
-            lanes: options.lanes,
-            lanes_setting: Some("PUBLISH_LANES"),
-            user: None,
-            limits: Limits { messages: options.max_pending, bytes: MOST_BYTES },
-            link_metrics,
-            health_metrics,
-        });
-        let (lanes, exchange) = (Arc::new(lanes), exchange.name().into());
+        let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
+        let (exchange, timeout) = (exchange.name().into(), options.timeout);
         Ok(Self { lanes, metrics, exchange, app_id, host, port, timeout, events: PhantomData })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use settings::{Env, Variable};
 
 use super::RequiredQueue;
+use crate::Error;
 
 const PUBLISH_TIMEOUT: Variable = Variable::new(
     "PUBLISH_TIMEOUT",
@@ -47,6 +48,15 @@ impl PublisherOptions {
             lanes: env.number(PUBLISH_LANES, 1..=32),
             required_queues: env.read(required_queues, RequiredQueue::parse_list).unwrap_or_default(),
         }
+    }
+}
+
+impl PublisherOptions {
+    /// # Errors
+    /// [`Error::Invalid`]: an option is out of its range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        Error::unless((1..=65_536).contains(&self.max_pending), "max_pending", self.max_pending, "from 1 to 65536")?;
+        Error::unless((1..=32).contains(&self.lanes), "lanes", self.lanes, "from 1 to 32")
     }
 }
 

@@ -10,7 +10,6 @@ use futures_util::stream::FuturesUnordered;
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use prometheus::Registry;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -23,10 +22,10 @@ use crate::consumer::dead;
 use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
 use crate::link::Link;
-use crate::metrics::{LinkMetrics, Role};
+use crate::metrics::{Owner, Role};
 use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;
-use crate::{Endpoint, Error, PublishError};
+use crate::{Client, Error, PublishError};
 
 /// The number of letters that are moved at once.
 const UNDER_WAY: usize = 64;
@@ -46,23 +45,18 @@ const GET: Duration = Duration::from_secs(120);
 ///
 /// # If dropped
 /// The letters under way may be in both queues. None is lost.
-pub async fn run(
-    endpoint: Endpoint,
-    options: RedriveOptions,
-    registry: &Registry,
-    stop: impl Future<Output = ()>,
-) -> Result<Summary, Error> {
-    let [consume, publish] = LinkMetrics::register(registry, [Role::Consume, Role::Publish])?;
-    let link = Link::dial(&endpoint, &consume).await?;
+pub async fn run(client: &Client, options: RedriveOptions, stop: impl Future<Output = ()>) -> Result<Summary, Error> {
+    let metrics = |role| client.metrics().link(role, Owner::Queue(&options.queue));
+    let link = Link::dial(client.endpoint(), &metrics(Role::Consume)).await?;
     let lanes = Lanes::start(Plan {
-        endpoint,
+        endpoint: client.endpoint().clone(),
         what: format!("publisher of redriven letters to {}", options.queue),
         topology: Topology::default(),
         lanes: 1,
         lanes_setting: None,
         user: None,
         limits: Limits { messages: usize::MAX, bytes: usize::MAX },
-        link_metrics: publish,
+        link_metrics: metrics(Role::Publish),
         health_metrics: None,
     });
     let found = depth(&link, &dead(&options.queue)).await?;

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::http::request::Builder;
 use hyper::{Request, Response, StatusCode};
-use messaging::{Endpoint, Publisher, PublisherOptions};
+use messaging::{Client, Endpoint};
 use prometheus::Registry;
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ const SHORTLY: Duration = Duration::from_millis(20);
 /// An interface whose publisher finds nobody to connect to.
 pub(super) fn api(registry: &Registry) -> Api {
     let endpoint = Endpoint::from_env(&mut Env::from_map([("AMQP_URL", "amqp://127.0.0.1:1")])).named("test");
-    let options = PublisherOptions { timeout: SHORTLY, ..PublisherOptions::default() };
-    let publisher = Publisher::start(endpoint, "test", options, registry).unwrap();
+    let client = Client::new(endpoint, registry).unwrap();
+    let publisher = client.publisher("test").timeout(SHORTLY).start().unwrap();
     Api::new(publisher, HttpMetrics::register(registry).unwrap(), || Health {
         ready: true,
         state: "connected",

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use journey::{Broker, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
-use messaging::{Consumer, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription};
+use messaging::{Client, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription};
 use prometheus::Registry;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -191,7 +191,8 @@ impl Running {
         within: Duration,
     ) -> Self {
         let registry = Registry::new();
-        let consumer = Consumer::new(endpoint, subscription, options, handler.clone(), &registry).unwrap();
+        let client = Client::new(endpoint, &registry).unwrap();
+        let consumer = client.consumer(subscription, handler.clone()).options(options).build().unwrap();
         let state = consumer.state();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(consumer.run(async { drop(stopped.await) }, within));

@@ -10,7 +10,7 @@ fn trusting(url: &str, authority: &Authority, folder: &Folder) -> (Publisher<Ord
     std::fs::write(&ca_file, authority.pem()).unwrap();
     let registry = Registry::new();
     let endpoint = Endpoint { ca_file: Some(ca_file), ..endpoint(url) };
-    let publisher = Publisher::<OrderEvent>::start(endpoint, EXCHANGE, required("email-queue"), &registry).unwrap();
+    let publisher = start_to(endpoint, EXCHANGE, required("email-queue"), &registry).unwrap();
     (publisher, registry)
 }
 

@@ -2,7 +2,6 @@
 
 use journey::Options;
 use lapin::options::ExchangeDeclareOptions;
-use messaging::Exchange;
 
 use super::*;
 
@@ -196,8 +195,7 @@ async fn a_user_without_the_right_is_refused_by_object() {
     let broker = Broker::shared().await;
     let registry = Registry::new();
     let endpoint = endpoint(&broker.url_as("order"));
-    let publisher =
-        Publisher::<OrderEvent>::start(endpoint, "foreign-exchange", PublisherOptions::default(), &registry).unwrap();
+    let publisher = start_to(endpoint, "foreign-exchange", PublisherOptions::default(), &registry).unwrap();
     let refused = until(&publisher, "refused", |state| state.name() == "access-refused").await;
     assert!(refused.reason().unwrap().contains("exchange \"foreign-exchange\""), "{refused:?}");
 }
@@ -230,8 +228,7 @@ async fn an_event_goes_to_the_queues_that_its_kind_of_exchange_copies_it_to() {
         let queue = format!("queue-of-{}", exchange.name());
         let required = RequiredQueue { queue: queue.clone(), routing_keys: vec![key.to_owned()] };
         let options = PublisherOptions { required_queues: vec![required], ..PublisherOptions::default() };
-        let publisher =
-            Publisher::<OrderEvent>::start(endpoint(&broker.url()), exchange, options, &Registry::new()).unwrap();
+        let publisher = start_to(endpoint(&broker.url()), exchange, options, &Registry::new()).unwrap();
         assert_eq!(publish(&publisher, event(PLACED)).await, Ok(()), "{queue}");
         assert_eq!(broker.take(&queue).await.len(), 1, "{queue}");
     }
@@ -243,8 +240,7 @@ async fn an_exchange_of_another_kind_is_never_published_to() {
     broker.declare("email-queue", EXCHANGE, &[PLACED]).await;
     let options = PublisherOptions::default();
     let endpoint = endpoint(&broker.url());
-    let publisher =
-        Publisher::<OrderEvent>::start(endpoint, Exchange::topic(EXCHANGE), options, &Registry::new()).unwrap();
+    let publisher = start_to(endpoint, Exchange::topic(EXCHANGE), options, &Registry::new()).unwrap();
     let conflict = until(&publisher, "a conflict", |state| state.name() == "topology-conflict").await;
     let reason = conflict.reason().unwrap();
     assert!(["exchange \"order-exchange\"", "topic", "direct"].iter().all(|name| reason.contains(name)), "{reason}");
@@ -256,7 +252,7 @@ async fn an_exchange_of_another_kind_is_never_published_to() {
 async fn a_name_that_amqp_cannot_carry_is_refused_before_anything_starts() {
     let start = |exchange: Exchange, options: PublisherOptions| {
         let endpoint = endpoint("amqp://127.0.0.1:1");
-        let started = Publisher::<OrderEvent>::start(endpoint, exchange, options, &Registry::new());
+        let started = start_to(endpoint, exchange, options, &Registry::new());
         started.err().map(|error| error.to_string()).unwrap_or_default()
     };
     let none = PublisherOptions::default;

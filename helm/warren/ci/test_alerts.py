@@ -216,6 +216,13 @@ class Pods(Alerts):
             told = {"WarrenNotReady": ({"job": service, "state": state}, f"Of {service}, 1 pods are {state}.")}
             self.hold(shop, {34: {}, 37: {"WarrenNotReady": 1}, 89: {"WarrenNotReady": 1}, 91: {}}, summary=told)
 
+    def test_a_pod_with_several_publishers_and_consumers_counts_once(self):
+        shop = Shop().state(30, 90, "connecting", job="email", instance="a")
+        shop.add("messaging_state", 0, job="email", instance="a", state="connecting", exchange="mails")
+        shop.change(30, 90, 1, "messaging_state", exchange="mails")
+        told = {"WarrenNotReady": ({"job": "email", "state": "connecting"}, "Of email, 1 pods are connecting.")}
+        self.hold(shop, {37: {"WarrenNotReady": 1}, 91: {}}, summary=told)
+
     def test_a_consumer_goes_on_beside_a_queue_that_is_not_as_declared(self):
         shop = Shop().change(30, 90, 0, "messaging_state", job="email").change(30, 90, 1, "messaging_state", job="email", state="topology-conflict")
         self.hold(shop, {37: {"WarrenNotReady": 1}, 91: {}})

@@ -1,8 +1,10 @@
 //! RabbitMQ for services, at least once: connections, topology, confirmed publishing, consuming, dead letters.
 //!
-//! A [`Publisher`] publishes events and says of each what became of it ([`PublishError`]). A [`Consumer`] runs a
-//! [`Handler`]. [`redrive`] moves dead letters back. Only this crate uses lapin, and its interface contains no type
-//! of lapin's.
+//! A [`Client`] makes the publishers and consumers of a process. A [`Publisher`] publishes events and says of each what
+//! became of it ([`PublishError`]). A [`Consumer`] runs a [`Handler`]. [`redrive`] moves dead letters back. Only this
+//! crate uses lapin, and its interface contains no type of lapin's.
+//!
+//! `examples/restock.rs` is a service with two consumers and a publisher on a topic exchange.
 //!
 //! # What happens when
 //!
@@ -10,6 +12,7 @@
 //! |---|---|
 //! | It is handled, or was handled before. | It acknowledges the delivery. |
 //! | It fails and may work later: [`Failure::later`], a panic, or `HANDLE_TIMEOUT`. | It copies the event to a delay queue. It acknowledges once the broker has confirmed the copy and not returned it. |
+//! | It fails, and the handler asks for a wait of its own ([`Failure::after`]). | It does the same, with the delay queue whose delay is the next that is as long, or the longest. |
 //! | It fails for good ([`Failure::for_good`]), or its attempts are used up. | It copies the event to `<queue>.dead` in the same way. |
 //! | It cannot be decoded. | It copies the message, with its raw bytes and headers, to `<queue>.dead` at once. |
 //! | It fails, and it is not known yet whether the event is at fault ([`Failure::postponed`]). | It copies the event to the shortest delay queue in the same way, and counts no attempt. |
@@ -25,6 +28,19 @@
 //!
 //! [`Publisher::publish`] and [`PublishError`] say what becomes of an event that is published.
 //!
+//! # Several publishers and consumers in one process
+//!
+//! One [`Client`] stands for a broker and a registry of metrics. It makes any number of [publishers](Client::publisher)
+//! and [consumers](Client::consumer). Their builders need only what has no default, and refuse a value by its name
+//! ([`Error::Invalid`]).
+//!
+//! - Series of a publisher have the label `exchange`, and series of a consumer the label `queue`.
+//! - [`Client::state`] is the state of the least ready one, for `/readyz`, and says whose it is.
+//! - Publishers to one exchange share a connection, also if they publish different events. A queue has one consumer in
+//!   a client; its concurrency says how many events it handles at once.
+//! - Each consumer has two connections of its own: one consumes and acknowledges, the other publishes its copies. So a
+//!   process with three consumers and publishers to two exchanges has eight connections.
+//!
 //! # Exchanges and bindings
 //!
 //! A publisher and a consumer declare the exchanges that they name: [direct, topic and fanout](Exchange), durable and
@@ -34,7 +50,8 @@
 //!
 //! # Why each queue has its arguments
 //!
-//! The arguments of a queue in use never change under the same name.
+//! The arguments of a queue in use never change under the same name. A [`Subscription`] may give
+//! [the dead queue](Subscription::dead_queue) and [the delay queues](Subscription::delay_queues) other names than these.
 //!
 //! | queue | argument | why |
 //! |---|---|---|

@@ -72,7 +72,7 @@ const WRONG: &[(&str, &[&str])] = &[
 ];
 
 /// Any text will do for these, if it is one.
-const ANY_TEXT: [&str; 2] = ["QUEUE", "EVENT_ID"];
+const ANY_TEXT: [&str; 3] = ["QUEUE", "DEAD_QUEUE", "EVENT_ID"];
 
 /// The variables of OpenTelemetry, which end no service, and what of them cannot be used.
 const OTEL: [(&str, &str); 19] = [

@@ -13,6 +13,7 @@ mod documentation;
 mod drain;
 mod durations;
 mod email;
+mod examples;
 mod faults;
 mod guide;
 mod http;

@@ -17,6 +17,7 @@ pub(crate) fn options() -> RedriveOptions {
     RedriveOptions {
         queue: QUEUE.to_owned(),
         reason: None,
+        dead_queue: None,
         event_id: None,
         limit: None,
         dry_run: false,

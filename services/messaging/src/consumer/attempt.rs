@@ -33,9 +33,9 @@ impl<H: Handler> Work<H> {
         // The panic of a handler or a decoder must not take anything but its own event with it.
         let outcome = match caught(self.recognised(delivery, place, settlements)).await {
             Ok(outcome) => outcome,
-            Err(panic) => Outcome::Later(format!("the handler panicked: {panic}")),
+            Err(panic) => Outcome::Later(format!("the handler panicked: {panic}"), None),
         };
-        if let Outcome::Later(_) | Outcome::Postponed(_) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
+        if let Outcome::Later(..) | Outcome::Postponed(..) | Outcome::Dead(..) | Outcome::Outage(_) = outcome {
             Span::current().record("otel.status_code", "ERROR");
         }
         outcome
@@ -120,7 +120,7 @@ impl<H: Handler> Work<H> {
                 Outcome::Handled { ends_pause: self.handler.needs_dependency(received) }
             }
             Ok(Err(failure)) => failure.into(),
-            Err(_) => Outcome::Later(format!("not handled within {limit:?}")),
+            Err(_) => Outcome::Later(format!("not handled within {limit:?}"), None),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a handler could not handle an event, and what the consumer does with the event.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A handler's failure to handle an event. Its class decides what the consumer does with the event. Its reason is for
 /// people: it must contain no address and no body.
@@ -8,6 +9,7 @@ use std::fmt;
 pub struct Failure {
     class: FailureClass,
     reason: String,
+    after: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl Failure {
     }
 
     fn new(class: FailureClass, reason: impl fmt::Display) -> Self {
-        Self { class, reason: reason.to_string() }
+        Self { class, reason: reason.to_string(), after: None }
     }
 
     /// The reason, as it was given.
@@ -56,8 +58,25 @@ impl Failure {
         self.class == FailureClass::Outage
     }
 
-    pub(crate) fn into_parts(self) -> (FailureClass, String) {
-        (self.class, self.reason)
+    /// Asks for a wait of its own before the next attempt, such as a server's `Retry-After`. The event goes to the
+    /// delay queue with the shortest delay that is as long, or, if none is, with the longest. So it waits for one of the
+    /// consumer's delays (`RETRY_DELAYS`), and not for less than was asked, unless more was asked than the longest.
+    /// [`later`](Self::later) counts the attempt as ever: the number of delays says how many attempts there are.
+    ///
+    /// A failure [`for_good`](Self::for_good) and an [`outage`](Self::outage) wait for nothing of this kind.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use messaging::Failure;
+    /// let busy = Failure::later("the warehouse is busy").after(Duration::from_secs(30));
+    /// ```
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self { after: Some(wait), ..self }
+    }
+
+    pub(crate) fn into_parts(self) -> (FailureClass, String, Option<Duration>) {
+        (self.class, self.reason, self.after)
     }
 
     /// Whether this makes the event a dead letter at once.

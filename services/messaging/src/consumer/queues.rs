@@ -8,15 +8,9 @@ use super::{ConsumerOptions, Subscription};
 use crate::topology::Topology;
 use crate::{Error, name};
 
-/// The name of the dead queue, for events that no attempt will handle.
+/// The default name of a queue's dead queue, for events that no attempt will handle.
 pub(crate) fn dead(queue: &str) -> String {
     format!("{queue}.dead")
-}
-
-/// The name of a delay queue, where events wait for their next attempt. Each delay has a queue; the name contains the
-/// delay as it is written in the setting.
-pub(crate) fn delay(queue: &str, delay: Duration) -> String {
-    format!("{queue}.retry.{}", humantime::format_duration(delay).to_string().replace(' ', ""))
 }
 
 /// Everything that a consumer declares: its queue, the exchanges it binds to, and the queues around it. Its queue has no
@@ -33,12 +27,25 @@ pub(crate) fn topology(subscription: &Subscription, options: &ConsumerOptions) -
         topology = topology.exchange(exchange).binding(queue, exchange.name(), key);
     }
     for wait in &options.retry_delays {
-        let delay = delay(queue, *wait);
-        name::check("delay queue", &delay)?;
+        let delay = subscription.delay_queue_name(*wait);
+        check("delay queue", &delay, &[queue])?;
         topology = topology.queue(delay, delay_arguments(queue, *wait));
     }
-    name::check("dead queue", &dead(queue))?;
-    Ok(topology.queue(dead(queue), dead_arguments()))
+    let (dead, delays) = (subscription.dead_queue_name(), &options.retry_delays);
+    let delays: Vec<_> = delays.iter().map(|wait| subscription.delay_queue_name(*wait)).collect();
+    let others: Vec<_> = delays.iter().map(String::as_str).chain([queue]).collect();
+    check("dead queue", &dead, &others)?;
+    Ok(topology.queue(dead, dead_arguments()))
+}
+
+/// Checks the name of one of the queues, which none of the others may have.
+fn check(what: &str, queue: &str, others: &[&str]) -> Result<(), Error> {
+    name::check(what, queue)?;
+    if others.contains(&queue) {
+        let what = format!("{what} {}", name::shown(queue));
+        return Err(Error::Invalid { what, expected: "a name that no other queue of the subscription has".to_owned() });
+    }
+    Ok(())
 }
 
 fn delay_arguments(queue: &str, delay: Duration) -> FieldTable {
@@ -77,6 +84,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_queues_around_a_queue_have_the_names_that_it_gives_them_and_no_two_the_same() {
+        let named = || Subscription::queue("q").delay_queues("wait").dead_queue("grave");
+        assert_eq!(named().delay_queue_name(Duration::from_secs(10)), "wait.10s");
+        assert_eq!(named().dead_queue_name(), "grave");
+        assert!(topology(&named(), &ConsumerOptions::default()).is_ok());
+        for subscription in [named().dead_queue("q"), named().dead_queue("wait.1m"), named().dead_queue("")] {
+            let error = topology(&subscription, &ConsumerOptions::default()).err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.starts_with("dead queue \"")), "{subscription:?}");
+        }
+    }
+
+    #[test]
     fn a_queue_whose_name_leaves_no_room_for_those_around_it_is_refused() {
         let refused = |bytes: usize| {
             let subscription = Subscription::queue("q".repeat(bytes));
@@ -91,8 +110,9 @@ mod tests {
 
     #[test]
     fn a_delay_queue_is_named_as_its_delay_is_written() {
-        let names =
-            [500, 1_000, 10_000, 60_000, 600_000, 90_000].map(|millis| delay("q", Duration::from_millis(millis)));
+        let subscription = Subscription::queue("q");
+        let name = |millis| subscription.delay_queue_name(Duration::from_millis(millis));
+        let names = [500, 1_000, 10_000, 60_000, 600_000, 90_000].map(name);
         assert_eq!(names, ["q.retry.500ms", "q.retry.1s", "q.retry.10s", "q.retry.1m", "q.retry.10m", "q.retry.1m30s"]);
     }
 }

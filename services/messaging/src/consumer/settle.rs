@@ -7,10 +7,10 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::{Span, debug, error, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::outcome::next_delay;
+use super::outcome::{delay_for, next_delay};
 use super::settlements::{Settlement, Settlements};
 use super::work::Work;
-use super::{Handler, Outcome, queues};
+use super::{Handler, Outcome};
 use crate::delivery::{Copy, DeadReason, Delivery};
 use crate::metrics::Consumed;
 
@@ -21,8 +21,8 @@ impl<H: Handler> Work<H> {
             Outcome::Handled { ends_pause: true } => (Consumed::Handled, Settlement::Handled(delivery.tag())),
             Outcome::Handled { ends_pause: false } => (Consumed::Handled, Settlement::Done(delivery.tag())),
             Outcome::Duplicate => (Consumed::Duplicate, Settlement::Done(delivery.tag())),
-            Outcome::Later(error) => return self.settle_failed(delivery, error, settlements).await,
-            Outcome::Postponed(reason) => return self.postpone(delivery, &reason, settlements).await,
+            Outcome::Later(error, after) => return self.settle_failed(delivery, error, after, settlements).await,
+            Outcome::Postponed(reason, after) => return self.postpone(delivery, &reason, after, settlements).await,
             Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, settlements).await,
             Outcome::Outage(reason) => {
                 settlements.report(Settlement::Outage(reason));
@@ -35,14 +35,22 @@ impl<H: Handler> Work<H> {
         settlements.report(report);
     }
 
-    async fn settle_failed(&self, delivery: Box<Delivery>, error: String, settlements: &Settlements) {
+    async fn settle_failed(
+        &self,
+        delivery: Box<Delivery>,
+        error: String,
+        after: Option<Duration>,
+        settlements: &Settlements,
+    ) {
         let failed = delivery.attempts().saturating_add(1);
-        let Some(delay) = next_delay(failed, &self.options.retry_delays) else {
+        let Some(planned) = next_delay(failed, &self.options.retry_delays) else {
             let reason = DeadReason::Attempts;
-            let copy = delivery.to_dead_after_attempt(super::dead(self.queue()), reason, &error, Timestamp::now());
+            let copy =
+                delivery.to_dead_after_attempt(self.subscription.dead_queue_name(), reason, &error, Timestamp::now());
             return self.dead_letter(delivery, copy, reason, &error, settlements).await;
         };
-        let queue = queues::delay(self.queue(), delay);
+        let delay = after.and_then(|wait| delay_for(wait, &self.options.retry_delays)).unwrap_or(planned);
+        let queue = self.subscription.delay_queue_name(delay);
         let copy = delivery.to_retry(queue, &error, Timestamp::now(), &span());
         if self.copied(&copy, settlements).await {
             let event_id = delivery.message_id();
@@ -52,9 +60,17 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    async fn postpone(&self, delivery: Box<Delivery>, reason: &str, settlements: &Settlements) {
+    async fn postpone(
+        &self,
+        delivery: Box<Delivery>,
+        reason: &str,
+        after: Option<Duration>,
+        settlements: &Settlements,
+    ) {
+        let asked = after.and_then(|wait| delay_for(wait, &self.options.retry_delays));
+        let queue = asked.map_or_else(|| self.shortest_delay(), |delay| self.subscription.delay_queue_name(delay));
         // Always as a copy, because the broker delivers first what was requeued without one.
-        let copy = delivery.to_postpone(self.shortest_delay(), Timestamp::now(), &span());
+        let copy = delivery.to_postpone(queue, Timestamp::now(), &span());
         if self.copied(&copy, settlements).await {
             // Only debug: the handler logs what matters, and an event that waits for another comes again and again.
             debug!(event_id = delivery.message_id(), queue = self.queue(), reason, "event postponed");
@@ -64,7 +80,7 @@ impl<H: Handler> Work<H> {
     }
 
     async fn settle_dead(&self, delivery: Box<Delivery>, reason: DeadReason, error: String, settlements: &Settlements) {
-        let (queue, now) = (super::dead(self.queue()), Timestamp::now());
+        let (queue, now) = (self.subscription.dead_queue_name(), Timestamp::now());
         let copy = match reason {
             DeadReason::ForGood | DeadReason::Attempts => delivery.to_dead_after_attempt(queue, reason, &error, now),
             _ => delivery.to_dead(queue, reason, &error, now),
@@ -108,7 +124,7 @@ impl<H: Handler> Work<H> {
     /// The delay queue with the shortest delay.
     fn shortest_delay(&self) -> String {
         let shortest = self.options.retry_delays.iter().min().copied().unwrap_or(Duration::from_secs(1));
-        queues::delay(self.queue(), shortest)
+        self.subscription.delay_queue_name(shortest)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a consumer subscribes to: its queue, and what is bound to it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use events::Event;
 
+use super::queues;
 use crate::{Error, Exchange, ExchangeKind, name};
 
 /// A queue and its bindings.
@@ -24,6 +26,8 @@ use crate::{Error, Exchange, ExchangeKind, name};
 pub struct Subscription {
     queue: String,
     bindings: Vec<(Exchange, Keys)>,
+    dead_queue: Option<String>,
+    delay_queues: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +39,7 @@ enum Keys {
 impl Subscription {
     /// Names the queue. Without a binding, only what is published to the queue by its name reaches it.
     pub fn queue(queue: impl Into<String>) -> Self {
-        Self { queue: queue.into(), bindings: Vec::new() }
+        Self { queue: queue.into(), bindings: Vec::new(), dead_queue: None, delay_queues: None }
     }
 
     /// Binds the queue to an exchange with these routing keys, or with these patterns if it is a topic exchange.
@@ -55,6 +59,35 @@ impl Subscription {
     pub fn bound_to_all(mut self, exchange: impl Into<Exchange>) -> Self {
         self.bindings.push((exchange.into(), Keys::All));
         self
+    }
+
+    /// Names the dead queue, in place of `<queue>.dead`. Two queues need two dead queues, because a redrive moves
+    /// whatever a dead queue holds to one queue. Tell the redrive the name (`DEAD_QUEUE`), and the broker, if a policy
+    /// of it dead-letters what is in the queue.
+    #[must_use]
+    pub fn dead_queue(self, name: impl Into<String>) -> Self {
+        Self { dead_queue: Some(name.into()), ..self }
+    }
+
+    /// Names the delay queues `<prefix>.<delay>`, such as `<prefix>.10s`, in place of `<queue>.retry.<delay>`. Two
+    /// queues need two prefixes, because an expired event goes back to one queue.
+    #[must_use]
+    pub fn delay_queues(self, prefix: impl Into<String>) -> Self {
+        Self { delay_queues: Some(prefix.into()), ..self }
+    }
+
+    pub(crate) fn dead_queue_name(&self) -> String {
+        self.dead_queue.clone().unwrap_or_else(|| queues::dead(&self.queue))
+    }
+
+    /// The name of a delay queue, where events wait for their next attempt. Each delay has a queue; the name contains
+    /// the delay as it is written in the setting.
+    pub(crate) fn delay_queue_name(&self, delay: Duration) -> String {
+        let delay = humantime::format_duration(delay).to_string().replace(' ', "");
+        match &self.delay_queues {
+            Some(prefix) => format!("{prefix}.{delay}"),
+            None => format!("{}.retry.{delay}", self.queue),
+        }
     }
 
     /// The queue's name.

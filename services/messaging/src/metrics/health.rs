@@ -22,18 +22,17 @@ pub(crate) struct HealthMetrics {
 
 impl HealthFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
-        let [exchange, queue] = Owner::LABELS;
         let states = Opts::new("messaging_state", "1 for the state of this publisher or consumer, 0 for the others.");
-        let states = registered(registry, IntGaugeVec::new(states, &[exchange, queue, "state"])?)?;
+        let states = registered(registry, IntGaugeVec::new(states, &Owner::labels("state"))?)?;
         let in_flight = Opts::new("messaging_in_flight", "Events that wait for a confirm, or deliveries in hand.");
-        let in_flight = registered(registry, IntGaugeVec::new(in_flight, &Owner::LABELS)?)?;
+        let in_flight = registered(registry, IntGaugeVec::new(in_flight, &Owner::labels("connection"))?)?;
         Ok(Self { states, in_flight })
     }
 
     pub(super) fn of(&self, owner: Owner<'_>) -> HealthMetrics {
-        let [exchange, queue] = owner.values();
-        let states = State::NAMES.iter().map(|name| self.states.with_label_values(&[exchange, queue, name]));
-        HealthMetrics { states: states.collect(), in_flight: self.in_flight.with_label_values(&[exchange, queue]) }
+        let states = State::NAMES.iter().map(|name| self.states.with_label_values(&owner.values(name)));
+        let in_flight = self.in_flight.with_label_values(&owner.values(owner.role().name()));
+        HealthMetrics { states: states.collect(), in_flight }
     }
 }
 

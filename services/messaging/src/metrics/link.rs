@@ -48,8 +48,7 @@ pub(crate) struct LinkMetrics {
 
 impl LinkFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
-        let [exchange, queue] = Owner::LABELS;
-        let labels = [exchange, queue, "connection"];
+        let labels = Owner::labels("connection");
         let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &labels)?);
         let reconnects = Opts::new("messaging_reconnects_total", "Connections opened after the first.");
         Ok(Self {
@@ -64,8 +63,7 @@ impl LinkFamilies {
     }
 
     pub(super) fn of(&self, role: Role, owner: Owner<'_>) -> LinkMetrics {
-        let [exchange, queue] = owner.values();
-        let labels = [exchange, queue, role.name()];
+        let labels = owner.values(role.name());
         LinkMetrics {
             role,
             connected: self.connected.with_label_values(&labels),

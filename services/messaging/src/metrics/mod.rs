@@ -71,13 +71,24 @@ impl Metrics {
 }
 
 impl<'a> Owner<'a> {
-    /// The names of its labels.
-    const LABELS: [&'static str; 2] = ["exchange", "queue"];
+    /// The names of its labels, with a further label between them. The library takes series for the same if their
+    /// values in a row are the same text. So an exchange and a queue of one name would share a series without it.
+    const fn labels(further: &str) -> [&str; 3] {
+        ["exchange", further, "queue"]
+    }
 
-    fn values(self) -> [&'a str; 2] {
+    fn values(self, further: &'a str) -> [&'a str; 3] {
         match self {
-            Self::Exchange(exchange) => [exchange, ""],
-            Self::Queue(queue) => ["", queue],
+            Self::Exchange(exchange) => [exchange, further, ""],
+            Self::Queue(queue) => ["", further, queue],
+        }
+    }
+
+    /// The role of the connection on which its events are in flight.
+    fn role(self) -> Role {
+        match self {
+            Self::Exchange(_) => Role::Publish,
+            Self::Queue(_) => Role::Consume,
         }
     }
 }
@@ -123,5 +134,29 @@ impl<T> ByKey<T> {
 
     fn of(&self, key: &str) -> &T {
         self.known.iter().find(|(known, _)| known == key).map_or(&self.other, |(_, handle)| handle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_and_a_queue_of_one_name_have_series_of_their_own() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).unwrap();
+        assert!(registry.gather().is_empty(), "what nobody moves is not shown");
+        for owner in [Owner::Exchange("stock"), Owner::Queue("stock")] {
+            metrics.health(owner).in_flight.inc();
+            metrics.link(owner.role(), owner).opened(None);
+        }
+        for name in ["messaging_in_flight", "messaging_connected"] {
+            let family = registry.gather().into_iter().find(|family| family.name() == name).unwrap();
+            let values: Vec<_> = family.get_metric().iter().map(|metric| metric.get_gauge().get_value()).collect();
+            assert_eq!(values, [1.0, 1.0], "{name}");
+        }
+        let states = registry.gather().into_iter().find(|family| family.name() == "messaging_state").unwrap();
+        assert_eq!(states.get_metric().len(), 2 * crate::State::NAMES.len());
+        assert!(matches!(Metrics::register(&registry), Err(Error::Metrics(_))));
     }
 }

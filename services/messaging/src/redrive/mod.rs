@@ -18,7 +18,6 @@ pub use options::RedriveOptions;
 mod summary;
 pub use summary::Summary;
 
-use crate::consumer::dead;
 use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
 use crate::link::Link;
@@ -40,12 +39,13 @@ const GET: Duration = Duration::from_secs(120);
 /// names it and the next one follows. All other letters are held until the end and then requeued.
 ///
 /// # Errors
-/// The broker cannot be reached, is lost, refuses access, or has no such queue. Letters that were moved stay moved;
+/// [`Error::Invalid`]: a name cannot be used. The broker cannot be reached, is lost, refuses access, or has no such queue. Letters that were moved stay moved;
 /// the others are still dead.
 ///
 /// # If dropped
 /// The letters under way may be in both queues. None is lost.
 pub async fn run(client: &Client, options: RedriveOptions, stop: impl Future<Output = ()>) -> Result<Summary, Error> {
+    options.check()?;
     let metrics = |role| client.metrics().link(role, Owner::Queue(&options.queue));
     let link = Link::dial(client.endpoint(), &metrics(Role::Consume)).await?;
     let lanes = Lanes::start(Plan {
@@ -59,7 +59,7 @@ pub async fn run(client: &Client, options: RedriveOptions, stop: impl Future<Out
         link_metrics: metrics(Role::Publish),
         health_metrics: None,
     });
-    let found = depth(&link, &dead(&options.queue)).await?;
+    let found = depth(&link, &options.dead_queue()).await?;
     let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };
     let channel = link.channel().await?;
     let moving = FuturesUnordered::new();
@@ -94,7 +94,7 @@ struct Redrive<'a> {
 
 impl<'a> Redrive<'a> {
     async fn take_all(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
-        let queue = dead(&self.options.queue);
+        let queue = self.options.dead_queue();
         for _ in 0..self.summary.found {
             let enough = self.failure.is_some() || self.options.limit.is_some_and(|limit| self.begun() >= limit);
             let stopped = tokio::select! {

@@ -2,13 +2,16 @@
 
 use settings::{Env, Variable, whole};
 
-use crate::DeadReason;
+use crate::consumer::dead;
+use crate::{DeadReason, Error, name};
 
 /// Which dead letters [`run`](super::run) moves back to their queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedriveOptions {
     /// The queue; its dead letters are in `<queue>.dead`.
     pub queue: String,
+    /// The queue that holds its dead letters, if that is not `<queue>.dead`.
+    pub dead_queue: Option<String>,
     /// Move only letters that are dead for this reason.
     pub reason: Option<DeadReason>,
     /// Move only letters of this event.
@@ -22,6 +25,8 @@ pub struct RedriveOptions {
 }
 
 const QUEUE: Variable = Variable::new("QUEUE", "which dead letters are moved; required");
+const DEAD_QUEUE: Variable =
+    Variable::new("DEAD_QUEUE", "the queue that holds the dead letters").otherwise("QUEUE.dead");
 const REASON: Variable =
     Variable::new("REASON", "move only letters that are dead for this reason").otherwise("any reason");
 const EVENT_ID: Variable = Variable::new("EVENT_ID", "move only the letters of this event").otherwise("any event");
@@ -40,6 +45,7 @@ impl RedriveOptions {
         let queue = env.require(QUEUE.expecting(expected), queue);
         let options = Self {
             queue: String::new(),
+            dead_queue: env.read(DEAD_QUEUE.expecting("another queue's name of 1 to 255 bytes"), dead_queue),
             reason: env.read(REASON.expecting(REASONS), DeadReason::from_name),
             event_id: env.read(EVENT_ID.expecting("an event's id of 1 to 255 bytes"), event_id),
             limit: env.read(LIMIT.expecting("a whole number from 1"), |text| whole(text).filter(|limit| *limit > 0)),
@@ -48,12 +54,30 @@ impl RedriveOptions {
         };
         queue.map(|queue| Self { queue, ..options })
     }
+
+    /// The queue that holds the dead letters.
+    pub(super) fn dead_queue(&self) -> String {
+        self.dead_queue.clone().unwrap_or_else(|| dead(&self.queue))
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`]: AMQP cannot carry a name, or the letters would go back to where they are.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        name::check("queue", &self.queue)?;
+        name::check("dead queue", &self.dead_queue())?;
+        let another = self.dead_queue() != self.queue;
+        Error::unless(another, "dead_queue", self.dead_queue(), "another queue than the letters go back to")
+    }
 }
 
 /// The name must still be a queue's name with `.dead` behind it.
 fn queue(text: &str) -> Option<String> {
     let valid = (1..=250).contains(&text.len()) && !text.ends_with(".dead");
     valid.then(|| text.to_owned())
+}
+
+fn dead_queue(text: &str) -> Option<String> {
+    name::is_name(text).then(|| text.to_owned())
 }
 
 fn event_id(text: &str) -> Option<String> {
@@ -77,9 +101,19 @@ mod tests {
     }
 
     #[test]
+    fn letters_go_back_to_another_queue_than_their_own() {
+        let with = |name: &str| options(&[("QUEUE", "q"), ("DEAD_QUEUE", name)]).unwrap();
+        assert_eq!(options(&[("QUEUE", "q")]).unwrap().dead_queue(), "q.dead");
+        assert_eq!((with("grave").dead_queue().as_str(), with("grave").check().is_ok()), ("grave", true));
+        let error = with("q").check().unwrap_err().to_string();
+        assert_eq!(error, "dead_queue \"q\": expected another queue than the letters go back to");
+    }
+
+    #[test]
     fn each_setting_has_its_limits() {
         let refused = [
             ("QUEUE", ["", "email-queue.dead"].as_slice()),
+            ("DEAD_QUEUE", &["", "a\nb"]),
             ("REASON", &["", "boredom", "Attempts"]),
             ("EVENT_ID", &[""]),
             ("LIMIT", &["", "0", "-1", "all"]),

@@ -20,3 +20,4 @@ pub(crate) mod stage;
 mod stops;
 mod suspects;
 mod trials;
+mod waits;

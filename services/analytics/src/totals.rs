@@ -46,22 +46,17 @@ mod tests {
 
     use super::*;
 
-    fn received(data: OrderEvent) -> Received<OrderEvent> {
-        let (event_type, subject) = (data.event_type(), data.subject().map(|id| id.to_string()));
-        Received { id: None, source: None, event_type, subject, time: None, attempt: 1, redriven: 0, data }
-    }
-
     fn placed(currency: &str, unit_price: u64) -> Received<OrderEvent> {
         let body = format!(
             r#"{{"customer": {{"name": "Ada Lovelace", "email": "ada@example.com"}}, "currency": "{currency}",
                 "items": [{{"sku": "TEA-1", "name": "Earl Grey", "quantity": 2, "unit_price": {unit_price}}}]}}"#
         );
-        received(NewOrder::parse(body.as_bytes()).unwrap().place(None, Timestamp::UNIX_EPOCH).data)
+        Received::of(NewOrder::parse(body.as_bytes()).unwrap().place(None, Timestamp::UNIX_EPOCH).data)
     }
 
     fn cancelled() -> Received<OrderEvent> {
         let id = "019a9f0e-2f4b-7c1e-8a57-3d0c5a1b9e42".parse().unwrap();
-        received(Cancellation::parse(id, b"").unwrap().event(Timestamp::UNIX_EPOCH).data)
+        Received::of(Cancellation::parse(id, b"").unwrap().event(Timestamp::UNIX_EPOCH).data)
     }
 
     /// Orders placed, orders cancelled, and revenue after these events.
@@ -89,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_counts_as_an_order_without_revenue() {
-        let totals = totals_after(&[received(OrderEvent::Text("NEW ORDER CREATED".to_owned()))]).await;
+        let totals = totals_after(&[Received::of(OrderEvent::Text("NEW ORDER CREATED".to_owned()))]).await;
         assert_eq!(totals, (1, 0, "0.00 EUR".to_owned()));
     }
 

@@ -37,6 +37,8 @@ impl Cancellation {
             id: self.id.event_id(OrderEvent::CANCELLED).to_string(),
             source: OrderEvent::SOURCE.into(),
             time: now,
+            correlation_id: None,
+            causation_id: None,
             data: OrderEvent::Cancelled(self),
         }
     }

@@ -48,6 +48,8 @@ impl NewOrder {
             id: event_id.to_string(),
             source: OrderEvent::SOURCE.into(),
             time: now,
+            correlation_id: None,
+            causation_id: None,
             data: OrderEvent::Placed(Order::new(order_id, self)),
         }
     }

@@ -22,6 +22,11 @@ pub struct CloudEvent<E> {
     pub source: Cow<'static, str>,
     /// When the event happened. The age of the event is measured from this time.
     pub time: Timestamp,
+    /// What it belongs to: every event of one business transaction has the same (the extension attribute
+    /// `correlationid`).
+    pub correlation_id: Option<String>,
+    /// The id of the event that caused it (the extension attribute `causationid`).
+    pub causation_id: Option<String>,
     /// What happened.
     pub data: E,
 }
@@ -48,6 +53,10 @@ struct Envelope<'a, S, D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<S>,
     time: Shown<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlationid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causationid: Option<&'a str>,
     datacontenttype: &'static str,
     data: D,
 }
@@ -55,7 +64,9 @@ struct Envelope<'a, S, D> {
 impl<E> CloudEvent<E> {
     /// An event that happens now, with an id of its own (a UUID of version 7).
     pub fn new(source: impl Into<Cow<'static, str>>, data: E) -> Self {
-        Self { id: Uuid::now_v7().to_string(), source: source.into(), time: Timestamp::now(), data }
+        let id = Uuid::now_v7().to_string();
+        let (correlation_id, causation_id) = (None, None);
+        Self { id, source: source.into(), time: Timestamp::now(), correlation_id, causation_id, data }
     }
 }
 
@@ -73,6 +84,8 @@ impl<E: Event> CloudEvent<E> {
             r#type: event_type,
             subject: self.data.subject().map(Shown),
             time: Shown(self.time),
+            correlationid: self.correlation_id.as_deref(),
+            causationid: self.causation_id.as_deref(),
             datacontenttype: "application/json",
             data: self.data.data(),
         };

@@ -1,6 +1,7 @@
 //! Decodes a message to an event.
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 
 use crate::envelope::Envelope;
 use crate::json::Value;
@@ -42,6 +43,10 @@ pub struct Decoded<E> {
     pub subject: Option<String>,
     /// When it happened, as the event says or else as the message says.
     pub time: Option<Timestamp>,
+    /// What it belongs to, by the extension attribute `correlationid`.
+    pub correlation_id: Option<String>,
+    /// The id of the event that caused it, by the extension attribute `causationid`.
+    pub causation_id: Option<String>,
     /// What happened.
     pub data: E,
 }
@@ -94,6 +99,8 @@ fn decode_cloud_event<E: Event>(raw: &Raw<'_>, envelope: Envelope<'_>) -> Result
         event_type,
         subject: subject.map(str::to_owned),
         time,
+        correlation_id: extension(&envelope.correlationid),
+        causation_id: extension(&envelope.causationid),
         data,
     })
 }
@@ -110,7 +117,8 @@ fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     match serde_json::from_str::<Envelope<'_>>(text) {
         Ok(envelope) if envelope.is_complete() => decode_cloud_event(raw, envelope),
         _ => {
-            let data = serde_json::from_str(text).map_err(|error| DecodeError::NotJson(error.to_string()))?;
+            let data: &RawValue =
+                serde_json::from_str(text).map_err(|error| DecodeError::NotJson(error.to_string()))?;
             decode_bare(raw, |event_type| E::from_data(event_type, data))
         }
     }
@@ -129,7 +137,16 @@ fn decode_bare<E: Event>(
     let event_type = known_type::<E>(raw.routing_key)?;
     let data = read(event_type)?;
     let id = raw.message_id.filter(|id| !id.is_empty()).map(str::to_owned);
-    Ok(Decoded { id, source: None, event_type, subject: None, time: sent_at(raw), data })
+    Ok(Decoded {
+        id,
+        source: None,
+        event_type,
+        subject: None,
+        time: sent_at(raw),
+        correlation_id: None,
+        causation_id: None,
+        data,
+    })
 }
 
 fn text<'a>(raw: &Raw<'a>) -> Result<&'a str, DecodeError> {
@@ -160,6 +177,11 @@ fn optional<'e>(attribute: &'static str, value: &'e Value<'_>) -> Result<Option<
             Err(DecodeError::InvalidAttribute { attribute, expected })
         }
     }
+}
+
+/// The value of an extension attribute. A CloudEvent is valid without it, so a wrong value is as good as none.
+fn extension(value: &Value<'_>) -> Option<String> {
+    optional("", value).ok().flatten().map(str::to_owned)
 }
 
 fn time(value: &Value<'_>) -> Result<Option<Timestamp>, DecodeError> {

@@ -17,6 +17,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) subject: Value<'a>,
     pub(crate) time: Value<'a>,
     pub(crate) datacontenttype: Value<'a>,
+    pub(crate) correlationid: Value<'a>,
+    pub(crate) causationid: Value<'a>,
     pub(crate) data: Option<&'a RawValue>,
 }
 
@@ -54,6 +56,8 @@ impl<'de> Visitor<'de> for Attributes {
                 "subject" => envelope.subject = attributes.next_value()?,
                 "time" => envelope.time = attributes.next_value()?,
                 "datacontenttype" => envelope.datacontenttype = attributes.next_value()?,
+                "correlationid" => envelope.correlationid = attributes.next_value()?,
+                "causationid" => envelope.causationid = attributes.next_value()?,
                 "data" => envelope.data = attributes.next_value()?,
                 _ => {
                     attributes.next_value::<IgnoredAny>()?;

@@ -14,8 +14,7 @@ use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use events::{CloudEvent, DecodeError, Event};
-use jiff::Timestamp;
+use events::{DecodeError, Event};
 use messaging::{AmqpUrl, Client, Endpoint, Error, Exchange, Failure, Handler, Publisher, Received, Subscription};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
@@ -81,13 +80,9 @@ impl Handler for Buyer {
 
     async fn handle(&self, event: &Received<Stock>) -> Result<(), Failure> {
         let Stock::Low(article) = &event.data else { return Ok(()) };
-        let ordered = CloudEvent {
-            // Derived from what was heard: if this runs twice, both events are the same to whoever hears them.
-            id: format!("{}/ordered", event.id.as_deref().unwrap_or(&article.sku)),
-            source: "urn:example:restock".into(),
-            time: Timestamp::now(),
-            data: Stock::Ordered(Article { pieces: 100 - article.pieces.min(100), ..article.clone() }),
-        };
+        let ordered = Stock::Ordered(Article { pieces: 100 - article.pieces.min(100), ..article.clone() });
+        // Its id derives from what was heard: if this runs twice, both events are the same to whoever hears them.
+        let ordered = event.follow_up("urn:example:restock", ordered);
         // The event that was heard is acknowledged only after the broker has confirmed this one.
         let confirmed = self.publisher.publish(ordered).await;
         confirmed.map_err(|error| Failure::later(error).after(Duration::from_secs(10)))

@@ -48,6 +48,44 @@
 //! of its configuration. A name that AMQP cannot carry, and a binding that its exchange cannot use, are
 //! [`Error::Invalid`] before anything is connected.
 //!
+//! # Hear, then speak
+//!
+//! A handler publishes what follows from the event that it heard, and returns when the broker has confirmed it:
+//!
+//! ```
+//! # use events::EventData;
+//! # use messaging::{Failure, Handler, Publisher, Received};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Serialize, Deserialize)]
+//! # struct OrderPlaced { id: String }
+//! # impl EventData for OrderPlaced { const TYPE: &'static str = "order.placed"; }
+//! # #[derive(Serialize, Deserialize)]
+//! # struct ParcelRequested { order: String }
+//! # impl EventData for ParcelRequested { const TYPE: &'static str = "parcel.requested"; }
+//! struct Packing {
+//!     parcels: Publisher<ParcelRequested>,
+//! }
+//!
+//! impl Handler for Packing {
+//!     type Event = OrderPlaced;
+//!
+//!     async fn handle(&self, event: &Received<OrderPlaced>) -> Result<(), Failure> {
+//!         let request = event.follow_up("urn:packing", ParcelRequested { order: event.data.id.clone() });
+//!         self.parcels.publish(request).await?;
+//!         Ok(())
+//!     }
+//! }
+//! ```
+//!
+//! The delivery is acknowledged after that confirm. If the process dies before, the event comes again, and the same
+//! event follows: its id is derived from the event heard ([`Received::follow_up`]), so a consumer takes the second for
+//! a duplicate. The follow-up names its cause and continues its trace. What becomes of the event heard when its
+//! follow-up is not confirmed stands at [`Failure`]. [`PublisherOptions::timeout`] has to be shorter than
+//! [`ConsumerOptions::handle_timeout`]; otherwise the attempt ends first and counts as failed.
+//! `examples/hear_then_speak.rs` is the whole service.
+//!
+//! [`Received::of`] makes an event for a test of a handler, without a broker.
+//!
 //! # Why each queue has its arguments
 //!
 //! The arguments of a queue in use never change under the same name. A [`Subscription`] may give
@@ -95,7 +133,9 @@ mod delivery;
 pub mod redrive;
 pub use delivery::DeadReason;
 mod consumer;
-pub use consumer::{Consumer, ConsumerBuilder, ConsumerOptions, Failure, Handler, Received, Subscription};
+pub use consumer::{
+    Consumer, ConsumerBuilder, ConsumerOptions, Failure, Handler, HeaderValue, Headers, Received, Subscription,
+};
 
 #[cfg(feature = "inside")]
 #[doc(hidden)]

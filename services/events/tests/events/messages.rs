@@ -45,6 +45,21 @@ fn an_event_survives_encode_and_decode() {
 }
 
 #[test]
+fn what_an_event_belongs_to_and_what_caused_it_travel_with_it() {
+    let (correlation_id, causation_id) = (Some("c-1".to_owned()), Some("019-0".to_owned()));
+    let event = events::CloudEvent { correlation_id, causation_id, ..note::event() };
+    let encoded = event.clone().encode();
+    let json: Value = serde_json::from_slice(&encoded.body).unwrap();
+    assert_eq!((&json["correlationid"], &json["causationid"]), (&json!("c-1"), &json!("019-0")));
+    let decoded = decode::<Note>(&message(&encoded.body)).unwrap();
+    assert_eq!((decoded.correlation_id, decoded.causation_id), (event.correlation_id, event.causation_id));
+    for odd in [json!(5), json!(""), json!("a\nb"), json!("a".repeat(256)), json!({})] {
+        let decoded = read(&changed(|event| event["correlationid"] = odd)).expect("an extension refuses no event");
+        assert_eq!(decoded.correlation_id, None);
+    }
+}
+
+#[test]
 fn unknown_attributes_are_ignored() {
     assert!(read(&changed(|event| event["partitionkey"] = json!({"deep": [1e9]}))).is_ok());
 }

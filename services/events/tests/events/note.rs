@@ -53,6 +53,8 @@ pub(crate) fn event() -> CloudEvent<Note> {
         id: "019-1".to_owned(),
         source: "urn:notes".into(),
         time: "2025-11-20T10:00:00.25Z".parse().unwrap(),
+        correlation_id: None,
+        causation_id: None,
         data: Note("ada@example.com called".to_owned()),
     }
 }

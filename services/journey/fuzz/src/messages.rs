@@ -38,7 +38,8 @@ pub fn event(bytes: &[u8]) {
                 );
             };
             let time = event.time.unwrap_or(Timestamp::UNIX_EPOCH);
-            travels(&CloudEvent { id, source: source.into(), time, data: event.data });
+            let (correlation_id, causation_id) = (event.correlation_id, event.causation_id);
+            travels(&CloudEvent { id, source: source.into(), time, correlation_id, causation_id, data: event.data });
         }
         Err(error) => is_told(&error),
     }

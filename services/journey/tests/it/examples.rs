@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use events::CloudEvent;
-use jiff::Timestamp;
 use journey::{Broker, eventually, in_time};
 use messaging::{Client, Endpoint, Exchange};
 use prometheus::Registry;
@@ -33,12 +32,7 @@ async fn the_example_hears_of_low_stock_orders_more_and_hears_of_the_order() {
 
     let warehouse = client(&broker, "warehouse").publisher::<Stock>(Exchange::topic("stock")).start().unwrap();
     let article = |pieces| Article { sku: "TEA-1".to_owned(), pieces };
-    let low = CloudEvent {
-        id: "low-1".to_owned(),
-        source: "urn:example:warehouse".into(),
-        time: Timestamp::now(),
-        data: Stock::Low(article(3)),
-    };
+    let low = CloudEvent::new("urn:example:warehouse", Stock::Low(article(3)));
     warehouse.publish_by(low, Instant::now() + Duration::from_secs(20)).await.unwrap();
 
     let lines = eventually("both events are written", async || ledger.lines(), |lines| lines.len() == 2).await;

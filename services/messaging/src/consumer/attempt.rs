@@ -1,6 +1,7 @@
 //! Makes one attempt at one delivery: decodes it, recognises a duplicate, and calls the handler. It limits the time
 //! and catches a panic.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ impl<H: Handler> Work<H> {
     /// for the outcome of the first copy.
     pub(super) async fn attempt(
         &self,
-        delivery: &Delivery,
+        delivery: &Arc<Delivery>,
         place: OwnedSemaphorePermit,
         settlements: &Settlements,
     ) -> Outcome {
@@ -60,7 +61,7 @@ impl<H: Handler> Work<H> {
 
     async fn recognised(
         &self,
-        delivery: &Delivery,
+        delivery: &Arc<Delivery>,
         mut place: OwnedSemaphorePermit,
         settlements: &Settlements,
     ) -> Outcome {
@@ -69,8 +70,10 @@ impl<H: Handler> Work<H> {
             Err(error) => return error.into(),
         };
         delivery.decoded_as(event.event_type);
+        // Without a CloudEvent around it, its publisher's name tells its id from another publisher's.
+        let source = event.source.as_deref().or(delivery.app_id());
         let handling = loop {
-            match self.dedupe.arrive(event.source.as_deref(), event.id.as_deref()) {
+            match self.dedupe.arrive(source, event.id.as_deref()) {
                 Arrival::First(handling) => break handling,
                 Arrival::Duplicate => return Outcome::Duplicate,
                 Arrival::Waits(outcome) => {
@@ -93,17 +96,7 @@ impl<H: Handler> Work<H> {
                 }
             }
         };
-        let received = Received {
-            id: event.id,
-            source: event.source,
-            event_type: event.event_type,
-            subject: event.subject,
-            time: event.time,
-            attempt: delivery.attempts().saturating_add(1),
-            redriven: delivery.redriven(),
-            data: event.data,
-        };
-        self.handled(&received, handling).await
+        self.handled(&Received::new(event, delivery), handling).await
     }
 
     async fn handled(&self, received: &Received<H::Event>, handling: Handling) -> Outcome {

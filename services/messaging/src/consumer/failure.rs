@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::PublishError;
+
 /// A handler's failure to handle an event. Its class decides what the consumer does with the event. Its reason is for
 /// people: it must contain no address and no body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +87,54 @@ impl Failure {
     }
 }
 
+/// What becomes of the event that a handler heard, when it could not publish what follows from it. The follow-up has
+/// the same id in the next attempt, so whoever heard it before takes the second for a duplicate.
+///
+/// | the follow-up | the event heard | why |
+/// |---|---|---|
+/// | [`Unavailable`](PublishError::Unavailable), [`Blocked`](PublishError::Blocked), [`AccessRefused`](PublishError::AccessRefused), [`TopologyConflict`](PublishError::TopologyConflict) | [`outage`](Failure::outage): the consumer pauses, and counts no attempt | No event can be published, so the next one would fail too. |
+/// | [`Unconfirmed`](PublishError::Unconfirmed) | [`outage`](Failure::outage) | The broker or a queue does not answer. No event is at fault, and none becomes a dead letter however long that lasts. |
+/// | [`Unroutable`](PublishError::Unroutable) | [`later`](Failure::later) | Nobody listens yet. Other types may be routed, so nothing pauses. If nobody listens after the last attempt, the dead letter tells an operator, who redrives it. |
+/// | [`Rejected`](PublishError::Rejected) | [`later`](Failure::later) | A queue is full or has no leader, which passes, or the event is too large, which does not. The error does not tell them apart, so this becomes a dead letter only after the last attempt. |
+/// | [`Overloaded`](PublishError::Overloaded) | [`postponed`](Failure::postponed) | This process publishes more than the broker confirms. The event is tried again soon, and no attempt is counted. |
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let reason = format!("the follow-up event was not published: {error}");
+        match error {
+            PublishError::Unavailable
+            | PublishError::Blocked
+            | PublishError::AccessRefused
+            | PublishError::TopologyConflict
+            | PublishError::Unconfirmed => Self::outage(reason),
+            PublishError::Unroutable | PublishError::Rejected => Self::later(reason),
+            PublishError::Overloaded => Self::postponed(reason),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follow_up_that_was_not_published_pauses_retries_or_postpones() {
+        use PublishError::*;
+        for (class, errors) in [
+            (FailureClass::Outage, &[Unavailable, Blocked, AccessRefused, TopologyConflict, Unconfirmed][..]),
+            (FailureClass::Later, &[Unroutable, Rejected]),
+            (FailureClass::Postponed, &[Overloaded]),
+        ] {
+            for error in errors {
+                let failure = Failure::from(*error);
+                assert!(failure.reason().ends_with(&error.to_string()), "{failure}");
+                assert_eq!(failure.into_parts().0, class, "{error}");
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::link::Link;
 use crate::user_name::UserName;
 
 /// What a subscription brings: a delivery, the error that ended it, or its end.
-pub(super) type Next = Option<Result<Box<Delivery>, Error>>;
+pub(super) type Next = Option<Result<Arc<Delivery>, Error>>;
 
 /// A channel with one subscription at most.
 pub(super) struct Feed<'a> {
@@ -52,13 +52,13 @@ impl<'a> Feed<'a> {
     }
 
     /// Ends the subscription, and returns the deliveries that the broker had sent by then.
-    pub(super) async fn cancel(&mut self) -> Result<Vec<Box<Delivery>>, Error> {
+    pub(super) async fn cancel(&mut self) -> Result<Vec<Arc<Delivery>>, Error> {
         let mut last = Vec::new();
         let Some(mut subscription) = self.subscription.take() else { return Ok(last) };
         self.link.step(self.channel.basic_cancel(subscription.tag(), BasicCancelOptions::default())).await?;
         // Every delivery has arrived by now; the end of the stream follows them.
         while let Some(delivery) = self.link.step(subscription.next().map(Option::transpose)).await? {
-            last.push(Box::new(Delivery::new(delivery, Arc::clone(&self.reader))));
+            last.push(Arc::new(Delivery::new(delivery, Arc::clone(&self.reader))));
         }
         Ok(last)
     }
@@ -118,5 +118,5 @@ fn refusal(error: lapin::Error, queue: &str) -> Error {
 
 fn delivery(delivery: Option<lapin::Result<RawDelivery>>, reader: &Arc<Reader>) -> Next {
     let delivery = delivery?.map_err(Error::lost);
-    Some(delivery.map(|delivery| Box::new(Delivery::new(delivery, Arc::clone(reader)))))
+    Some(delivery.map(|delivery| Arc::new(Delivery::new(delivery, Arc::clone(reader)))))
 }

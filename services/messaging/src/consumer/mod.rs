@@ -20,6 +20,8 @@ mod subscription;
 pub use subscription::Subscription;
 mod options;
 pub use options::ConsumerOptions;
+mod headers;
+pub use headers::{HeaderValue, Headers};
 mod received;
 pub use received::Received;
 mod failure;

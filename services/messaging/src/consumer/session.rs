@@ -40,7 +40,7 @@ pub(super) struct Session<'a, H: Handler> {
     subscribed: Option<Instant>,
     /// Something was settled, and the broker has the answer.
     settled: bool,
-    in_flight: InFlight<Box<Delivery>>,
+    in_flight: InFlight<Arc<Delivery>>,
     /// The deliveries without an answer, and when each event was accepted.
     acks: Acks<(Fingerprint, i64)>,
     settlements: Arc<Settlements>,
@@ -168,7 +168,7 @@ impl<'a, H: Handler> Session<'a, H> {
         self.work.metrics.oldest.set([shown, oldest].into_iter().flatten().min().unwrap_or(0));
     }
 
-    fn next_step(&mut self) -> Option<Step<Box<Delivery>>> {
+    fn next_step(&mut self) -> Option<Step<Arc<Delivery>>> {
         if self.place.is_none() && self.in_flight.wants_place() {
             self.place = self.work.free_place();
         }
@@ -189,7 +189,7 @@ impl<'a, H: Handler> Session<'a, H> {
         }
     }
 
-    async fn perform(&mut self, step: Step<Box<Delivery>>) -> Result<(), Error> {
+    async fn perform(&mut self, step: Step<Arc<Delivery>>) -> Result<(), Error> {
         let (work, settlements) = (self.work.clone(), self.settlements.clone());
         match step {
             Step::Subscribe(width) => self.subscribe(width).await?,
@@ -212,7 +212,7 @@ impl<'a, H: Handler> Session<'a, H> {
         Ok(())
     }
 
-    fn begin(&mut self, delivery: Box<Delivery>) {
+    fn begin(&mut self, delivery: Arc<Delivery>) {
         let place = self.place.take().expect("a step begins only with a place");
         tokio::spawn(self.work.clone().begin(delivery, place, self.settlements.clone()));
     }
@@ -256,7 +256,7 @@ impl<'a, H: Handler> Session<'a, H> {
         Ok(())
     }
 
-    fn arrive(&mut self, delivery: Box<Delivery>) {
+    fn arrive(&mut self, delivery: Arc<Delivery>) {
         let (fingerprint, policy) = self.work.examine(&delivery);
         // An event without a time of its own has waited since its arrival.
         let accepted = delivery.accepted(Timestamp::now().as_second());

@@ -1,5 +1,6 @@
 //! Settles a delivery: acknowledges it, copies and then acknowledges it, or requeues it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::metrics::Consumed;
 
 impl<H: Handler> Work<H> {
     /// Settles a delivery and consumes it. It reports exactly one settlement, unless its session ends first.
-    pub(super) async fn settle(&self, delivery: Box<Delivery>, outcome: Outcome, settlements: &Settlements) {
+    pub(super) async fn settle(&self, delivery: Arc<Delivery>, outcome: Outcome, settlements: &Settlements) {
         let (settled, report) = match outcome {
             Outcome::Handled { ends_pause: true } => (Consumed::Handled, Settlement::Handled(delivery.tag())),
             Outcome::Handled { ends_pause: false } => (Consumed::Handled, Settlement::Done(delivery.tag())),
@@ -37,7 +38,7 @@ impl<H: Handler> Work<H> {
 
     async fn settle_failed(
         &self,
-        delivery: Box<Delivery>,
+        delivery: Arc<Delivery>,
         error: String,
         after: Option<Duration>,
         settlements: &Settlements,
@@ -62,7 +63,7 @@ impl<H: Handler> Work<H> {
 
     async fn postpone(
         &self,
-        delivery: Box<Delivery>,
+        delivery: Arc<Delivery>,
         reason: &str,
         after: Option<Duration>,
         settlements: &Settlements,
@@ -79,7 +80,7 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    async fn settle_dead(&self, delivery: Box<Delivery>, reason: DeadReason, error: String, settlements: &Settlements) {
+    async fn settle_dead(&self, delivery: Arc<Delivery>, reason: DeadReason, error: String, settlements: &Settlements) {
         let (queue, now) = (self.subscription.dead_queue_name(), Timestamp::now());
         let copy = match reason {
             DeadReason::ForGood | DeadReason::Attempts => delivery.to_dead_after_attempt(queue, reason, &error, now),
@@ -90,7 +91,7 @@ impl<H: Handler> Work<H> {
 
     async fn dead_letter(
         &self,
-        delivery: Box<Delivery>,
+        delivery: Arc<Delivery>,
         copy: Copy,
         reason: DeadReason,
         error: &str,
@@ -105,7 +106,7 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    async fn requeue(&self, delivery: Box<Delivery>, settlements: &Settlements) {
+    async fn requeue(&self, delivery: Arc<Delivery>, settlements: &Settlements) {
         let (held, unrecorded) = self.held(&delivery);
         let back = if unrecorded || settlements.returns_by_copy() {
             let copy = delivery.to_requeue(self.shortest_delay(), held, Timestamp::now());

@@ -160,7 +160,7 @@ impl<H: Handler> Work<H> {
     /// Makes an attempt and settles the delivery, both in one span.
     pub(super) async fn begin(
         self: Arc<Self>,
-        delivery: Box<Delivery>,
+        delivery: Arc<Delivery>,
         place: OwnedSemaphorePermit,
         settlements: Arc<Settlements>,
     ) {
@@ -179,7 +179,7 @@ impl<H: Handler> Work<H> {
     /// Settles a delivery without an attempt.
     pub(super) async fn dismiss(
         self: Arc<Self>,
-        delivery: Box<Delivery>,
+        delivery: Arc<Delivery>,
         outcome: Outcome,
         settlements: Arc<Settlements>,
     ) {

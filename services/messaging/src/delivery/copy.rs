@@ -81,8 +81,7 @@ impl Copy {
 
     /// Takes over the foreign headers that are not the broker's. Which of them fit shows when it is sent.
     fn take_foreign(&mut self, from: &FieldTable) {
-        let is_foreign = |name: &str| !h::is_brokers(name) && !h::is_ours(name) && !h::TRACE.contains(&name);
-        let foreign = from.into_iter().filter(|(name, _)| is_foreign(name.as_str()));
+        let foreign = from.into_iter().filter(|(name, _)| h::is_foreign(name.as_str()));
         self.foreign = foreign.map(|(name, value)| (name.clone(), value.clone())).collect();
     }
 

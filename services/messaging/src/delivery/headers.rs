@@ -42,14 +42,19 @@ pub(crate) const LAST_DEATH: &str = "x-last-death-reason";
 pub(crate) const DEATHS: &str = "x-death";
 
 /// Whether a header is the broker's own, or steers routing. `CC` on a copy would send the copy to further queues.
-pub(crate) fn is_brokers(name: &str) -> bool {
+fn is_brokers(name: &str) -> bool {
     let broker = ["x-death", "x-first-death-", "x-last-death-", DELIVERY_COUNT, ACQUIRED_COUNT];
     broker.iter().any(|prefix| name.starts_with(prefix)) || name == "CC" || name == "BCC"
 }
 
 /// Whether a header is one of Warren's.
-pub(crate) fn is_ours(name: &str) -> bool {
+fn is_ours(name: &str) -> bool {
     name.starts_with("warren-")
+}
+
+/// Whether a header is neither the broker's, nor one of Warren's, nor part of the trace.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    !is_brokers(name) && !is_ours(name) && !TRACE.contains(&name)
 }
 
 /// Reads a text; `None` for any other value.

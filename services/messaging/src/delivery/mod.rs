@@ -12,6 +12,8 @@ pub(crate) mod inside;
 #[cfg(test)]
 mod tests;
 pub(crate) use copy::Copy;
+pub(crate) use headers::is_foreign;
+mod made;
 
 use std::sync::{Arc, OnceLock};
 
@@ -136,9 +138,19 @@ impl Delivery {
         if self.may_be_copy() { self.count(h::REDRIVEN) } else { 0 }
     }
 
+    /// Whether the broker has delivered this message before.
+    pub(crate) fn is_redelivered(&self) -> bool {
+        self.delivery.redelivered
+    }
+
+    /// The `traceparent` it was published under.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.text(h::TRACE[0])
+    }
+
     /// The span it was published in.
     pub(crate) fn published_span(&self) -> Option<SpanContext> {
-        trace::parse(self.text(h::TRACE[0])?, self.text(h::TRACE[1]))
+        trace::parse(self.traceparent()?, self.text(h::TRACE[1]))
     }
 
     /// The span of the attempt that failed last.

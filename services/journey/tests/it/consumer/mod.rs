@@ -4,6 +4,7 @@ mod arguments;
 mod copies;
 mod exchanges;
 mod faults;
+mod follow_ups;
 mod limit;
 mod losses;
 mod newer;

@@ -74,6 +74,23 @@ async fn messages_without_an_id_are_never_duplicates() {
 }
 
 #[tokio::test]
+async fn messages_without_an_envelope_are_duplicates_only_of_their_own_publishers() {
+    let broker = Broker::shared().await;
+    let actor = Actor::willing();
+    let consumer = Running::consuming(&broker, &actor).await;
+    for app in ["one", "two", "one"] {
+        let plain = lapin::BasicProperties::default().with_content_type("application/json".into());
+        let plain = plain.with_message_id("1".into()).with_app_id(app.into());
+        assert!(broker.publish(EXCHANGE, KEY, plain, format!("{app:?}").as_bytes()).await);
+    }
+    drained(&broker).await;
+    let mut texts = actor.texts();
+    texts.sort();
+    assert_eq!(texts, ["one", "two"]);
+    assert_eq!(consumer.count("duplicate"), 1);
+}
+
+#[tokio::test]
 async fn a_failed_event_is_tried_again_after_each_delay_and_then_dead() {
     let broker = Broker::shared().await;
     let actor = Actor::new(|_| async { Err(Failure::later("mailbox busy")) });

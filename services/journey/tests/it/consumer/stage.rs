@@ -286,12 +286,7 @@ pub(crate) fn quick() -> ConsumerOptions {
 
 /// A note's message: its properties and its body.
 pub(crate) fn message(id: &str, text: &str) -> (BasicProperties, Vec<u8>) {
-    let event = CloudEvent {
-        id: id.to_owned(),
-        source: "urn:test".into(),
-        time: Timestamp::now(),
-        data: Note(text.to_owned()),
-    };
+    let event = CloudEvent { id: id.to_owned(), ..CloudEvent::new("urn:test", Note(text.to_owned())) };
     (properties(id), event.encode().body.to_vec())
 }
 

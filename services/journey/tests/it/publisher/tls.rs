@@ -67,7 +67,7 @@ async fn a_ca_file_that_is_no_use_is_named() {
     let broker = Broker::shared().await;
     let folder = Folder::fresh();
     let url = broker.url().replace("amqp://", "amqps://");
-    for (text, why) in [(None, "No such file"), (Some("no certificate"), "no certificate of an authority")] {
+    for (text, why) in [(None, "No such file"), (Some("no certificate"), "there is no certificate in it")] {
         let ca_file = folder.path().join("ca.pem");
         if let Some(text) = text {
             std::fs::write(&ca_file, text).unwrap();

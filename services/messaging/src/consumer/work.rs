@@ -86,7 +86,8 @@ impl<H: Handler> Work<H> {
 
     /// Notes that there is a subscription.
     pub(super) fn subscribed(&self) {
-        self.metrics.active.set(self.pause().is_none().into());
+        let pauses = self.pause().as_ref().is_some_and(|pause| pause.state() != State::Consuming);
+        self.metrics.active.set((!pauses).into());
         self.show_sound();
     }
 

@@ -79,7 +79,7 @@ impl<H: Handler> Work<H> {
 
     /// Whether readiness still reports the pause.
     pub(super) fn shows_pause(&self) -> bool {
-        self.sound_state() != State::Consuming
+        self.pause().as_ref().is_some_and(|pause| pause.state() != State::Consuming)
     }
 
     /// Notes that no event came to try; readiness reports the pause no longer.

@@ -86,8 +86,7 @@ impl<H: Handler> Work<H> {
 
     /// Notes that there is a subscription.
     pub(super) fn subscribed(&self) {
-        let pauses = self.pause().as_ref().is_some_and(|pause| pause.state() != State::Consuming);
-        self.metrics.active.set((!pauses).into());
+        self.metrics.active.set((!self.shows_pause()).into());
         self.show_sound();
     }
 

@@ -113,7 +113,7 @@ kind-down: ## Removes the kind cluster and all that is in it.
 	@deploy/kind down
 
 .PHONY: release-test
-release-test: ## Releases into a registry on this machine, and looks at what was pushed; needs crane, and signs with cosign.
+release-test: ## Releases into a registry on this machine, and installs from it with kind; needs crane, and signs with cosign.
 	@deploy/release test
 
 .PHONY: chart-test

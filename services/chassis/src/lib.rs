@@ -24,7 +24,7 @@ mod error;
 pub use error::Error;
 
 mod telemetry;
-pub use telemetry::{Export, LogFormat, LogSettings, TraceSettings};
+pub use telemetry::{Batches, Export, LogFormat, LogSettings, TraceSettings};
 
 mod process;
 pub use process::{Process, descriptors, runtime};

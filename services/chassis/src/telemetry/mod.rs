@@ -10,7 +10,7 @@ mod log;
 pub use log::{LogFormat, LogSettings};
 
 mod otel;
-pub use otel::{Export, TraceSettings};
+pub use otel::{Batches, Export, TraceSettings};
 
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ fn batches(export: &Export, runtime: &Handle) -> Result<BatchSpanProcessor, Stri
     let builder = SpanExporter::builder().with_http().with_http_client(Collector::new(export, runtime)?);
     let builder = builder.with_endpoint(export.endpoint.to_string()).with_timeout(export.timeout);
     let exporter = builder.with_protocol(Protocol::HttpBinary).build().map_err(|error| error.to_string())?;
-    let config = BatchConfigBuilder::default().with_max_queue_size(export.queue).build();
+    let Batches { queue, size, delay } = export.batches;
+    let config = BatchConfigBuilder::default().with_max_queue_size(queue).with_max_export_batch_size(size);
+    let config = config.with_scheduled_delay(delay).build();
     Ok(BatchSpanProcessor::builder(exporter).with_batch_config(config).build())
 }

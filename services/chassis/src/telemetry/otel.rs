@@ -34,8 +34,19 @@ pub struct Export {
     pub timeout: Duration,
     /// The certificate authorities for an `https` endpoint; `None` for the system's.
     pub roots: Option<RootCertStore>,
+    /// How spans wait until they are sent.
+    pub batches: Batches,
+}
+
+/// How spans wait until they are sent: the variables `OTEL_BSP_…` of OpenTelemetry's batch span processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Batches {
     /// The most spans that wait to be sent.
     pub queue: usize,
+    /// The most spans of one request.
+    pub size: usize,
+    /// How long a span waits for others at most.
+    pub delay: Duration,
 }
 
 impl TraceSettings {
@@ -79,10 +90,10 @@ impl Export {
                 Variable::new(name, "how spans are compressed").expecting("none, the only choice").or("none");
             env.setting(compression, |text| is_one_of(text, &["none"]));
         }
-        let (timeout, roots, queue) = (timeout(env), roots(env), queue(env));
+        let (timeout, roots, batches) = (timeout(env), roots(env), batches(env));
         let sent = exporter.is_none_or(|exporter| exporter.eq_ignore_ascii_case("otlp"));
         let endpoint = traces.or(base).filter(|_| sent)?;
-        Some(Self { endpoint, timeout, roots, queue })
+        Some(Self { endpoint, timeout, roots, batches })
     }
 }
 
@@ -91,9 +102,17 @@ fn is_one_of(text: &str, choices: &[&str]) -> bool {
     choices.iter().any(|choice| choice.eq_ignore_ascii_case(text))
 }
 
-/// The SDK would accept any number and allocate its memory at once.
-fn queue(env: &mut Env) -> usize {
-    env.number(Variable::new("OTEL_BSP_MAX_QUEUE_SIZE", "how many spans may wait to be sent").or("2048"), 1..=65_536)
+/// The SDK would accept any number: it would allocate the memory of a long queue at once, and keep a processor busy
+/// with a delay of 0.
+fn batches(env: &mut Env) -> Batches {
+    let queue = Variable::new("OTEL_BSP_MAX_QUEUE_SIZE", "how many spans may wait to be sent");
+    let size = Variable::new("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "how many spans one request may carry");
+    let delay = Variable::new("OTEL_BSP_SCHEDULE_DELAY", "how long a span waits for others at most, in milliseconds");
+    Batches {
+        queue: env.number(queue.or("2048"), 1..=65_536),
+        size: env.number(size.or("512"), 1..=65_536),
+        delay: Duration::from_millis(env.number(delay.or("5000"), 10..=3_600_000)),
+    }
 }
 
 /// The variable for traces precedes the variable for all signals, here and below.

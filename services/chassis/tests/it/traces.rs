@@ -146,7 +146,7 @@ fn an_https_collector_that_nobody_can_vouch_for_is_one_line_and_no_reason_to_fai
 }
 
 /// What platforms set for everything that they run, and what people write.
-const UNUSABLE: [(&str, &str); 16] = [
+const UNUSABLE: [(&str, &str); 18] = [
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
     ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
     ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
@@ -163,6 +163,8 @@ const UNUSABLE: [(&str, &str); 16] = [
     ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
     ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0"),
     ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+    ("OTEL_BSP_SCHEDULE_DELAY", "0"),
 ];
 
 #[test]
@@ -192,8 +194,6 @@ fn no_otel_variable_ends_a_service() {
         "OTEL_PROPAGATORS",
         "OTEL_METRICS_EXPORTER",
         "OTEL_LOGS_EXPORTER",
-        "OTEL_BSP_SCHEDULE_DELAY",
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
         "OTEL_BSP_MAX_CONCURRENT_EXPORTS",
         "OTEL_BSP_EXPORT_TIMEOUT",
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",

@@ -75,8 +75,10 @@ const WRONG: &[(&str, &[&str])] = &[
 const ANY_TEXT: [&str; 3] = ["QUEUE", "DEAD_QUEUE", "EVENT_ID"];
 
 /// The variables of OpenTelemetry, which end no service, and what of them cannot be used.
-const OTEL: [(&str, &str); 19] = [
+const OTEL: [(&str, &str); 21] = [
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
     ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ("OTEL_BSP_SCHEDULE_DELAY", "0"),
     ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
     ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:s3cret-pa55word@host"),

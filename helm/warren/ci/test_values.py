@@ -172,6 +172,15 @@ class Refused(unittest.TestCase):
             ("global.settings.DRAIN_DELAY=5",): "/global/settings/DRAIN_DELAY",
             ("global.settings.PUBLISH_TIMEOUT=1.5s",): "/global/settings/PUBLISH_TIMEOUT",
             ("email.settings.HANDLE_TIMEOUT=soon",): "/settings/HANDLE_TIMEOUT",
+            ("global.image.registry=https://registry.example.com",): "global.image.registry=https://registry.example.com: an image's name has no scheme; leave out https://",
+            ("rabbitmq.image.repository=http://r.example.com/rabbitmq",): "rabbitmq.image.repository=http://r.example.com/rabbitmq",
+            ("monitoring.grafana.image.repository=https://r/grafana",): "monitoring.grafana.image.repository=https://r/grafana",
+            ("global.imagePullSecrets[0]=",): "/global/imagePullSecrets/0",
+            ("global.imagePullSecrets[0].name=A_B",): "/global/imagePullSecrets/0/name",
+            ("rabbitmq.podAnnotations.checksum/config=a",): "/podAnnotations/checksum~1config",
+            ("email.podAnnotations.warren/credentials-revision=a",): "/podAnnotations/warren~1credentials-revision",
+            ("monitoring.podAnnotations.checksum/config=a",): "/podAnnotations/checksum~1config",
+            ("check.podAnnotations.helm\\.sh/hook=a",): "/check/podAnnotations/helm.sh~1hook",
         }.items():
             with self.subTest(values=values):
                 self.assert_refused(named, *values)

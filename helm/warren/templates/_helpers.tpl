@@ -66,6 +66,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* Refuses what a browser would be given: (list "global.image.registry" value) */}}
+{{- define "warren.checkImageName" -}}
+{{- if contains "://" (index . 1) }}
+{{- fail (printf "%s=%s: an image's name has no scheme; leave out %s://" (index . 0) (index . 1) (splitList "://" (index . 1) | first)) }}
+{{- end }}
+{{- end }}
+
 {{/* A digest, unless it stands as TAG@DIGEST and another tag is asked for: (list digest tag) */}}
 {{- define "warren.digest" -}}
 {{- $parts := splitList "@" (index . 0 | default "") }}

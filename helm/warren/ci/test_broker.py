@@ -173,6 +173,17 @@ class Scripts(unittest.TestCase):
         self.assertEqual(self.set_up(address="fd00::1").returncode, 0)
         self.assertIn("-proto_dist inet6_tcp", (self.folder / "home/rabbitmq-env.conf").read_text())
 
+    def test_a_node_listens_for_http_where_its_probes_and_prometheus_ask(self):
+        self.assertEqual(self.set_up().returncode, 0)
+        self.assertEqual((self.folder / "home/addresses.conf").read_text(), "")
+        self.assertEqual(self.set_up(address="fd00::1").returncode, 0)
+        self.assertEqual((self.folder / "home/addresses.conf").read_text(),
+                         "management.tcp.ip = ::\nmanagement.tcp.port = 15672\nprometheus.tcp.ip = ::\nprometheus.tcp.port = 15692\n")
+        [container] = Manifests().get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["containers"]
+        files = {mount["subPath"]: mount["mountPath"] for mount in container["volumeMounts"] if "subPath" in mount}
+        # What the values say comes after it, and wins.
+        self.assertLess(files["addresses.conf"], files["warren.conf"])
+
     def run_script(self, name, **answers):
         """What a script asks of RabbitMQ; each command's answers one after the other, the last for ever."""
         bin = self.folder / "bin"

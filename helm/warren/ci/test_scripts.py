@@ -7,6 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import yaml
+
 from chart import PROJECT
 
 
@@ -57,6 +59,28 @@ class Scripts(unittest.TestCase):
         self.program("kubectl", "exit 0")
         self.program("make", "echo no images; exit 1")
         self.assertIn("building images failed", self.said("kind", "up"))
+
+    def test_a_family_of_addresses_that_the_cluster_does_not_have_is_noticed(self):
+        self.a_kind()
+        self.program("make", "echo no images; exit 1")
+        self.assertIn("IP_FAMILY=ipv5: there are ipv4, ipv6 and dual", self.said("kind", "up", IP_FAMILY="ipv5"))
+        for has, networks in {"ipv4": '["10.244.0.0/24"]', "ipv6": '["fd00:10:244::/64"]', "dual": '["fd00:10:244::/64","10.244.0.0/24"]'}.items():
+            self.program("kubectl", f"echo '{networks}'")
+            for asked in ("ipv4", "ipv6", "dual"):
+                with self.subTest(has=has, asked=asked):
+                    said = self.said("kind", "up", IP_FAMILY=asked)
+                    self.assertIn("building images failed" if asked == has else f"IP_FAMILY={asked}, and the cluster was made as {has}", said)
+
+    def test_a_cluster_of_another_family_is_asked_for_with_its_own_address_of_this_machine(self):
+        for asked, expected in {"": ("ipv4", "127.0.0.1"), "dual": ("dual", "127.0.0.1"), "ipv6": ("ipv6", "::1")}.items():
+            self.a_kind()
+            self.program("kind", f'case "$1" in version) echo "kind v0.30.0 go1.26 linux/amd64" ;; create) while [ "$1" != --config ]; do shift; done; cat "$2"; exit 1 ;; esac')
+            with self.subTest(asked=asked):
+                # Nobody can listen on port 0.
+                ports = dict.fromkeys(("ORDER_PORT", "MANAGEMENT_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"), "0")
+                config = yaml.safe_load(self.said("kind", "up", IP_FAMILY=asked, **ports).partition("making the cluster failed:\n")[2])
+                [node] = config["nodes"]
+                self.assertEqual((config["networking"]["ipFamily"], {port["listenAddress"] for port in node["extraPortMappings"]}), (expected[0], {expected[1]}))
 
     def test_a_release_names_its_registry_and_its_sources(self):
         for missing, given in (("REGISTRY", {}), ("SOURCE", {"REGISTRY": "ghcr.io/somebody"})):

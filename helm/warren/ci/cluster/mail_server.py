@@ -24,6 +24,7 @@ class Letters:
         return "250 OK"
 
 
-Controller(Letters(), hostname="0.0.0.0", port=2525).start()
+# No name stands for all addresses, of IPv4 and of IPv6.
+Controller(Letters(), hostname="", port=2525).start()
 print("listening", flush=True)
 signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -93,18 +93,21 @@ class Shop:
             for outcome in PUBLISHED:
                 self.add("messaging_published_total", self.orders * (outcome == "confirmed"),
                          exchange="order-exchange", routing_key="order.placed", outcome=outcome, **labels)
-            return
+            return self
         labels["queue"] = QUEUES[service]
         self.add("messaging_consumer_active", 1, **labels)
         self.add("messaging_oldest_event_timestamp_seconds", 0, **labels)
+        self.add("messaging_redriven_total", 0, **labels)
         for outcome in CONSUMED:
             self.add("messaging_consumed_total", self.orders * (outcome == "handled"), routing_key="order.placed", outcome=outcome, **labels)
+        return self
 
     def node(self, nodes, number):
         labels = {"job": "rabbitmq", "pod": f"warren-rabbitmq-{number}", "instance": f"warren-rabbitmq-{number}"}
         self.add("up", 1, **labels)
         self.add("rabbitmq_unreachable_cluster_peers_count", 0, **labels)
         self.add("rabbitmq_erlang_uptime_seconds", 5000, **labels)
+        self.add("rabbitmq_identity_info", 1, rabbitmq_cluster_permanent_id="one", **labels)
         for alarm in ("memory_used", "free_disk_space"):
             self.add(f"rabbitmq_alarms_{alarm}_watermark", 0, **labels)
         self.add("rabbitmq_disk_space_available_bytes", 8e9, **labels)
@@ -123,7 +126,7 @@ class Shop:
         return self
 
     def gone(self, start, end, **labels):
-        """Nothing with these labels is there."""
+        """Nothing with these labels is there; `name` leaves the other metrics as they are."""
         return self.change(start, end, None, **labels)
 
     def state(self, start, end, state, **labels):

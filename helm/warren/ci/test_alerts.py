@@ -95,6 +95,19 @@ class EveryDay(Alerts):
         shop.change(40, 43, 50, "messaging_consumed_total", queue="email-queue", outcome="handled")
         self.quiet(shop, [*range(38, 60), 110])
 
+    def test_a_redrive_that_takes_longer_than_the_age_that_calls(self):
+        shop = Shop().change(40, 70, 1, "messaging_oldest_event_timestamp_seconds", queue="email-queue")
+        shop.change(40, 70, 50, "messaging_redriven_total", queue="email-queue")
+        self.quiet(shop, [*range(38, 90), 110])
+
+    def test_a_consumer_that_starts_handles_the_only_order_before_it_is_read(self):
+        shop = Shop(orders=0, nodes=0).pod("email", "c")
+        shop.gone(0, 40, instance="c").change(39.5, 40, 1, "messaging_published_total", outcome="confirmed", instance="a")
+        shop.change(40, 40.5, 1, "messaging_consumed_total", outcome="handled", instance="c")
+        shop.change(40, 40.5, 1, "messaging_consumed_total", outcome="handled", job="analytics", instance="a")
+        shop.gone(40, MINUTES, job="email", instance="a")
+        self.quiet(shop, range(38, 60), OWN_BROKER)
+
     def test_a_restart_of_the_broker_node_after_node(self):
         shop = Shop()
         for minute, node in ((30, "2"), (33, "1"), (36, "0")):
@@ -130,13 +143,21 @@ class Orders(Alerts):
         shop = Shop(orders=0).change(30, 150, lambda was, minute: int(minute % 7 == 0), "messaging_published_total", outcome="unavailable", instance="a")
         self.hold(shop, {29: {}, 60: {"WarrenOrdersRefused": 1}, 150: {"WarrenOrdersRefused": 1}, 180: {}})
 
+    def test_a_third_of_a_few_orders_is_refused(self):
+        shop = Shop(orders=0)
+        every_two_minutes = lambda third: lambda was, minute: int(minute % 2 == 0 and (minute % 6 == 0) == third)
+        shop.change(0, MINUTES, every_two_minutes(False), "messaging_published_total", outcome="confirmed", instance="a")
+        shop.change(0, 30, every_two_minutes(True), "messaging_published_total", outcome="confirmed", instance="a")
+        shop.change(30, 90, every_two_minutes(True), "messaging_published_total", outcome="overloaded", instance="a")
+        self.hold(shop, {29: {}, 60: {"WarrenOrdersRefused": 1}, 89: {"WarrenOrdersRefused": 1}, 115: {}})
+
     def test_no_queue_is_bound(self):
         shop = Shop().refused(30, 60, "unroutable")
         told = {"WarrenUnroutable": ({"routing_key": "order.placed"}, "order.placed reaches no queue: those orders were refused.")}
         self.hold(shop, {29: {}, 32: {"WarrenUnroutable": 1}, 59: {"WarrenUnroutable": 1}, 70: {}}, summary=told)
 
     def test_no_pod_takes_orders(self):
-        firing = {32: {}, 35: {"WarrenNobodyTakesOrders": 1}, 89: {"WarrenNobodyTakesOrders": 1}, 91: {}}
+        firing = {32: {}, 35: {"WarrenNobodyTakesOrders": 1}, 89: {"WarrenNobodyTakesOrders": 1}, 97: {}}
         told = {"WarrenNobodyTakesOrders": ({}, "Nobody takes orders.")}
         self.hold(Shop().gone(30, 90, job="order"), firing, summary=told)
         self.hold(Shop(nodes=0).gone(30, 90, job="order"), firing, OWN_BROKER)
@@ -154,25 +175,31 @@ class Orders(Alerts):
                 shop.gone(30, 90, job="rabbitmq")
             for service in ("order", "email", "analytics"):
                 shop.state(30, 90, "connecting", job=service)
-            self.hold(shop, {29: {}, 34: {"WarrenNobodyTakesOrders": 1}, 89: {"WarrenNobodyTakesOrders": 1, **more}, 91: {}, 93: {}}, values)
+            self.hold(shop, {29: {}, 34: {"WarrenNobodyTakesOrders": 1}, 89: {"WarrenNobodyTakesOrders": 1, **more}, 97: {}}, values)
 
 
 class Consumers(Alerts):
     def test_nobody_consumes(self):
-        firing = {32: {}, 35: {"WarrenNobodyConsumes": 1}, 89: {"WarrenNobodyConsumes": 1}, 91: {}}
+        firing = {32: {}, 35: {"WarrenNobodyConsumes": 1}, 89: {"WarrenNobodyConsumes": 1}, 97: {}}
         told = {"WarrenNobodyConsumes": ({"queue": "email-queue"}, "Nobody consumes email-queue.")}
         for nodes, values in ((3, ()), (0, OWN_BROKER)):
             self.hold(Shop(nodes=nodes).gone(30, 90, job="email"), firing, values, told)
             self.hold(Shop(nodes=nodes).state(30, 90, "access-refused", job="email"), firing, values)
 
+    def test_a_consumer_that_ends_soon_after_each_start_calls_once(self):
+        shop = Shop().gone(30, 90, job="email", instance="a").gone(30, 90, job="email", instance="b")
+        for minute in range(34, 90, 5):
+            shop.change(minute, minute + 1, 1, "messaging_consumer_active", job="email", instance="a")
+        self.hold(shop, {32: {}, **{minute: {"WarrenNobodyConsumes": 1} for minute in range(35, 90)}, 97: {}})
+
     def test_all_consumers_are_gone(self):
         shop = Shop(nodes=0).gone(30, 90, job="email").gone(30, 90, job="analytics")
-        self.hold(shop, {32: {}, 35: {"WarrenNobodyConsumes": 2}, 89: {"WarrenNobodyConsumes": 2}, 91: {}}, OWN_BROKER)
+        self.hold(shop, {32: {}, 35: {"WarrenNobodyConsumes": 2}, 89: {"WarrenNobodyConsumes": 2}, 97: {}}, OWN_BROKER)
 
     def test_the_mail_server_is_down(self):
         shop = Shop().state(30, 90, "paused", job="email").change(30, 95, 1800, "messaging_oldest_event_timestamp_seconds", job="email")
         shop.change(30, 90, lambda was, minute: (minute - 30) * 60, "rabbitmq_detailed_queue_messages", queue="email-queue")
-        firing = {35: {"WarrenNobodyConsumes": 1}, 89: {"WarrenNobodyConsumes": 1, "WarrenEventsOld": 1}, 96: {}}
+        firing = {35: {"WarrenNobodyConsumes": 1}, 89: {"WarrenNobodyConsumes": 1, "WarrenEventsOld": 1}, 97: {}}
         self.hold(shop, firing, summary={"WarrenEventsOld": ({"queue": "email-queue"}, "The oldest event that waits in email-queue is 59m 0s old.")})
 
     def test_a_consumer_with_a_subscription_is_stuck_while_its_queue_grows(self):
@@ -202,6 +229,21 @@ class Consumers(Alerts):
                     "WarrenDeadLettersStay": ({"queue": "email-queue.dead"}, "Dead letters have waited in email-queue.dead for an hour: 3 of them.")}
             came, stay = {"WarrenDeadLetters": 1}, {"WarrenDeadLettersStay": 1}
             self.hold(shop, {29: {}, 31: came, 44: came, 50: {}, 88: {}, 91: stay, 149: stay, 151: {}}, summary=told)
+
+    def test_a_dead_letter_comes_before_its_consumer_is_read_for_the_first_time(self):
+        for nodes, values in ((3, ()), (0, OWN_BROKER)):
+            shop = Shop(nodes=nodes).pod("email", "c").gone(0, 40, instance="c")
+            shop.change(40, MINUTES, 40 * 60, "process_start_time_seconds", instance="c")
+            shop.change(40, 40.5, 1, "messaging_consumed_total", outcome="suspect", instance="c")
+            self.hold(shop, {39: {}, 41: {"WarrenDeadLetters": 1}, 54: {"WarrenDeadLetters": 1}, 56: {}}, values)
+        # A Prometheus that has forgotten all sees old counts for the first time.
+        shop = Shop().change(0, 30.5, 3, "messaging_consumed_total", outcome="dead", instance="a", job="email").gone(0, 30, job="email")
+        self.quiet(shop, [35, 44])
+
+    def test_dead_letters_stay_while_the_node_that_leads_their_queue_starts_anew(self):
+        shop = Shop().change(30, 150, 3, "rabbitmq_detailed_queue_messages", queue="email-queue.dead")
+        shop.gone(60, 63, name="rabbitmq_detailed_queue_messages")
+        self.hold(shop, {88: {}, 91: {"WarrenDeadLettersStay": 1}, 149: {"WarrenDeadLettersStay": 1}, 151: {}})
 
     def test_deliveries_fail_again_and_again(self):
         shop = Shop(orders=30).change(30, 90, 10, "messaging_consumed_total", job="email", outcome="delayed")
@@ -265,6 +307,13 @@ class Broker(Alerts):
         firing = {33: {}, 37: {"WarrenBrokerNodeDown": 1}, 120: {"WarrenBrokerNodeDown": 1}, 219: {"WarrenBrokerNodeDown": 1}, 221: {}}
         self.hold(shop, firing)
         self.hold(shop.change(30, 220, 0, "up", job="rabbitmq"), firing)
+
+    def test_a_node_comes_back_as_a_cluster_of_its_own(self):
+        told = {"WarrenBrokerNodeDown": ({}, "Nodes of RabbitMQ that are missing: 1.")}
+        shop = Shop().gone(30, 220, name="rabbitmq_identity_info", pod="warren-rabbitmq-0")
+        shop.add("rabbitmq_identity_info", None, job="rabbitmq", pod="warren-rabbitmq-0", instance="warren-rabbitmq-0", rabbitmq_cluster_permanent_id="two")
+        shop.change(30, 220, 1, "rabbitmq_identity_info", rabbitmq_cluster_permanent_id="two")
+        self.hold(shop, {33: {}, 37: {"WarrenBrokerNodeDown": 1}, 219: {"WarrenBrokerNodeDown": 1}, 221: {}}, summary=told)
 
     def test_an_alarm_is_there(self):
         told = {"WarrenBrokerAlarm": ({"pod": "warren-rabbitmq-1"}, "warren-rabbitmq-1 is short of memory or disk.")}

@@ -175,6 +175,26 @@ class Rules(unittest.TestCase):
                 headings = re.findall(r"^#+ (.+)$", (CHART / (target or page)).read_text(), re.M)
                 self.assertIn(anchor, {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}, page)
 
+    def test_the_runbook_names_what_the_chart_installs(self):
+        runbook = (CHART / "RUNBOOK.md").read_text()
+        manifests = Manifests("rabbitmq.replicas=3")
+        kinds = {"deploy": "Deployment", "statefulset": "StatefulSet", "cronjob": "CronJob", "secret": "Secret"}
+        named = set(re.findall(r"\b(deploy|statefulset|cronjob|secret)[/ ](?:generic )?\$R-([a-z-]+)", runbook))
+        self.assertEqual({kind for kind, _ in named}, set(kinds))
+        for kind, name in named:
+            manifests.get(kinds[kind], f"warren-{name}")
+        self.assertIn("rabbit@$R-rabbitmq-0.$R-rabbitmq-nodes.$NS", runbook)
+        node = manifests.get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["containers"][0]["env"]
+        self.assertIn({"name": "RABBITMQ_NODENAME", "value": "rabbit@$(POD_NAME).warren-rabbitmq-nodes.shop"}, node)
+
+    def test_the_runbook_touches_what_belongs_to_the_release_alone(self):
+        runbook = (CHART / "RUNBOOK.md").read_text()
+        selectors = set(re.findall(r" -l (\S+(?: \w+\))?)", runbook))
+        self.assertEqual(selectors, {"$(of order)", "$(of email)", "$(of rabbitmq)"})
+        claims = Manifests("rabbitmq.replicas=3").get("StatefulSet", "warren-rabbitmq")["spec"]["volumeClaimTemplates"]
+        for labels in [claims[0]["metadata"]["labels"], *(template["metadata"]["labels"] for _, template in Manifests().pods())]:
+            self.assertLessEqual({"app.kubernetes.io/instance", "app.kubernetes.io/name"}, set(labels))
+
     def test_each_is_in_the_table_of_the_chart(self):
         table = {"critical": set(), "warning": set()}
         for line in (CHART / "README.md").read_text().splitlines():

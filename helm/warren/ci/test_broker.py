@@ -139,10 +139,10 @@ class Scripts(unittest.TestCase):
             text = text.replace(path, str(self.folder / part))
         return text
 
-    def set_up(self, node="rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.shop", address="10.0.0.1"):
+    def set_up(self, node="rabbit@warren-rabbitmq-0.warren-rabbitmq-nodes.shop", addresses="10.0.0.1"):
         for key, password in self.keys.items():
             (self.folder / "secrets" / key).write_text(password)
-        environment = {**os.environ, "RABBITMQ_NODENAME": node, "POD_IP": address}
+        environment = {**os.environ, "RABBITMQ_NODENAME": node, "POD_IP": addresses.split(",")[0], "POD_IPS": addresses}
         return subprocess.run(["sh", "-c", self.script("setup.sh")], env=environment, capture_output=True, text=True)
 
     def test_passwords_may_end_with_a_line_break(self):
@@ -170,15 +170,16 @@ class Scripts(unittest.TestCase):
     def test_nodes_find_each_other_by_ipv6_where_that_is_what_pods_have(self):
         self.assertEqual(self.set_up().returncode, 0)
         self.assertEqual((self.folder / "home/rabbitmq-env.conf").read_text(), "")
-        self.assertEqual(self.set_up(address="fd00::1").returncode, 0)
+        self.assertEqual(self.set_up(addresses="fd00::1,10.0.0.1").returncode, 0)
         self.assertIn("-proto_dist inet6_tcp", (self.folder / "home/rabbitmq-env.conf").read_text())
 
     def test_a_node_listens_for_http_where_its_probes_and_prometheus_ask(self):
         self.assertEqual(self.set_up().returncode, 0)
         self.assertEqual((self.folder / "home/addresses.conf").read_text(), "")
-        self.assertEqual(self.set_up(address="fd00::1").returncode, 0)
-        self.assertEqual((self.folder / "home/addresses.conf").read_text(),
-                         "management.tcp.ip = ::\nmanagement.tcp.port = 15672\nprometheus.tcp.ip = ::\nprometheus.tcp.port = 15692\n")
+        for addresses in ("fd00::1", "10.0.0.1,fd00::1", "fd00::1,10.0.0.1"):
+            self.assertEqual(self.set_up(addresses=addresses).returncode, 0)
+            self.assertEqual((self.folder / "home/addresses.conf").read_text(),
+                             "management.tcp.ip = ::\nmanagement.tcp.port = 15672\nprometheus.tcp.ip = ::\nprometheus.tcp.port = 15692\n")
         [container] = Manifests().get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]["containers"]
         files = {mount["subPath"]: mount["mountPath"] for mount in container["volumeMounts"] if "subPath" in mount}
         # What the values say comes after it, and wins.

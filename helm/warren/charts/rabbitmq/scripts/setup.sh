@@ -23,7 +23,7 @@ case $POD_IP in
     echo 'RABBITMQ_CTL_ERL_ARGS="-proto_dist inet6_tcp"' ;;
 esac > "$home/rabbitmq-env.conf"
 # By itself RabbitMQ listens for AMQP at all addresses, and for HTTP at those of IPv4 alone.
-case $POD_IP in
+case $POD_IPS in
   *:*)
     for listener in "management 15672" "prometheus 15692"; do
       printf '%s.tcp.ip = ::\n%s.tcp.port = %s\n' "${listener% *}" "${listener% *}" "${listener#* }"

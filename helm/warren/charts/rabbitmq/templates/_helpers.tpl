@@ -123,6 +123,10 @@ Refuses another size or class than the nodes' volumes have, which Kubernetes wou
   valueFrom:
     fieldRef:
       fieldPath: status.podIP
+- name: POD_IPS
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIPs
 - name: RABBITMQ_NODENAME
   value: {{ printf "rabbit@$(POD_NAME).%s-nodes.%s" (include "warren.fullname" .) .Release.Namespace | quote }}
 {{- end }}

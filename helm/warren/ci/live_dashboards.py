@@ -34,7 +34,7 @@ def queries(namespace, release):
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", []):
-                yield path.name, panel["title"], re.sub(r"\$(\w+)", lambda name: variables.get(name[1], ".+"), target["expr"])
+                yield path.name, panel["title"], re.sub(r"\$\{?(\w+)\}?", lambda name: variables.get(name[1], ".+"), target["expr"])
 
 
 def unanswered(url, namespace, release):

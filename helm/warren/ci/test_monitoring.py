@@ -52,7 +52,7 @@ class Dashboards(unittest.TestCase):
         board = json.loads((CHART / "charts/monitoring/dashboards/warren.json").read_text())
         accepted = panels(board)[0]["targets"][0]["expr"]
         values = {"__interval": "30s", "__interval_ms": "30000", "__range": "7200s"}
-        query = re.sub(r"\$(\w+)", lambda name: values.get(name[1], ".+"), accepted)
+        query = re.sub(r"\$\{?(\w+)\}?", lambda name: values.get(name[1], ".+"), accepted)
         pod = 'namespace="shop", release="warren", job="order", instance="%s"'
         placed = f'messaging_published_total{{{pod}, routing_key="order.placed", outcome="confirmed"}}'
         began = f"process_start_time_seconds{{{pod}}}"
@@ -66,11 +66,37 @@ class Dashboards(unittest.TestCase):
             done = subprocess.run([os.environ.get("PROMTOOL", "promtool"), "test", "rules", f"{folder}/test.yaml"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_what_two_releases_hold_is_added(self):
+    def test_the_numbers_of_the_first_row_are_of_one_size(self):
         board = json.loads((CHART / "charts/monitoring/dashboards/warren.json").read_text())
-        for panel in panels(board)[3:5]:
-            for target in panel["targets"]:
-                self.assertIn("max by (namespace, release, queue)", target["expr"])
+        shown = [(panel["gridPos"]["w"], *(json.dumps(panel["options"][name]) for name in ("text", "orientation", "textMode"))) for panel in panels(board)[:6]]
+        self.assertEqual(len(set(shown)), 1, shown)
+
+    def test_what_two_releases_hold_is_added(self):
+        for board in self.boards():
+            for query in queries(board):
+                if re.search("rabbitmq_(detailed|unreachable)", query):
+                    self.assertRegex(query, r"^sum( by \(queue\) )?\(max by \(namespace, release(, queue)?\) \(")
+
+    def test_what_was_moved_or_set_aside_once_is_not_the_last_value_for_ever(self):
+        for board in self.boards():
+            for query in queries(board):
+                # A point that is left out makes the one before it the last.
+                self.assertFalse(query.startswith("round(") and query.endswith("[$__rate_interval]))) > 0"), query)
+
+    def test_delay_queues_have_one_colour_and_it_is_not_that_of_trouble(self):
+        for board in self.boards():
+            for panel in panels(board):
+                if panel["title"] in ("Ready", "Unacknowledged") or panel["title"] == "Waiting" and panel["type"] == "timeseries":
+                    overrides = [override for override in panel["fieldConfig"]["overrides"] if re.search(override["matcher"]["options"], "email-queue.retry.10s")]
+                    self.assertEqual([o["properties"][0]["value"]["fixedColor"] for o in overrides], ["yellow"], panel["title"])
+
+    def test_a_list_of_pods_is_by_service(self):
+        for board in self.boards():
+            for panel in panels(board):
+                if panel["type"] == "state-timeline":
+                    for target in panel["targets"]:
+                        # Prometheus sorts by the names of the labels, and this one is the first.
+                        self.assertRegex(target["expr"], r'^label_join\(.*, "by", "/", "job", "instance"\)$')
 
     def test_a_row_is_full(self):
         for board in self.boards():
@@ -112,9 +138,9 @@ class Dashboards(unittest.TestCase):
     def test_every_query_is_promql_of_the_chosen_release_and_pods(self):
         for board in self.boards():
             for query in queries(board):
-                plain = re.sub(r"\$__(rate_interval|range|interval)\b", "4m", query.replace("$__interval_ms", "240000"))
+                plain = re.sub(r"\$__(rate_interval|range|interval)\b", "4m", query.replace("${__interval_ms}", "240000"))
                 promql_parser.parse(re.sub(r"\$\w+", "x", plain))
-                selectors = re.findall(r"\{([^}]*)\}", query)
+                selectors = re.findall(r"(?<!\$)\{([^}]*)\}", query)
                 self.assertTrue(selectors, query)
                 for selector in selectors:
                     for label in ("namespace", "release", "job", "instance"):

@@ -4,16 +4,21 @@ use std::{
     convert::Infallible,
     hash::{BuildHasher, RandomState},
     path::PathBuf,
+    pin::pin,
     sync::Once,
     time::Duration,
 };
 
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, interval, timeout_at},
+    time::{Instant, interval, timeout, timeout_at},
 };
 use tracing::debug;
+
+mod recipients;
+
+use recipients::Recipients;
 
 use super::{
     Blame, Command, SmtpError, SmtpLimits, SmtpUrl,
@@ -28,6 +33,9 @@ use super::{
 
 /// How often the client looks for sessions that were idle for too long.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the server may take until it asks for the message, while half of the sessions are slower already.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// How often one mail is tried while the server says that it is asked for too much.
 const ROUNDS: u32 = 5;
@@ -56,6 +64,9 @@ pub struct Smtp {
     limiter: Limiter,
     idle: Idle,
     suspects: Suspects,
+    /// The sessions that may take longer than [`SLOW`].
+    slow: Semaphore,
+    recipients: Recipients,
     events: RandomState,
     stopping: watch::Sender<bool>,
 }
@@ -107,6 +118,8 @@ impl Smtp {
             limiter: Limiter::new(connections, apart),
             idle: Idle::default(),
             suspects: Suspects::default(),
+            slow: Semaphore::new((connections / 2).max(1)),
+            recipients: Recipients::default(),
             events: RandomState::new(),
             stopping: watch::Sender::new(false),
         }
@@ -155,11 +168,11 @@ impl Smtp {
                 },
             }
         };
-        Err(self.judged(event, error))
+        Err(self.judged(event, mail_object, error, &time).await)
     }
 
     /// What an error means, considering the other mails.
-    fn judged(&self, event: u64, error: SmtpError) -> Unsent {
+    async fn judged(&self, event: u64, mail_object: &MailObject<'_>, error: SmtpError, time: &Time) -> Unsent {
         let reason = error.to_string();
         let (disposition, reason) = match error.blame() {
             Blame::Server => {
@@ -175,6 +188,12 @@ impl Smtp {
                     _ => (self.suspects.refused(event, &error), Disposition::Later),
                 };
                 match cause {
+                    Cause::Server(_)
+                        if matches!(blame, Blame::Mail | Blame::Unknown)
+                            && self.is_the_recipients(&error, mail_object.to, time).await =>
+                    {
+                        (own, reason)
+                    }
                     Cause::Server(reason) => (Disposition::Outage, reason),
                     Cause::Unknown => {
                         (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is"))
@@ -214,6 +233,7 @@ impl Smtp {
             Ok(()) => {
                 permit.said_yes(true);
                 self.suspects.taken(event, passage);
+                self.recipients.taken(mail_object);
                 self.put_back(session, time).await;
                 Ok(())
             }
@@ -235,7 +255,7 @@ impl Smtp {
         };
         let first = if parked { time.parked() } else { time.command() };
         let used = session.is_used();
-        match session.begin(mail_object, passage, first, time).await {
+        match self.not_held_up(session.begin(mail_object, passage, first, time)).await {
             Ok(()) => Ok(session),
             // An idle session was stale, or the server takes no more mails in it, or the server is stopping, or it
             // breaks off over this very mail. The next session shows which. None of these is an outage; a second
@@ -247,13 +267,24 @@ impl Smtp {
                     _ => self.idle.clear(),
                 }
                 let mut session = self.opened(permit, time).await?;
-                match session.begin(mail_object, passage, time.command(), time).await {
+                match self.not_held_up(session.begin(mail_object, passage, time.command(), time)).await {
                     Ok(()) => Ok(session),
                     Err(error) => Err(self.left(session, permit, time, error).await),
                 }
             }
             Err(error) => Err(self.left(session, permit, time, error).await),
         }
+    }
+
+    /// Waits for the server to ask for the message. A server may take minutes over a recipient; half of the sessions
+    /// stay for those over whom it does not.
+    async fn not_held_up(&self, begun: impl Future<Output = Result<(), SmtpError>>) -> Result<(), SmtpError> {
+        let mut begun = pin!(begun);
+        if let Ok(begun) = timeout(SLOW, &mut begun).await {
+            return begun;
+        }
+        let _slow = self.slow.try_acquire().map_err(|_| SmtpError::HeldUp)?;
+        begun.await
     }
 
     /// Opens a new session. While other sessions work, a refusal means that the server has enough sessions, and not
@@ -279,7 +310,10 @@ impl Smtp {
             permit.said_too_much(blame);
         }
         let usable = match &error {
-            SmtpError::Answered { code: 421, .. } | SmtpError::Lost { .. } | SmtpError::Silent { .. } => false,
+            SmtpError::Answered { code: 421, .. }
+            | SmtpError::Lost { .. }
+            | SmtpError::Silent { .. }
+            | SmtpError::HeldUp => false,
             SmtpError::NeedsUtf8 | SmtpError::TooBig { .. } => true,
             // It may be the session that the server refuses, and every further mail in it.
             SmtpError::Answered { command: Command::Mail, .. } => {

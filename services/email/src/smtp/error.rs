@@ -94,6 +94,9 @@ pub enum SmtpError {
         "no session with the SMTP server came free in time: it takes fewer at once, or slower, than there are mails"
     )]
     Queued,
+    /// The server takes long over this recipient, and over those of half of the sessions.
+    #[error("the SMTP server takes long over this recipient, and the other mails do not wait for it")]
+    HeldUp,
     /// The service is stopping.
     #[error("the service stops before this mail was under way")]
     Stopping,
@@ -124,7 +127,7 @@ impl SmtpError {
             Self::NoFurtherSession { .. } => Blame::Sessions,
             Self::NeedsUtf8 | Self::TooBig { .. } => Blame::Mail,
             Self::Lost { .. } | Self::Silent { .. } => Blame::Unknown,
-            Self::Queued | Self::Stopping => Blame::Nobody,
+            Self::Queued | Self::HeldUp | Self::Stopping => Blame::Nobody,
             Self::Answered { command, code, text } if is_the_mails(*command, *code, text) => Blame::Mail,
             // Postfix's limit of recipients in a time, in its own words alone.
             Self::Answered { command: Command::Rcpt, code: 450, text }
@@ -151,6 +154,21 @@ impl SmtpError {
             Self::Lost { command, .. } => *command != Command::Body,
             // An idle session may be dead without a sign.
             Self::Silent { command, .. } => parked && *command == Command::Mail,
+            _ => false,
+        }
+    }
+
+    /// Whether it can be the trouble of one recipient, although others in a row met the same. A policy is not: a server
+    /// that relays for nobody may still take the recipients of its own domain.
+    pub(super) fn may_be_the_recipients(&self) -> bool {
+        match self {
+            Self::Lost { command, .. } | Self::Silent { command, .. } => *command == Command::Rcpt,
+            Self::Answered { command: Command::Rcpt, text, .. } => {
+                let words = own_words(text);
+                let is_policy = matches!(status(text), Some((7, _)))
+                    || OF_THE_SENDER.iter().chain(&OF_THE_RELAY).any(|word| words.contains(word));
+                !is_policy
+            }
             _ => false,
         }
     }
@@ -207,6 +225,11 @@ const RATE: [&str; 17] = [
     "per day",
 ];
 
+/// The words about the sender or its account, and about whom the server relays for.
+const OF_THE_SENDER: [&str; 8] =
+    ["sender", "sending", "submission", "daily", "hour", "your account", "plan", "per day"];
+const OF_THE_RELAY: [&str; 3] = ["relay", "rcpthosts", "authenticat"];
+
 /// In which way the server says that it is asked for too much. For good it says so of an account, or of the mailbox of
 /// one recipient, and only the next mails show which. Of a mailbox or an address it says so in the status code, or it
 /// quotes the address.
@@ -247,7 +270,7 @@ fn own_words(text: &str) -> String {
 fn is_the_mails(command: Command, code: u16, text: &str) -> bool {
     let words = own_words(text);
     let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    if code < 500 || says(&["sender", "sending", "submission", "daily", "hour", "your account", "plan", "per day"]) {
+    if code < 500 || says(&OF_THE_SENDER) {
         return false;
     }
     match (command, status(text)) {

@@ -94,6 +94,12 @@ impl Time {
         self.end_by.min(Instant::now() + COURTESY)
     }
 
+    /// When a question about another recipient has to be answered, in the time that is left after a refusal.
+    pub(super) fn question(&self) -> Instant {
+        let now = Instant::now();
+        now + LONGEST_PARKED.min(self.end_by.saturating_duration_since(now) / 2)
+    }
+
     /// When the message has to be on its way at the latest.
     pub(super) fn begin_by(&self) -> Instant {
         self.begin_by

@@ -117,6 +117,19 @@ impl Session {
         }
     }
 
+    /// Whether the server takes a mail to this recipient, up to where the message would follow. `None` if it gives no
+    /// answer.
+    pub(super) async fn takes(&mut self, from: &str, to: &str, limit: Limit) -> Option<bool> {
+        for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>")] {
+            let answer = limit.hold(self.wire.ask(&command)).await.ok()?;
+            if !answer.is_yes() {
+                return Some(false);
+            }
+            self.mails += usize::from(command.starts_with("MAIL"));
+        }
+        Some(true)
+    }
+
     /// Makes the session forget the refused mail. False if the session cannot be used again.
     pub(super) async fn reset(&mut self, by: Instant) -> bool {
         matches!(timeout_at(by, self.wire.ask("RSET")).await, Ok(Ok(answer)) if answer.code == 250)

@@ -3,7 +3,8 @@
 //! A refusal alone does not show whether the mail or the server is at fault. The other mails show it:
 //! - The server takes new mails, and refuses this one again. Then the mail is at fault.
 //! - The server refuses different mails in a row at one step, and takes none between them. Then the server is at
-//!   fault.
+//!   fault. Before that is said of recipients, the server is asked whether it still takes the one that it took last. If
+//!   it does, the refused mails are at fault, and nobody waits for them.
 //!
 //! A refusal for a recipient or a content is the mail's own at once, if other mails passed that step since the last such
 //! refusal. A server may say the same to everybody: that it knows no recipient, or takes only short messages.
@@ -164,15 +165,35 @@ impl Suspects {
         if passage.at[Command::Rcpt as usize] > known.condemned {
             known.surplus = (known.surplus - 1).max(BELIEVED - MOST_BELIEVED);
         }
-        let Known { passed, rows, .. } = &mut *known;
-        for (last, at) in passed.iter_mut().zip(passage.at) {
-            *last = at.max(*last);
+        known.pass(passage.at);
+    }
+
+    /// What the time is among the answers.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// Whether a recipient passed since then.
+    pub(super) fn recipient_passed_since(&self, at: u64) -> bool {
+        self.known().passed[Command::Rcpt as usize] > at
+    }
+
+    /// Notes that the server still takes another recipient. So whatever it refuses at that step is the mails' own.
+    pub(super) fn recipient_passed(&self) {
+        let at = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut known = self.known();
+        known.surplus = known.surplus.min(0);
+        let Known { balance, rows, suspects, .. } = &mut *known;
+        let of_recipients = rows.iter().filter(|(trouble, _)| trouble.command == Command::Rcpt);
+        for (event, _) in of_recipients.flat_map(|(_, row)| &row.refused) {
+            if let Some(suspect) = suspects.get_mut(event) {
+                suspect.judged = true;
+                suspect.lowest = suspect.lowest.min(*balance - PLAIN);
+            }
         }
-        rows.retain(|trouble, row| {
-            row.asked = 0;
-            row.refused.retain(|&(_, at)| at > passed[trouble.command as usize]);
-            !row.refused.is_empty()
-        });
+        let mut passage = [0; 4];
+        (passage[Command::Mail as usize], passage[Command::Rcpt as usize]) = (at, at);
+        known.pass(passage);
     }
 
     /// Notes that the server did not take it. Answers whose cause is certain do not come here.
@@ -304,6 +325,19 @@ impl Row {
 }
 
 impl Known {
+    /// Notes when a mail passed each step. No row goes on across it.
+    fn pass(&mut self, at: [u64; 4]) {
+        let Self { passed, rows, .. } = self;
+        for (last, at) in passed.iter_mut().zip(at) {
+            *last = at.max(*last);
+        }
+        rows.retain(|trouble, row| {
+            row.asked = 0;
+            row.refused.retain(|&(_, at)| at > passed[trouble.command as usize]);
+            !row.refused.is_empty()
+        });
+    }
+
     /// Notes a refusal. True if the other mails show that this mail is at fault.
     fn note(&mut self, event: Event, trouble: Trouble, at: u64, error: &SmtpError) -> bool {
         let (now, reason) = (Instant::now(), error.to_string());
@@ -355,6 +389,7 @@ impl Trouble {
             SmtpError::NoSession { .. }
             | SmtpError::NoFurtherSession { .. }
             | SmtpError::Queued
+            | SmtpError::HeldUp
             | SmtpError::Stopping => return None,
         };
         Some(Self { command, kind })

@@ -38,7 +38,7 @@ const RETRY_DELAYS: Variable = Variable::new(
     "RETRY_DELAYS",
     "how long a failed event waits before each further attempt; each delay has a queue of its own",
 )
-.or("1s,10s,1m,10m");
+.or("1s,10s,1m,10m,1h");
 const DEDUPE_CAPACITY: Variable = Variable::new(
     "DEDUPE_CAPACITY",
     "how many handled events a process remembers, so that it handles none of them again; about 100 bytes each",

@@ -141,3 +141,30 @@ fn a_second_mail_that_a_session_does_not_take_may_go_in_another_one() {
     assert!(!answered(Command::Mail, "552 5.3.4 too big").asks_for_another_session(true, true));
     assert!(!answered(Command::Body, "503 5.5.1 no").asks_for_another_session(true, true));
 }
+
+#[test]
+fn a_policy_is_no_recipients_trouble_although_another_recipient_may_pass() {
+    for answer in [
+        "550 5.1.1 User unknown",
+        "550 no such user",
+        "450 4.1.2 Domain not found",
+        "450 mailbox busy",
+        "452 4.2.2 mailbox full",
+    ] {
+        assert!(answered(Command::Rcpt, answer).may_be_the_recipients(), "{answer}");
+        assert!(!answered(Command::Mail, answer).may_be_the_recipients(), "{answer}");
+    }
+    for answer in [
+        "554 5.7.1 <a***@example.com>: Relay access denied",
+        "454 4.7.1 Relay access denied",
+        "550 relay not permitted",
+        "553 sorry, that domain isn't in my list of allowed rcpthosts",
+        "550 Authentication is required for relay",
+        "553 Sender address rejected: not owned by user shop",
+    ] {
+        assert!(!answered(Command::Rcpt, answer).may_be_the_recipients(), "{answer}");
+    }
+    let lost = |command| SmtpError::Lost { command, reason: "reset".to_owned() };
+    assert!(lost(Command::Rcpt).may_be_the_recipients());
+    assert!(!lost(Command::Body).may_be_the_recipients());
+}

@@ -115,6 +115,49 @@ async fn addresses_that_are_refused_one_after_the_other_hold_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn bad_addresses_pause_nothing_once_a_mail_has_passed() {
+    for (answer, outcome, enough) in [
+        (Trouble::Reply("550 5.1.1 <bad@example.com>: Recipient address rejected: User unknown"), "dead", 36.0),
+        (Trouble::Reply("550 no such user"), "delayed", 10.0),
+        (Trouble::Reply("450 4.1.2 Domain not found"), "delayed", 10.0),
+        (Trouble::Hang, "delayed", 10.0),
+        (Trouble::Drop, "delayed", 10.0),
+    ] {
+        let smtp = SmtpServer::start(SmtpOptions::new());
+        let mut office = Office::with(smtp, &[("SMTP_COMMAND_TIMEOUT", "2s")]).await;
+        office.place_to("good@example.com").await;
+        each_was_mailed_once(&office, 1).await;
+        office.smtp.trouble_for("bad", At::Rcpt, &answer);
+        for number in 0..40 {
+            office.place_to(&format!("bad-{number}@example.com")).await;
+        }
+        // So many orders were found to be at fault, although nothing passed after the first mail.
+        let labels = [("outcome", outcome)];
+        let counted = || office.email.metric("messaging_consumed_total", &labels);
+        journey::eventually(&format!("{answer:?} is theirs"), counted, |&counted| counted >= enough).await;
+        office.place_to("last@example.com").await;
+        each_was_mailed_once(&office, 2).await;
+        let log = office.email.log();
+        assert!(!log.contains("consumer paused"), "{answer:?}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn recipients_over_whom_the_server_takes_minutes_leave_sessions_to_the_others() {
+    // The server's answers are due within the five minutes of the default.
+    let mut office = Office::with(SmtpServer::start(SmtpOptions::new()), &[("SMTP_CONNECTIONS", "4")]).await;
+    office.smtp.trouble_for("slow", At::Rcpt, &Trouble::Hang);
+    for number in 0..8 {
+        office.place_to(&format!("slow-{number}@example.com")).await;
+    }
+    for number in 0..8 {
+        office.place_to(&format!("good-{number}@example.com")).await;
+    }
+    each_was_mailed_once(&office, 8).await;
+    office.assert_no_order_was_blamed().await;
+}
+
+#[tokio::test]
 async fn mailboxes_that_are_full_slow_nobody_else() {
     let mut office = Office::open().await;
     office.smtp.trouble_for("full", At::Body, &Trouble::Reply("552 5.2.2 <x@example.com>: mailbox quota exceeded"));

@@ -1,4 +1,5 @@
-//! Draining a backlog from a queue: `messaging` with decoding and dedupe, bare lapin, the official Go client.
+//! Draining a backlog from a queue: `messaging` with decoding and dedupe, bare lapin, the official Go client, and the
+//! floor below them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use tracing::debug;
 
 use crate::cost::Contender;
 use crate::queues::Queues;
-use crate::{bare, golang, publishing, rounds, sample};
+use crate::{bare, floor, golang, publishing, rounds, sample};
 
 /// The backlog of each measurement.
 const BACKLOG: usize = 60_000;
@@ -47,6 +48,7 @@ struct Row<'a> {
     messaging: Contender,
     lapin: Contender,
     go: Contender,
+    floor: Contender,
 }
 
 /// Measures and prints the rates, `rounds` times.
@@ -62,8 +64,8 @@ pub(crate) async fn measure(both: &[Queues], rounds: usize) {
 
 impl<'a> Row<'a> {
     fn new(queues: &'a Queues) -> Self {
-        let [messaging, lapin, go] = [(); 3].map(|()| Contender::default());
-        Self { queues, messaging, lapin, go }
+        let [messaging, lapin, go, floor] = [(); 4].map(|()| Contender::default());
+        Self { queues, messaging, lapin, go, floor }
     }
 
     async fn measure(&mut self) {
@@ -77,6 +79,8 @@ impl<'a> Row<'a> {
         let what = ["-mode", "drain", "-auto=false", "-n", &n, "-pf", &prefetch];
         let whence = ["-q", sample::QUEUE, "-qt", queues.kind, "-url", &url];
         self.go.run_apart(BACKLOG, golang::rate(&[&what[..], &whence].concat())).await;
+        backlog(queues).await;
+        self.floor.run(BACKLOG, floor::drain(&queues.broker, sample::QUEUE, PREFETCH, BACKLOG)).await;
         queues.fresh().await;
     }
 }
@@ -103,15 +107,15 @@ async fn drain(broker: &Broker) -> f64 {
 }
 
 fn print(rows: &[Row<'_>]) {
-    let head = ["queue", "messaging", "lapin, acknowledging each", "Go client"].map(String::from);
-    let mut rates = vec![head.iter().cloned().chain(["against Go".to_owned()]).collect()];
+    let head = ["queue", "messaging", "lapin, acknowledging each", "Go client", "floor"].map(String::from);
+    let mut rates = vec![head.iter().cloned().chain(["against Go", "against floor"].map(String::from)).collect()];
     let mut costs = vec![head.to_vec()];
     for row in rows {
-        let three = [&row.messaging, &row.lapin, &row.go];
+        let all = [&row.messaging, &row.lapin, &row.go, &row.floor];
         let name = || [row.queues.kind.to_owned()].into_iter();
-        let against = row.messaging.rate.against(&row.go.rate);
-        rates.push(name().chain(three.map(|one| one.rate.show("/s"))).chain([against]).collect());
-        costs.push(name().chain(three.map(|one| one.cpu.show(" s"))).collect());
+        let against = [&row.go, &row.floor].map(|other| row.messaging.rate.against(&other.rate));
+        rates.push(name().chain(all.map(|one| one.rate.show("/s"))).chain(against).collect());
+        costs.push(name().chain(all.map(|one| one.cpu.show(" s"))).collect());
     }
     rounds::print(&format!("Draining a backlog of {BACKLOG} (events a second)"), &rates);
     rounds::print("What it takes the client (CPU seconds per 100,000 events)", &costs);

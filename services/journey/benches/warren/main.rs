@@ -1,11 +1,12 @@
-//! What Warren costs, measured in one run on a broker of its own, beside bare lapin and, where `GO_BENCH` names it, the
-//! official Go client. `BENCH_ROUNDS` (5) is how often each row is measured; `BENCH_ONLY` names the sections that are.
+//! What Warren costs, measured in one run on a broker of its own, beside bare lapin, the least that a client can do
+//! ([`floor`]) and, where `GO_BENCH` names it, the official Go client. `BENCH_ROUNDS` (5) is how often each row is measured; `BENCH_ONLY` names the sections that are.
 
 mod backlog;
 mod bare;
 mod cost;
 mod customers;
 mod draining;
+mod floor;
 mod footprint;
 mod golang;
 mod latencies;

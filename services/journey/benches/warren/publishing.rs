@@ -1,4 +1,4 @@
-//! Confirmed publishing to one queue: `messaging`, bare lapin, the official Go client.
+//! Confirmed publishing to one queue: `messaging`, bare lapin, the official Go client, and the floor below them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::cost::Contender;
 use crate::queues::Queues;
-use crate::{bare, golang, rounds, sample};
+use crate::{bare, floor, golang, rounds, sample};
 
 /// Events handed over and not yet confirmed, a row each.
 const IN_FLIGHT: [usize; 4] = [1, 16, 256, 1024];
@@ -27,6 +27,7 @@ struct Row<'a> {
     awaiting: Contender,
     pipelined: Contender,
     go: Contender,
+    floor: Contender,
 }
 
 /// Measures and prints every row, `rounds` times.
@@ -43,8 +44,8 @@ pub(crate) async fn measure(both: &[Queues], rounds: usize) {
 
 impl<'a> Row<'a> {
     fn new(queues: &'a Queues, in_flight: usize) -> Self {
-        let [messaging, awaiting, pipelined, go] = [(); 4].map(|()| Contender::default());
-        Self { queues, in_flight, messaging, awaiting, pipelined, go }
+        let [messaging, awaiting, pipelined, go, floor] = [(); 5].map(|()| Contender::default());
+        Self { queues, in_flight, messaging, awaiting, pipelined, go, floor }
     }
 
     async fn measure(&mut self) {
@@ -63,6 +64,8 @@ impl<'a> Row<'a> {
         let (n, w) = (total.to_string(), in_flight.to_string());
         let arguments = ["-mode", "pub", "-n", &n, "-w", &w, "-q", sample::QUEUE, "-qt", queues.kind, "-url", &url];
         self.go.run_apart(total, golang::rate(&arguments)).await;
+        queues.fresh().await;
+        self.floor.run(total, floor::publish(&queues.broker, sample::QUEUE, &BODY, in_flight, total)).await;
         queues.fresh().await;
     }
 }
@@ -109,16 +112,16 @@ pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
 }
 
 fn print(rows: &[Row<'_>]) {
-    let contenders = ["messaging", "lapin, awaiting each", "lapin, pipelined", "Go client"];
+    let contenders = ["messaging", "lapin, awaiting each", "lapin, pipelined", "Go client", "floor"];
     let head = |rest: &[&str]| ["queue", "in flight"].iter().chain(rest).map(|cell| (*cell).to_owned()).collect();
-    let mut rates = vec![head(&[&contenders[..], &["against Go"]].concat())];
+    let mut rates = vec![head(&[&contenders[..], &["against Go", "against floor"]].concat())];
     let mut costs = vec![head(&contenders)];
     for row in rows {
         let name = || [row.queues.kind.to_owned(), row.in_flight.to_string()];
-        let four = [&row.messaging, &row.awaiting, &row.pipelined, &row.go];
-        let against = row.messaging.rate.against(&row.go.rate);
-        rates.push(name().into_iter().chain(four.map(|one| one.rate.show("/s"))).chain([against]).collect());
-        costs.push(name().into_iter().chain(four.map(|one| one.cpu.show(" s"))).collect());
+        let all = [&row.messaging, &row.awaiting, &row.pipelined, &row.go, &row.floor];
+        let against = [&row.go, &row.floor].map(|other| row.messaging.rate.against(&other.rate));
+        rates.push(name().into_iter().chain(all.map(|one| one.rate.show("/s"))).chain(against).collect());
+        costs.push(name().into_iter().chain(all.map(|one| one.cpu.show(" s"))).collect());
     }
     rounds::print("Confirmed publishing to one queue (events a second)", &rates);
     rounds::print("What it takes the client (CPU seconds per 100,000 events)", &costs);

@@ -134,6 +134,7 @@ class Refused(unittest.TestCase):
             ("email.keda.enabled=true", "email.keda.minReplicas=6", "email.keda.maxReplicas=5"): "email.keda.minReplicas=6 is more than maxReplicas=5",
             ("order.autoscaling.enabled=true", "order.resources.requests.cpu=null"): "order.resources.requests.cpu",
             ("rabbitmq.persistence.size=1Gi",): "rabbitmq.persistence.size=1Gi: at least 4Gi",
+            ("rabbitmq.persistence.enabled=false", "rabbitmq.replicas=3"): "rabbitmq.persistence.enabled=false: with rabbitmq.replicas=3",
             ("rabbitmq.persistence.size=4000M",): "at least 4Gi",
             ("order.http.service.nodePort=30080",): "order.http.service.nodePort=30080: a Service of the type ClusterIP has none",
             ("order.http.service.externalTrafficPolicy=Local",): "order.http.service.externalTrafficPolicy=Local",

@@ -10,8 +10,8 @@ SMALL = {"rabbitmq.persistence.size": "4Gi", "rabbitmq.resources.requests.cpu": 
 
 
 class Shop:
-    def __init__(self, namespace, values=None):
-        self.namespace, self.values = namespace, {**SMALL, "global.image.tag": TAG, **(values or {})}
+    def __init__(self, namespace, values=None, files=()):
+        self.namespace, self.values, self.files = namespace, {**SMALL, "global.image.tag": TAG, **(values or {})}, files
         kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
         kubectl("create", "namespace", namespace)
         kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -22,7 +22,7 @@ class Shop:
     def upgrade(self, values=None, **options):
         """Installs the release, or changes these values of it, and waits until all is ready."""
         self.values.update(values or {})
-        settings = []
+        settings = [option for file in self.files for option in ("--values", file)]
         for name, value in self.values.items():
             settings += ["--set-string" if isinstance(value, str) else "--set", f"{name}={json.dumps(value).strip(chr(34))}"]
         return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, *HELM_ARGS, "--wait", "--timeout", "10m", **options)
@@ -41,6 +41,15 @@ class Shop:
 
     # -- what runs beside it --
 
+    def apply(self, api, kind, name, **rest):
+        """An object in the shop's namespace."""
+        self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": api, "kind": kind, "metadata": {"name": name}, **rest}))
+
+    def serve(self, name, port):
+        """A Service to the pod of this name, and waits until it answers."""
+        self.apply("v1", "Service", name, spec={"selector": {"app": name}, "ports": [{"port": port}]})
+        self.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=120s")
+
     def run_beside(self, name, *command):
         """A pod of the journey's own image, as restricted as any."""
         security = {"allowPrivilegeEscalation": False, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -51,10 +60,15 @@ class Shop:
 
     def start_mail_server(self):
         self.run_beside("mail", "/mail_server.py")
-        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mail"}, "spec": {"selector": {"app": "mail"}, "ports": [{"port": 2525}]}}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(service))
-        self.kubectl("wait", "pod/mail", "--for=condition=Ready", "--timeout=120s")
+        self.serve("mail", 2525)
         self.values["email.settings.SMTP_URL"] = "smtp://mail:2525"
+
+    def place_order(self):
+        """A customer's one order, and its id once it is accepted."""
+        self.run_beside("customer", "/customers.py", "http://warren-order/orders", "ada@example.com")
+        accepted = lambda: [event["accepted"] for event in said(self.kubectl("logs", "customer")) if "accepted" in event]
+        [order] = eventually("an order is accepted", accepted)
+        return order
 
     def mails(self):
         """The id of each mailed order, as often as it was mailed."""

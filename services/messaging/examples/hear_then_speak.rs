@@ -97,3 +97,45 @@ async fn main() -> Result<(), Error> {
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
     run(endpoint, ConsumerOptions::default(), interrupted).await
 }
+
+/// The handler is tested without a broker.
+#[cfg(test)]
+mod tests {
+    use messaging::PublishError;
+    use messaging::testing::Recording;
+
+    use super::*;
+
+    fn order() -> Received<OrderPlaced> {
+        let items = [2, 3].map(|quantity| Item { quantity }).into();
+        Received::of(OrderPlaced { id: "o-1".to_owned(), items })
+    }
+
+    #[tokio::test]
+    async fn an_order_asks_for_one_parcel_with_all_its_pieces() {
+        let (recording, order) = (Recording::start(), order());
+        let packing = Packing { parcels: recording.publisher("parcel-exchange") };
+        packing.handle(&order).await.unwrap();
+        let parcels = recording.published::<ParcelRequested>();
+        let [parcel] = &parcels[..] else { panic!("{parcels:?}") };
+        assert_eq!((parcel.data.order.as_str(), parcel.data.pieces), ("o-1", 5));
+        assert_eq!((parcel.exchange(), parcel.subject.as_deref()), ("parcel-exchange", Some("o-1")));
+        assert_eq!(parcel.causation_id, order.id);
+    }
+
+    #[tokio::test]
+    async fn an_order_is_handled_again_after_the_broker_was_away_and_asks_for_the_same_parcel() {
+        let (recording, order) = (Recording::start(), order());
+        let packing = Packing { parcels: recording.publisher("parcel-exchange") };
+        recording.answer(|_| Err(PublishError::Unavailable));
+        assert!(packing.handle(&order).await.unwrap_err().is_outage());
+        assert_eq!(packing.probe().await, Err("the publisher is connecting".to_owned()));
+
+        recording.answer(|_| Ok(()));
+        assert_eq!(packing.probe().await, Ok(()));
+        packing.handle(&order).await.unwrap();
+        packing.handle(&order).await.unwrap();
+        let parcels = recording.published::<ParcelRequested>();
+        assert_eq!((parcels.len(), &parcels[0].id), (2, &parcels[1].id));
+    }
+}

@@ -84,7 +84,11 @@
 //! [`ConsumerOptions::handle_timeout`]; otherwise the attempt ends first and counts as failed.
 //! `examples/hear_then_speak.rs` is the whole service.
 //!
-//! [`Received::of`] makes an event for a test of a handler, without a broker.
+//! # Tests of a handler
+//!
+//! A handler is tested without a broker. [`Received::of`] makes the event that it hears, and a
+//! [`Recording`](testing::Recording) shows what it published, and fails a publish as the test says. [`testing`] has
+//! an example, and so has `examples/hear_then_speak.rs`.
 //!
 //! # Why each queue has its arguments
 //!
@@ -136,6 +140,8 @@ mod consumer;
 pub use consumer::{
     Consumer, ConsumerBuilder, ConsumerOptions, Failure, Handler, HeaderValue, Headers, Received, Subscription,
 };
+
+pub mod testing;
 
 #[cfg(feature = "inside")]
 #[doc(hidden)]

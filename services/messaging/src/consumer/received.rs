@@ -120,7 +120,7 @@ fn derived(texts: [&str; 4]) -> Uuid {
 }
 
 impl<E> Received<E> {
-    pub(super) fn new(event: events::Decoded<E>, delivery: &Arc<Delivery>) -> Self {
+    pub(crate) fn new(event: events::Decoded<E>, delivery: &Arc<Delivery>) -> Self {
         Self {
             id: event.id,
             source: event.source,

@@ -6,12 +6,19 @@ use lapin::message::Delivery as RawDelivery;
 use lapin::types::{AMQPValue, ShortString};
 
 use super::{Delivery, Reader};
+use crate::link::FRAME_MAX_BYTES;
+use crate::publisher::Outgoing;
 
 impl Delivery {
     /// A first delivery of an empty message.
     pub(crate) fn made(exchange: &str, routing_key: &str) -> Self {
         let delivery = RawDelivery::mock(1, name(exchange), name(routing_key), false, Vec::new());
-        Self::new(delivery, Arc::new(Reader::dead_letters(131_072)))
+        Self::new(delivery, Arc::new(Reader::dead_letters(FRAME_MAX_BYTES as usize)))
+    }
+
+    /// The first delivery of a message that was published.
+    pub(crate) fn of(published: &Outgoing) -> Self {
+        Self::new(published.delivered(), Arc::new(Reader::dead_letters(FRAME_MAX_BYTES as usize)))
     }
 
     /// The same with all headers of another delivery.

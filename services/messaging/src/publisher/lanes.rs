@@ -97,6 +97,20 @@ impl Lanes {
         Self { publish_queue, state, closing, supervisor: tokio::spawn(supervisor.run()) }
     }
 
+    /// Lanes without a broker, for tests: `answer` says what becomes of each message, one after the other, and what
+    /// their state is.
+    pub(crate) fn answered(
+        state: watch::Sender<State>,
+        answer: impl FnMut(&Outgoing) -> Answer + Send + 'static,
+    ) -> Self {
+        let limits = Limits { messages: usize::MAX, bytes: usize::MAX };
+        let publish_queue = Arc::new(PublishQueue::new(limits, None));
+        let (closing, closed) = watch::channel(Closing::No);
+        let receiver = state.subscribe();
+        let supervisor = tokio::spawn(answer_all(Arc::clone(&publish_queue), answer, closed, state));
+        Self { publish_queue, state: receiver, closing, supervisor }
+    }
+
     pub(crate) fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
@@ -343,6 +357,30 @@ impl Supervisor {
             () = draining => unreachable!("draining ends with the session"),
         }
     }
+}
+
+/// Answers what is published until the lanes are closed.
+async fn answer_all(
+    publish_queue: Arc<PublishQueue>,
+    mut answer: impl FnMut(&Outgoing) -> Answer,
+    closing: watch::Receiver<Closing>,
+    state: watch::Sender<State>,
+) {
+    let nothing = Limits { messages: 0, bytes: 0 };
+    let answering = async {
+        loop {
+            let (batch, _) = publish_queue.turn().await.take(1, nothing);
+            for pending in batch {
+                let answer = answer(&pending.outgoing);
+                pending.answer(answer);
+            }
+        }
+    };
+    tokio::select! {
+        () = answering => {}
+        () = reached(&closing, Closing::Now) => {}
+    }
+    state.send_replace(State::Stopped);
 }
 
 async fn reached(closing: &watch::Receiver<Closing>, progress: Closing) {

@@ -16,7 +16,7 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::metrics::{Outcome, Owner, PublishMetrics, Role};
 use crate::topology::Topology;
-use crate::{Error, Exchange, ExchangeKind, State, name, trace};
+use crate::{Client, Error, Exchange, ExchangeKind, State, name, trace};
 
 mod builder;
 pub use builder::PublisherBuilder;
@@ -106,11 +106,17 @@ impl<E: Event> Publisher<E> {
                 health_metrics: Some(client.metrics().health(owner)),
             })
         })?;
+        Ok(Self::over(lanes, &client, &exchange, options.timeout))
+    }
+
+    /// A publisher that sends its messages over these lanes.
+    pub(crate) fn over(lanes: Arc<Lanes>, client: &Client, exchange: &Exchange, timeout: Duration) -> Self {
+        let endpoint = client.endpoint();
         let metrics = client.metrics().publish(exchange.name(), E::TYPES);
         let app_id = Arc::new(short(endpoint.name.as_str()).unwrap_or_default());
         let (host, port) = (endpoint.url.host.as_str().into(), endpoint.url.port);
-        let (exchange, timeout) = (exchange.name().into(), options.timeout);
-        Ok(Self { lanes, metrics, exchange, app_id, host, port, timeout, events: PhantomData })
+        let exchange = exchange.name().into();
+        Self { lanes, metrics, exchange, app_id, host, port, timeout, events: PhantomData }
     }
 
     /// Publishes an event under its type, and waits until the broker has confirmed that at least one queue holds it,

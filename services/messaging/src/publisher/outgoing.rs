@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lapin::BasicProperties;
-#[cfg(any(test, feature = "inside"))]
 use lapin::message::Delivery;
 
 /// A message to publish: an event, or a copy for a delay or dead queue. It is published as mandatory.
@@ -23,10 +22,9 @@ pub(crate) struct Outgoing {
 /// messages are sent once.
 pub(crate) type Properties = Box<dyn Fn() -> BasicProperties + Send + Sync>;
 
-#[cfg(any(test, feature = "inside"))]
 impl Outgoing {
-    /// The message as it arrives.
-    pub(crate) fn delivered(self) -> Delivery {
+    /// The message as it arrives, for tests.
+    pub(crate) fn delivered(&self) -> Delivery {
         let (exchange, routing_key) = (self.exchange.as_ref().into(), self.routing_key.as_ref().into());
         let mut delivery = Delivery::mock(1, exchange, routing_key, false, self.body.to_vec());
         delivery.properties = (self.properties)();

@@ -88,7 +88,8 @@
 //!
 //! A handler is tested without a broker. [`Received::of`] makes the event that it hears, and a
 //! [`Recording`](testing::Recording) shows what it published, and fails a publish as the test says. [`testing`] has
-//! an example, and so has `examples/hear_then_speak.rs`.
+//! an example, and so has `examples/hear_then_speak.rs`. A [`Broker`](testing::Broker) is a real node of RabbitMQ that
+//! ends with its test.
 //!
 //! # Why each queue has its arguments
 //!

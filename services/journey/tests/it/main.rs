@@ -23,6 +23,7 @@ mod run;
 mod startup;
 mod stopping;
 mod stranger;
+mod test_kit;
 mod trace;
 mod uploads;
 mod variables;

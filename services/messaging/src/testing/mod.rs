@@ -1,4 +1,4 @@
-//! Tests services without a broker.
+//! Tests services: handlers without a broker, and the whole on a real one.
 //!
 //! [`Received::of`](crate::Received::of) makes an event for a handler. A [`Recording`] gives the handler its
 //! publishers, and shows what it published:
@@ -44,7 +44,12 @@
 //!
 //! `examples/hear_then_speak.rs` is a service with such tests.
 //!
+//! [`Broker`] is a real node of the test's own. It needs this repository beside the crate, where a dependency by path
+//! or from git has it.
+//!
 //! This module needs no feature: a program that does not call it does not contain it.
 
+mod broker;
+pub use broker::Broker;
 mod recording;
 pub use recording::Recording;

@@ -91,6 +91,14 @@
 //! an example, and so has `examples/hear_then_speak.rs`. A [`Broker`](testing::Broker) is a real node of RabbitMQ that
 //! ends with its test.
 //!
+//! # Several processes of one service
+//!
+//! Each consumer remembers in its process which events it has handled. [`ConsumerBuilder::dedupe_store`] adds a store
+//! that several processes share, such as Redis or a table. Then an event that one of them has handled is a duplicate to
+//! all, also after a restart. Two processes that handle the same event at the same time still both handle it.
+//! [`DedupeStore`] says what holds, and what the consumer does when the store fails. `examples/dedupe_store.rs` is the
+//! whole service.
+//!
 //! # Why each queue has its arguments
 //!
 //! The arguments of a queue in use never change under the same name. A [`Subscription`] may give
@@ -139,7 +147,8 @@ pub mod redrive;
 pub use delivery::DeadReason;
 mod consumer;
 pub use consumer::{
-    Consumer, ConsumerBuilder, ConsumerOptions, Failure, Handler, HeaderValue, Headers, Received, Subscription,
+    Consumer, ConsumerBuilder, ConsumerOptions, DedupeStore, EventKey, Failure, Handler, HeaderValue, Headers,
+    Received, Subscription,
 };
 
 pub mod testing;

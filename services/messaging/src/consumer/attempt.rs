@@ -14,9 +14,10 @@ use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::dedupe::{Arrival, Handling};
+use super::dedupe_store::AnyStore;
 use super::settlements::Settlements;
 use super::work::Work;
-use super::{Handler, Outcome, Received};
+use super::{EventKey, Handler, Outcome, Received};
 use crate::delivery::Delivery;
 use crate::metrics::ConsumeMetrics;
 use crate::panics::caught;
@@ -62,7 +63,7 @@ impl<H: Handler> Work<H> {
     async fn recognised(
         &self,
         delivery: &Arc<Delivery>,
-        mut place: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
         settlements: &Settlements,
     ) -> Outcome {
         let event = match events::decode::<H::Event>(&delivery.raw()) {
@@ -72,10 +73,36 @@ impl<H: Handler> Work<H> {
         delivery.decoded_as(event.event_type);
         // Without a CloudEvent around it, its publisher's name tells its id from another publisher's.
         let source = event.source.as_deref().or(delivery.app_id());
-        let handling = loop {
-            match self.dedupe.arrive(source, event.id.as_deref()) {
-                Arrival::First(handling) => break handling,
-                Arrival::Duplicate => return Outcome::Duplicate,
+        let (handling, _place) = match self.first(source, event.id.as_deref(), place, settlements).await {
+            Ok(first) => first,
+            Err(outcome) => return outcome,
+        };
+        if let Some((store, key)) = self.stored(source, event.id.as_deref()) {
+            match store.knows(key).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    handling.succeeded();
+                    return Outcome::Duplicate;
+                }
+                Err(outcome) => return outcome,
+            }
+        }
+        self.handled(delivery, &Received::new(event, delivery), handling).await
+    }
+
+    /// Waits until no other copy of the event is being handled in this process, and its outcome is known. Without the
+    /// right to handle the event, the attempt has this outcome.
+    async fn first(
+        &self,
+        source: Option<&str>,
+        id: Option<&str>,
+        mut place: OwnedSemaphorePermit,
+        settlements: &Settlements,
+    ) -> Result<(Handling, OwnedSemaphorePermit), Outcome> {
+        loop {
+            match self.dedupe.arrive(source, id) {
+                Arrival::First(handling) => return Ok((handling, place)),
+                Arrival::Duplicate => return Err(Outcome::Duplicate),
                 Arrival::Waits(outcome) => {
                     drop(place);
                     let free = async {
@@ -87,28 +114,39 @@ impl<H: Handler> Work<H> {
                         biased;
                         // Otherwise every session would leave one waiting attempt behind, with its body, for as long
                         // as the first copy is being handled.
-                        () = settlements.closed() => return Outcome::Abandoned,
+                        () = settlements.closed() => return Err(Outcome::Abandoned),
                         place = free => place,
                     };
                     if settlements.is_leaving() {
-                        return Outcome::Unbegun;
+                        return Err(Outcome::Unbegun);
                     }
                 }
             }
-        };
-        self.handled(&Received::new(event, delivery), handling).await
+        }
     }
 
-    async fn handled(&self, received: &Received<H::Event>, handling: Handling) -> Outcome {
+    /// The store that other processes share, and what it is asked about; none without a store or without an id.
+    fn stored<'a>(&'a self, source: Option<&'a str>, id: Option<&'a str>) -> Option<(&'a dyn AnyStore, EventKey<'a>)> {
+        let (store, id) = (self.dedupe_store.as_deref()?, id?);
+        Some((store, EventKey { queue: self.queue(), source: source.unwrap_or_default(), id }))
+    }
+
+    async fn handled(&self, delivery: &Delivery, received: &Received<H::Event>, handling: Handling) -> Outcome {
         let limit = self.options.handle_timeout;
         if let Some(happened) = received.time {
             // A publisher's clock may be ahead of ours.
             let age = Timestamp::now().duration_since(happened);
             self.metrics.aged(Duration::try_from(age).unwrap_or_default());
         }
-        let _stopwatch = Stopwatch { metrics: &self.metrics, began: Instant::now() };
-        match timeout(limit, self.handler.handle(received)).await {
+        let stopwatch = Stopwatch { metrics: &self.metrics, began: Instant::now() };
+        let handled = timeout(limit, self.handler.handle(received)).await;
+        drop(stopwatch);
+        match handled {
             Ok(Ok(())) => {
+                let source = received.source.as_deref().or(delivery.app_id());
+                if let Some((store, key)) = self.stored(source, received.id.as_deref()) {
+                    store.enter(key).await;
+                }
                 handling.succeeded();
                 Outcome::Handled { ends_pause: self.handler.needs_dependency(received) }
             }

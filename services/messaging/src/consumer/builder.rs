@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Consumer, ConsumerOptions, Handler, Subscription};
+use super::dedupe_store::AnyStore;
+use super::{Consumer, ConsumerOptions, DedupeStore, Handler, Subscription};
 use crate::{Client, Error};
 
 /// A consumer that is not made yet. What is not said has a default that [`ConsumerOptions`] states.
@@ -12,13 +13,15 @@ pub struct ConsumerBuilder<H> {
     pub(super) subscription: Subscription,
     pub(super) handler: H,
     pub(super) options: ConsumerOptions,
+    pub(super) dedupe_store: Option<Box<dyn AnyStore>>,
     /// Whether the prefetch was set. If not, it follows the concurrency.
     prefetches: bool,
 }
 
 impl<H: Handler> ConsumerBuilder<H> {
     pub(crate) fn new(client: Client, subscription: Subscription, handler: H) -> Self {
-        Self { client, subscription, handler, options: ConsumerOptions::default(), prefetches: false }
+        let options = ConsumerOptions::default();
+        Self { client, subscription, handler, options, dedupe_store: None, prefetches: false }
     }
 
     /// Sets all options at once, such as those from the environment.
@@ -60,6 +63,12 @@ impl<H: Handler> ConsumerBuilder<H> {
     pub fn dedupe_capacity(mut self, events: usize) -> Self {
         self.options.dedupe_capacity = events;
         self
+    }
+
+    /// Gives the consumer a store of handled events that other processes share. By default there is none, and the
+    /// consumer asks only its own memory.
+    pub fn dedupe_store(self, store: impl DedupeStore) -> Self {
+        Self { dedupe_store: Some(Box::new(store)), ..self }
     }
 
     /// Sets how often a message may end the process before it is a dead letter, from 3 to 10.

@@ -6,6 +6,7 @@ use super::{Failure, Received};
 ///
 /// Delivery is at least once. An event comes again if the connection was lost together with its acknowledgement, or
 /// if the process died. Within one process, the consumer remembers events with an id and does not handle them twice.
+/// A [`DedupeStore`](super::DedupeStore) remembers them for several processes.
 ///
 /// The consumer handles up to `CONCURRENCY` events at once, each in a task of its own. A panic is a failed attempt,
 /// and so is an event that takes longer than `HANDLE_TIMEOUT`: the consumer then drops the future at its current

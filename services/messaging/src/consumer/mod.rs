@@ -3,9 +3,9 @@
 //! A [`Consumer`] is a supervisor (`supervisor`) that connects, declares and subscribes, again and again. One session
 //! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `in_flight` and `redelivery`
 //! decide which delivery is begun when, `acks` decides which delivery is acknowledged when, and `dedupe` knows which
-//! events were handled before. Each delivery has a task of its own, which attempts it (`attempt`) and settles it
-//! (`settle`). So neither a slow handler nor a slow copy holds up another event, and a panic ends only its own
-//! attempt.
+//! events this process has handled before; `dedupe_store` asks a store that knows it of other processes. Each delivery
+//! has a task of its own, which attempts it (`attempt`) and settles it (`settle`). So neither
+//! a slow handler nor a slow copy holds up another event, and a panic ends only its own attempt.
 //!
 //! The crate's front page says what becomes of each delivery.
 
@@ -38,6 +38,8 @@ mod redelivery;
 use redelivery::RedeliveryPolicy;
 mod acks;
 mod dedupe;
+mod dedupe_store;
+pub use dedupe_store::{DedupeStore, EventKey};
 mod in_flight;
 mod outcome;
 use outcome::Outcome;
@@ -62,9 +64,9 @@ pub struct Consumer<H: Handler> {
 
 impl<H: Handler> Consumer<H> {
     fn new(builder: ConsumerBuilder<H>) -> Result<Self, Error> {
-        let ConsumerBuilder { client, subscription, handler, options, .. } = builder;
+        let ConsumerBuilder { client, subscription, handler, options, dedupe_store, .. } = builder;
         options.check()?;
-        Ok(Self { supervisor: Supervisor::new(&client, subscription, options, handler)? })
+        Ok(Self { supervisor: Supervisor::new(&client, subscription, options, handler, dedupe_store)? })
     }
 
     /// Follows the consumer's state. [`State::Consuming`] means that it has an active subscription and does not

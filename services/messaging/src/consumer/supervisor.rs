@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use tracing::{debug, info};
 
 use super::copies::Copies;
+use super::dedupe_store::AnyStore;
 use super::feed::Feed;
 use super::session::{Ended, Session};
 use super::work::Work;
@@ -39,13 +40,14 @@ impl<H: Handler> Supervisor<H> {
         subscription: Subscription,
         options: ConsumerOptions,
         handler: H,
+        dedupe_store: Option<Box<dyn AnyStore>>,
     ) -> Result<Self, Error> {
         let topology = Arc::new(queues::topology(&subscription, &options)?);
         let (endpoint, queue) = (client.endpoint().clone(), subscription.queue_name().to_owned());
         let link_metrics = |role| client.metrics().link(role, Owner::Queue(&queue));
         let make = || {
             let copies = Copies::new(endpoint.clone(), &queue, link_metrics(Role::Publish));
-            Arc::new(Work::new(subscription, options, handler, copies, client.metrics()))
+            Arc::new(Work::new(subscription, options, handler, dedupe_store, copies, client.metrics()))
         };
         let work = client.admit(&queue, make, |work| work.health.subscribe())?;
         Ok(Self { topology, work, link_metrics: link_metrics(Role::Consume), endpoint })

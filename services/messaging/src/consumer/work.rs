@@ -11,6 +11,7 @@ use tracing::{Instrument, debug, error, warn};
 
 use super::copies::Copies;
 use super::dedupe::Dedupe;
+use super::dedupe_store::AnyStore;
 use super::pause::Pause;
 use super::recent::{Fingerprint, Fingerprints};
 use super::redelivery::{Evidence, ExplainedReturns};
@@ -36,6 +37,7 @@ pub(super) struct Work<H> {
     pub(super) in_flight: prometheus::IntGauge,
     pub(super) copies: Copies,
     pub(super) dedupe: Arc<Dedupe>,
+    pub(super) dedupe_store: Option<Box<dyn AnyStore>>,
     pub(super) explained_returns: ExplainedReturns,
     pub(super) health: Health,
     pub(super) stuck: StuckCopies,
@@ -55,6 +57,7 @@ impl<H: Handler> Work<H> {
         subscription: Subscription,
         options: ConsumerOptions,
         handler: H,
+        dedupe_store: Option<Box<dyn AnyStore>>,
         copies: Copies,
         metrics: &Metrics,
     ) -> Self {
@@ -76,6 +79,7 @@ impl<H: Handler> Work<H> {
             handler,
             subscription,
             options,
+            dedupe_store,
             copies,
         }
     }

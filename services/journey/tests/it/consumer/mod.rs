@@ -19,6 +19,7 @@ mod rights;
 mod silence;
 pub(crate) mod stage;
 mod stops;
+mod stores;
 mod suspects;
 mod trials;
 mod waits;

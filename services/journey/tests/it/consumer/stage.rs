@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use journey::{Broker, eventually, in_time};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
-use messaging::{Client, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription};
+use messaging::{
+    Client, ConsumerBuilder, ConsumerOptions, Endpoint, Error, Failure, Handler, Received, State, Subscription,
+};
 use prometheus::Registry;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -190,9 +192,25 @@ impl Running {
         options: ConsumerOptions,
         within: Duration,
     ) -> Self {
+        let consumer = |client: &Client| client.consumer(subscription, handler.clone()).options(options);
+        Self::built(endpoint, consumer, within)
+    }
+
+    /// Starts one of `email`'s queue that the test describes, as the user `email`.
+    pub(crate) fn described<H: Handler>(broker: &Broker, describe: impl FnOnce(&Client) -> ConsumerBuilder<H>) -> Self {
+        let url = broker.url_as("email").parse().unwrap();
+        let endpoint = Endpoint { url, ca_file: None, name: "email".to_owned() };
+        Self::built(endpoint, describe, Duration::from_secs(20))
+    }
+
+    fn built<H: Handler>(
+        endpoint: Endpoint,
+        describe: impl FnOnce(&Client) -> ConsumerBuilder<H>,
+        within: Duration,
+    ) -> Self {
         let registry = Registry::new();
         let client = Client::new(endpoint, &registry).unwrap();
-        let consumer = client.consumer(subscription, handler.clone()).options(options).build().unwrap();
+        let consumer = describe(&client).build().unwrap();
         let state = consumer.state();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(consumer.run(async { drop(stopped.await) }, within));

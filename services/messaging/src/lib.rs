@@ -99,6 +99,12 @@
 //! [`DedupeStore`] says what holds, and what the consumer does when the store fails. `examples/dedupe_store.rs` is the
 //! whole service.
 //!
+//! # Batches
+//!
+//! A [`BatchHandler`] has up to N events in one call, such as for one transaction of a database, and returns a result
+//! for each. [`Batches`] gathers them: it waits up to a time from the first event of a batch. The consumer settles each
+//! event by its own result, as the table above says. `examples/batches.rs` is the whole service.
+//!
 //! # Why each queue has its arguments
 //!
 //! The arguments of a queue in use never change under the same name. A [`Subscription`] may give
@@ -147,8 +153,8 @@ pub mod redrive;
 pub use delivery::DeadReason;
 mod consumer;
 pub use consumer::{
-    Consumer, ConsumerBuilder, ConsumerOptions, DedupeStore, EventKey, Failure, Handler, HeaderValue, Headers,
-    Received, Subscription,
+    BatchHandler, Batches, Consumer, ConsumerBuilder, ConsumerOptions, DedupeStore, EventKey, Failure, Handler,
+    HeaderValue, Headers, Received, Subscription,
 };
 
 pub mod testing;

@@ -81,7 +81,7 @@ impl<H: Handler> ConsumerBuilder<H> {
     ///
     /// # Errors
     /// [`Error::Invalid`]: AMQP cannot carry a name, a binding does not fit its exchange, an option is out of its
-    /// range, or the client has a consumer of this queue already.
+    /// range, the handler cannot work with the options, or the client has a consumer of this queue already.
     pub fn build(self) -> Result<Consumer<H>, Error> {
         Consumer::new(self)
     }

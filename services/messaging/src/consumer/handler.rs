@@ -1,6 +1,7 @@
 //! The trait that a service implements: what it does with an event.
 
-use super::{Failure, Received};
+use super::{ConsumerOptions, Failure, Received};
+use crate::Error;
 
 /// Handles the events of one queue.
 ///
@@ -35,5 +36,14 @@ pub trait Handler: Send + Sync + 'static {
     fn needs_dependency(&self, event: &Received<Self::Event>) -> bool {
         let _ = event;
         true
+    }
+
+    /// Whether it can work with these options of its consumer. The consumer asks before it is made.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], which names what does not fit.
+    fn check(&self, options: &ConsumerOptions) -> Result<(), Error> {
+        let _ = options;
+        Ok(())
     }
 }

@@ -4,8 +4,9 @@
 //! (`session`) at a time consumes on a channel (`feed`). Three modules decide without I/O: `in_flight` and `redelivery`
 //! decide which delivery is begun when, `acks` decides which delivery is acknowledged when, and `dedupe` knows which
 //! events this process has handled before; `dedupe_store` asks a store that knows it of other processes. Each delivery
-//! has a task of its own, which attempts it (`attempt`) and settles it (`settle`). So neither
-//! a slow handler nor a slow copy holds up another event, and a panic ends only its own attempt.
+//! has a task of its own, which attempts it (`attempt`) and settles it (`settle`). So neither a slow handler nor a slow
+//! copy holds up another event, and a panic ends only its own attempt. `batches` is a handler that gathers the events of
+//! several attempts for one call.
 //!
 //! The crate's front page says what becomes of each delivery.
 
@@ -30,6 +31,8 @@ mod handler;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 pub use handler::Handler;
+mod batches;
+pub use batches::{BatchHandler, Batches};
 
 mod queues;
 pub(crate) use queues::dead;
@@ -66,6 +69,7 @@ impl<H: Handler> Consumer<H> {
     fn new(builder: ConsumerBuilder<H>) -> Result<Self, Error> {
         let ConsumerBuilder { client, subscription, handler, options, dedupe_store, .. } = builder;
         options.check()?;
+        handler.check(&options)?;
         Ok(Self { supervisor: Supervisor::new(&client, subscription, options, handler, dedupe_store)? })
     }
 

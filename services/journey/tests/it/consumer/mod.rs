@@ -1,6 +1,7 @@
 //! Each row of the design's table of what a consumer does, on a real broker.
 
 mod arguments;
+mod batches;
 mod copies;
 mod exchanges;
 mod faults;

@@ -194,6 +194,7 @@ impl Smtp {
                     {
                         (own, reason)
                     }
+                    Cause::Server(reason) if self.goes_on(&error) => (Disposition::Postponed, reason),
                     Cause::Server(reason) => (Disposition::Outage, reason),
                     Cause::Unknown => {
                         (Disposition::Postponed, format!("{reason}; others will tell whose trouble it is"))

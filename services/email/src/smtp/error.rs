@@ -189,7 +189,6 @@ impl SmtpError {
             Self::TooBig { size, limit } => {
                 format!("SMTP server takes only {limit} bytes, and every message has more: the last one has {size}")
             }
-            Self::NeedsUtf8 => "SMTP server does not offer SMTPUTF8, which every address needs".to_owned(),
             other => other.to_string(),
         }
     }

@@ -53,6 +53,9 @@ const PLAIN: i64 = 5;
 const BELIEVED: i64 = 5;
 const MOST_BELIEVED: i64 = 20;
 
+/// While the server refuses recipients in a row: the number of mails that it is asked about before it gets a rest.
+const ASKED_AT_ONCE: usize = 50;
+
 /// While every suspect waits: the number that are passed over before the broker gets a rest.
 const PASSED_OVER: usize = 100;
 
@@ -83,6 +86,8 @@ struct Known {
     /// The oldest first. Some are no suspects any more.
     oldest: VecDeque<Event>,
     passed_over: usize,
+    /// The refusals of recipients in a row that looked like the server's trouble.
+    recipients_in_row: usize,
 }
 
 /// The latest refusals in a row, one of each mail, and the words of the last one.
@@ -110,7 +115,6 @@ enum Kind {
     Lost,
     Silent,
     TooBig,
-    NeedsUtf8,
 }
 
 #[derive(Debug)]
@@ -194,6 +198,14 @@ impl Suspects {
         let mut passage = [0; 4];
         (passage[Command::Mail as usize], passage[Command::Rcpt as usize]) = (at, at);
         known.pass(passage);
+    }
+
+    /// Whether a refusal of a recipient, which looks like the server's trouble, is the time for a rest. Bad addresses look
+    /// like that too, and a good one behind them does not wait for a rest after each.
+    pub(super) fn is_time_to_rest(&self) -> bool {
+        let mut known = self.known();
+        known.recipients_in_row += 1;
+        known.recipients_in_row % ASKED_AT_ONCE == 1
     }
 
     /// Notes that the server did not take it. Answers whose cause is certain do not come here.
@@ -327,6 +339,7 @@ impl Row {
 impl Known {
     /// Notes when a mail passed each step. No row goes on across it.
     fn pass(&mut self, at: [u64; 4]) {
+        self.recipients_in_row = 0;
         let Self { passed, rows, .. } = self;
         for (last, at) in passed.iter_mut().zip(at) {
             *last = at.max(*last);
@@ -385,9 +398,9 @@ impl Trouble {
             SmtpError::Lost { command, .. } => (*command, Kind::Lost),
             SmtpError::Silent { command, .. } => (*command, Kind::Silent),
             SmtpError::TooBig { .. } => (Command::Mail, Kind::TooBig),
-            SmtpError::NeedsUtf8 => (Command::Mail, Kind::NeedsUtf8),
             SmtpError::NoSession { .. }
             | SmtpError::NoFurtherSession { .. }
+            | SmtpError::NeedsUtf8
             | SmtpError::Queued
             | SmtpError::HeldUp
             | SmtpError::Stopping => return None,

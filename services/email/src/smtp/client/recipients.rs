@@ -63,6 +63,12 @@ impl Smtp {
         timeout_at(time.question(), asked).await.unwrap_or(false)
     }
 
+    /// Whether the server is asked about the next mail at once, although it seems to refuse every recipient.
+    pub(super) fn goes_on(&self, error: &SmtpError) -> bool {
+        let is_answer = matches!(error, SmtpError::Answered { .. });
+        is_answer && error.may_be_the_recipients() && !self.suspects.is_time_to_rest()
+    }
+
     /// Asks whether the server takes a mail to somebody, in an idle session if there is one that answers.
     async fn takes(&self, Envelope { from, to }: &Envelope) -> bool {
         let (permit, time) = (self.limiter.acquire().await, self.limits.begin());

@@ -143,6 +143,30 @@ async fn bad_addresses_pause_nothing_once_a_mail_has_passed() {
 }
 
 #[tokio::test]
+async fn a_good_address_behind_many_bad_ones_waits_for_no_pause_over_each() {
+    for answer in ["550 5.1.1 User unknown", "450 4.1.2 Domain not found"] {
+        let mut office = Office::open().await;
+        office.smtp.trouble_for("bad", At::Rcpt, &Trouble::Reply(answer));
+        for number in 0..150 {
+            office.place_to(&format!("bad-{number}@example.com")).await;
+        }
+        office.place_to("good@example.com").await;
+        each_was_mailed_once(&office, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_is_its_own_orders_trouble_where_the_server_takes_none() {
+    let office = Office::open().await;
+    for number in 0..40 {
+        office.place_to(&format!("käthe-{number}@example.com")).await;
+    }
+    office.dead(40).await;
+    office.place_to("last@example.com").await;
+    each_was_mailed_once(&office, 1).await;
+}
+
+#[tokio::test]
 async fn recipients_over_whom_the_server_takes_minutes_leave_sessions_to_the_others() {
     // The server's answers are due within the five minutes of the default.
     let mut office = Office::with(SmtpServer::start(SmtpOptions::new()), &[("SMTP_CONNECTIONS", "4")]).await;

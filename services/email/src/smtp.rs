@@ -5,6 +5,7 @@
 //! line, and knows neither address literals of the socket nor SMTPUTF8 for one recipient. The rest of a client is
 //! small.
 
+mod authentication;
 mod client;
 mod encryption;
 mod error;

@@ -6,8 +6,8 @@ use super::reply::Reply;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
     pub(super) starttls: bool,
-    pub(super) auth_plain: bool,
-    pub(super) auth_login: bool,
+    /// The mechanisms of a login, in upper case.
+    pub(super) logins: Vec<String>,
     /// The largest message that it takes, in bytes; `None` if it does not say.
     pub(super) size: Option<usize>,
     /// How many mails one session may carry (RFC 9422); `None` if it does not say.
@@ -37,10 +37,11 @@ impl Extensions {
                     let most = words.skip_while(|&word| word != "MAILMAX").nth(1);
                     extensions.mails = most.and_then(|most| most.parse().ok()).filter(|&most| most > 0);
                 }
-                Some("AUTH") => words.for_each(|mechanism| match mechanism {
-                    "PLAIN" => extensions.auth_plain = true,
-                    "LOGIN" => extensions.auth_login = true,
-                    _ => {}
+                Some("AUTH") => words.for_each(|mechanism| {
+                    // Many servers repeat the line as `AUTH=`, for old clients.
+                    if !extensions.logins.iter().any(|known| known == mechanism) {
+                        extensions.logins.push(mechanism.to_owned());
+                    }
                 }),
                 _ => {}
             }
@@ -71,9 +72,10 @@ mod tests {
     #[test]
     fn an_answer_to_ehlo_lists_what_there_is() {
         let lines =
-            ["mail.test STARTTLS", "size 1000", "AUTH=LOGIN", "AUTH PLAIN CRAM-MD5", "", "SMTPUTF8", "8bitmime"];
+            ["mail.test STARTTLS", "size 1000", "AUTH=LOGIN", "auth plain CRAM-MD5 login", "", "SMTPUTF8", "8bitmime"];
         let extensions = Extensions::of(&Reply { code: 250, lines: lines.map(str::to_owned).to_vec() });
-        assert!(!extensions.starttls && extensions.auth_login && extensions.auth_plain);
+        assert!(!extensions.starttls);
+        assert_eq!(extensions.logins, ["LOGIN", "PLAIN", "CRAM-MD5"]);
         assert_eq!((extensions.size, extensions.mails), (Some(1000), None));
         assert_eq!(extensions.parameters(12, true), " SIZE=12 SMTPUTF8 BODY=8BITMIME");
         assert_eq!(Extensions::default().parameters(12, false), "");

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
@@ -15,6 +14,7 @@ use tracing::warn;
 
 use super::{
     Login, Security, SmtpError,
+    authentication::log_in,
     encryption::{Encryption, refusal},
     extensions::Extensions,
     limits::{Limit, Time},
@@ -42,12 +42,12 @@ pub(super) struct Server {
 }
 
 /// Why there is no session.
-struct Unready {
-    reason: String,
+pub(super) struct Unready {
+    pub(super) reason: String,
     /// The server offers an encryption that fails.
-    by_encryption: bool,
+    pub(super) by_encryption: bool,
     /// Whether the server said so itself, and only for now.
-    for_now: bool,
+    pub(super) for_now: bool,
 }
 
 impl fmt::Display for Server {
@@ -178,7 +178,12 @@ pub(super) fn is_silence(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
-async fn heard(limit: Limit, what: &str, answer: impl Future<Output = io::Result<Reply>>) -> Result<Reply, Unready> {
+/// The answer, or why there is none: `what` it did not do in time, or how the connection broke.
+pub(super) async fn heard(
+    limit: Limit,
+    what: &str,
+    answer: impl Future<Output = io::Result<Reply>>,
+) -> Result<Reply, Unready> {
     let broken = |error| match is_silence(&error) {
         true => format!("it was not ready for mail: it did not {what} within {error}"),
         false => words(&error),
@@ -192,7 +197,8 @@ impl From<&Reply> for String {
     }
 }
 
-fn said(how: &str, reply: &Reply) -> Unready {
+/// There is no session because the server gave this answer.
+pub(super) fn said(how: &str, reply: &Reply) -> Unready {
     let reason = format!("{how} {}", String::from(reply));
     Unready { reason, by_encryption: false, for_now: (400..500).contains(&reply.code) }
 }
@@ -222,34 +228,6 @@ async fn hello(wire: &mut Wire, name: &str, time: &Time) -> Result<Extensions, U
             Err(Unready { reason: format!("{}; SMTP_HELO sets the name", unready.reason), ..unready })
         }
         _ => Err(said("it answered EHLO with", &answer)),
-    }
-}
-
-async fn log_in(wire: &mut Wire, login: &Login, extensions: &Extensions, time: &Time) -> Result<(), Unready> {
-    let (user, password) = (login.user.expose(), login.password.expose());
-    let plain = BASE64.encode(format!("\0{user}\0{password}"));
-    let mut secrets = match extensions {
-        Extensions { auth_plain: true, .. } => vec![plain],
-        Extensions { auth_login: true, .. } => vec![BASE64.encode(password), BASE64.encode(user)],
-        _ => {
-            return Err("it offers neither AUTH PLAIN nor AUTH LOGIN, and no other login is supported"
-                .to_owned()
-                .into());
-        }
-    };
-    let first = match extensions.auth_plain {
-        true => format!("AUTH PLAIN {}", secrets.remove(0)),
-        false => "AUTH LOGIN".to_owned(),
-    };
-    let mut answer = heard(time.command(), "answer AUTH", wire.ask(&first)).await?;
-    while answer.code == 334
-        && let Some(secret) = secrets.pop()
-    {
-        answer = heard(time.command(), "answer AUTH", wire.ask(&secret)).await?;
-    }
-    match answer.code {
-        235 => Ok(()),
-        _ => Err(said("it answered the login with", &answer)),
     }
 }
 

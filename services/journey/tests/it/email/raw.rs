@@ -39,8 +39,13 @@ impl Oddity {
 
     /// The service beside it, and one order.
     async fn office(&self, query: &str, variables: &[(&str, &str)]) -> (Broker, Process) {
+        self.office_as("", query, variables).await
+    }
+
+    /// The same, with a login.
+    async fn office_as(&self, login: &str, query: &str, variables: &[(&str, &str)]) -> (Broker, Process) {
         let broker = Broker::shared().await;
-        let url = format!("smtp://127.0.0.1:{}{query}", self.port);
+        let url = format!("smtp://{login}127.0.0.1:{}{query}", self.port);
         let email = start(&broker, [("SMTP_URL", url.as_str())].iter().chain(variables)).await;
         place(&broker, "Ada").await;
         (broker, email)
@@ -67,6 +72,7 @@ async fn serve(stream: TcpStream, answers: Answers, heard: Arc<Mutex<Vec<String>
             "DATA" => "354 go on\r\n",
             "EHLO" => "250-mail.test\r\n250 STARTTLS\r\n",
             "" | "." | "MAIL" | "RCPT" | "RSET" | "NOOP" | "HELO" => "250 ok\r\n",
+            _ if answers(&line).is_some() => "",
             _ if line.contains(' ') || line.contains(':') || line.len() > 8 => continue,
             _ => "221 bye\r\n",
         };
@@ -216,4 +222,43 @@ async fn a_server_that_takes_no_message_as_long_as_ours_pauses_and_says_how_long
     paused(&email, "SMTP server takes only 1000 bytes, and every message has more").await;
     assert_eq!(broker.depth(DEAD).await, Some(0));
     assert!(server.heard().iter().all(|line| !line.starts_with("MAIL")), "{:?}", server.heard());
+}
+
+/// What a client sends for the login `shop:s3cret-pa55word`, by PLAIN, or by LOGIN in two lines.
+const PLAIN: &str = "AHNob3AAczNjcmV0LXBhNTV3b3Jk";
+const USER: &str = "c2hvcA==";
+const PASSWORD: &str = "czNjcmV0LXBhNTV3b3Jk";
+
+#[tokio::test]
+async fn a_login_takes_the_way_that_the_server_leaves_open_and_is_never_told() {
+    let ways: [Answers; 2] = [
+        |line| match line {
+            _ if line.starts_with("EHLO") => Some("250-mail.test\r\n250 AUTH PLAIN\r\n"),
+            _ if line.starts_with("AUTH PLAIN ") => Some("334 \r\n"),
+            PLAIN => Some("235 ok\r\n"),
+            _ => None,
+        },
+        |line| match line {
+            _ if line.starts_with("EHLO") => Some("250-mail.test\r\n250 auth=plain login\r\n"),
+            _ if line.starts_with("AUTH PLAIN ") => Some("504 5.7.4 Unrecognized authentication type\r\n"),
+            "AUTH LOGIN" => Some("334 who?\r\n"),
+            USER => Some("334 and?\r\n"),
+            PASSWORD => Some("235 ok\r\n"),
+            _ => None,
+        },
+    ];
+    for answers in ways {
+        let server = Oddity::that_answers(answers).await;
+        let (broker, email) = server.office_as("shop:s3cret-pa55word@", "?tls=none", &[]).await;
+        server.was_told(".").await;
+        assert_eq!(broker.depth(DEAD).await, Some(0));
+        assert!(!email.log().contains("pa55") && !email.log().contains(PASSWORD), "{}", email.log());
+    }
+    let none: Answers = |line| match line {
+        _ if line.starts_with("EHLO") => Some("250-mail.test\r\n250 AUTH CRAM-MD5\r\n"),
+        _ => None,
+    };
+    let server = Oddity::that_answers(none).await;
+    let (_broker, email) = server.office_as("shop:s3cret-pa55word@", "?tls=none", &[]).await;
+    paused(&email, "it offers only the logins CRAM-MD5: expected PLAIN or LOGIN").await;
 }

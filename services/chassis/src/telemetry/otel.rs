@@ -2,6 +2,7 @@
 //! and the service runs.
 
 use std::fs;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use hyper::Uri;
@@ -66,10 +67,10 @@ impl Export {
         let exporter =
             Variable::new("OTEL_TRACES_EXPORTER", "whether spans are sent").expecting("otlp or none").or("otlp");
         let exporter = env.setting(exporter, |text| is_one_of(text, &["otlp", "none"]));
-        let base = env
-            .read(endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent, without `/v1/traces`"), |text| {
-                url(&format!("{}/v1/traces", text.trim_end_matches('/')))
-            });
+        let base = env.read(
+            endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent, without `/v1/traces` and without a query"),
+            base,
+        );
         let traces =
             env.read(endpoint("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "where spans are sent, as the full URL"), url);
         for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
@@ -147,17 +148,35 @@ fn read_roots(path: &str) -> Option<RootCertStore> {
 
 /// It may contain a password by mistake. Then it is refused, and it is never printed.
 fn endpoint(name: &'static str, meaning: &'static str) -> Variable {
-    let variable =
-        Variable::new(name, meaning).expecting("http://HOST:PORT or https://HOST:PORT, without user and password");
+    let variable = Variable::new(name, meaning)
+        .expecting("http://HOST:PORT or https://HOST:PORT, without user, password, fragment and unexpanded variables");
     variable.otherwise("none, spans are not sent").secret()
 }
 
+/// The path of the traces is appended to it, so it has no query.
+fn base(text: &str) -> Option<Uri> {
+    let text = Some(text).filter(|text| !text.contains('?'))?;
+    url(&format!("{}/v1/traces", text.trim_end_matches('/')))
+}
+
+/// The library takes much for an address to which nothing can be sent, or something only to a wrong place.
 fn url(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
     let scheme_is_known = matches!(url.scheme_str(), Some("http" | "https"));
-    let plain =
-        url.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
-    (scheme_is_known && plain).then_some(url)
+    let authority = url.authority()?.as_str();
+    let port = authority.strip_prefix(url.host()?)?;
+    let port_is_one =
+        port.is_empty() || port.strip_prefix(':').and_then(whole).is_some_and(|port| (1..=65_535).contains(&port));
+    let as_it_stands = !["$(", "${", "{{", "#"].iter().any(|sign| text.contains(sign));
+    (scheme_is_known && port_is_one && is_host(url.host()?) && as_it_stands).then_some(url)
+}
+
+/// A name, or an address: of IPv6 in brackets.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+    }
 }
 
 fn service_name(env: &mut Env) -> Option<String> {
@@ -215,4 +234,50 @@ fn pairs(text: &str, accepts: impl Fn(&str, &str) -> bool) -> bool {
 
 fn is_header(name: &str, value: &str) -> bool {
     HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base, url};
+
+    #[test]
+    fn an_endpoint_is_a_place_to_which_something_can_be_sent() {
+        for (text, at) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+            ("https://otel.example.com/", "https://otel.example.com/v1/traces"),
+            ("HTTP://otel_collector:4318/some/path/", "http://otel_collector:4318/some/path/v1/traces"),
+            ("http://[::1]:65535", "http://[::1]:65535/v1/traces"),
+        ] {
+            assert_eq!(base(text).map(|url| url.to_string()).as_deref(), Some(at), "{text}");
+        }
+        assert!(url("https://otel.example.com/v1/traces?tenant=shop").is_some(), "a full URL is sent to as it is");
+        for wrong in [
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:",
+            "http://h:+80",
+            "http://h:$(PORT)",
+            "http://$(HOST_IP):4318",
+            "http://${HOST_IP}:4318",
+            "http://{{ host }}:4318",
+            "http://h:4318/$(TENANT)",
+            "http://$HOST_IP:4318",
+            "http://%HOST%:4318",
+            "http://<host>:4318",
+            "http://host;other:4318",
+            "http://[::g]:4318",
+            "http://h:4318/?token=x",
+            "http://h:4318#part",
+            "http://h:4318/#/v1",
+            "http://u:p@h:4318",
+            "http://",
+            "http://:4318",
+            "h:4318",
+            "grpc://h:4317",
+            "/v1",
+        ] {
+            assert_eq!(base(wrong), None, "{wrong}");
+        }
+        assert_eq!(url("http://h:4318/v1/traces#part"), None);
+    }
 }

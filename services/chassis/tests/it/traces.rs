@@ -186,6 +186,21 @@ fn whatever_an_otel_variable_holds_is_one_line_and_traces_go_out_as_far_as_they_
 }
 
 #[test]
+fn an_endpoint_that_is_no_place_is_one_line_and_nothing_is_sent() {
+    let (address, received) = collector(OK);
+    for wrong in ["http://127.0.0.1:99999", "http://$(HOST_IP):4318", &format!("http://{address}/?token=x")] {
+        let (mut process, _) = Fixture::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]);
+        process.signal(Signal::SIGTERM);
+        let (code, lines) = process.end();
+        assert_eq!(code, Some(0), "{lines:#?}");
+        let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
+        assert!(warnings.len() == 1 && warnings[0].contains("OTEL_EXPORTER_OTLP_ENDPOINT="), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("token=x")), "{lines:#?}");
+    }
+    assert!(received.try_recv().is_err());
+}
+
+#[test]
 fn no_otel_variable_ends_a_service() {
     let every = UNUSABLE.map(|(name, _)| name);
     let others = [

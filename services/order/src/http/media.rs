@@ -32,10 +32,13 @@ fn is_json(text: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") && parts.all(is_harmless)
 }
 
-/// JSON is always UTF-8 (RFC 8259). A client that names another charset sends other bytes.
+/// JSON is always UTF-8 (RFC 8259). A client that names another charset sends other bytes. `utf8` is a common misspelling,
+/// and ASCII a part of UTF-8.
 fn is_harmless(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else { return parameter.is_empty() };
-    !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    let charset = value.trim().trim_matches('"').trim();
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -57,6 +60,9 @@ mod tests {
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
+            "application/json; charset=UTF8",
+            "application/json; Charset=\"utf8\"",
+            "application/json; charset=us-ascii",
             "application/json; version=1;",
         ];
         for text in types {
@@ -76,6 +82,9 @@ mod tests {
             "application/merge-patch+json",
             "application/x-www-form-urlencoded",
             "application/json; charset=latin1",
+            "application/json; charset=utf-16",
+            "application/json; charset=utf88",
+            "application/json; charset=",
             "application/json; charset",
             "application/json, application/json",
         ];

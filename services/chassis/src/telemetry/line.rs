@@ -65,7 +65,11 @@ impl<'a> Line<'a> {
         self.write_json(service, &mut serde_json::Serializer::new(&mut json))
             .expect("a line has only keys that are texts");
         json.push(b'\n');
-        String::from_utf8(json).expect("JSON is UTF-8")
+        let json = String::from_utf8(json).expect("JSON is UTF-8");
+        match json.chars().rev().skip(1).any(deceives) {
+            true => escaped_json(&json),
+            false => json,
+        }
     }
 
     fn write_json<S: Serializer>(&self, service: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -147,11 +151,49 @@ fn paint(level: Level) -> &'static str {
 
 /// The message, without characters that would break the line or fake another one.
 fn on_one_line(text: &str) -> String {
-    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.to_owned() }
+    if text.contains(deceives) { escaped(text) } else { text.to_owned() }
 }
 
 /// A value, quoted if it would not read as one value.
 fn quoted(text: &str) -> String {
-    let splits = |letter: char| letter.is_whitespace() || letter.is_control();
-    if text.is_empty() || text.contains(splits) { format!("{text:?}") } else { text.to_owned() }
+    let splits = |letter: char| letter.is_whitespace() || deceives(letter);
+    if text.is_empty() || text.contains(splits) { format!("\"{}\"", escaped(text)) } else { text.to_owned() }
+}
+
+fn escaped(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match deceives(letter) || letter == '"' || letter == '\\' {
+            true => line.extend(letter.escape_default()),
+            false => line.push(letter),
+        }
+    }
+    line
+}
+
+/// Outside its texts JSON is ASCII, and in a text any character may be written by its UTF-16 code units.
+fn escaped_json(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match deceives(letter) && letter != '\n' {
+            true => letter
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| write!(line, "\\u{unit:04x}").expect("a string takes any text")),
+            false => line.push(letter),
+        }
+    }
+    line
+}
+
+/// Whether a character breaks a line, or makes a reader see another text than there is: control characters, Unicode's
+/// line breaks, invisible characters, and those that turn the direction of the text. The joiners U+200C and U+200D stay,
+/// because names are written with them.
+fn deceives(letter: char) -> bool {
+    let invisible = matches!(
+        letter,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    letter.is_control() || invisible
 }

@@ -143,6 +143,26 @@ mod tests {
     }
 
     #[test]
+    fn no_value_turns_the_direction_of_a_line_or_hides_a_part_of_it() {
+        let marks = "\u{202e}\u{202a}\u{2066}\u{2069}\u{2028}\u{2029}\u{200b}\u{200f}\u{61c}\u{feff}\u{ad}\u{e0041}\u{85}\u{7f}";
+        for mark in marks.chars() {
+            let (name, quiet) =
+                (format!("Ada{mark}moc.elpmaxe@eve"), format!("2 \u{d7} \u{d1}and\u{fa} \u{200d}{mark}"));
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let line = written(format, || info!(name, shown = %name, debug = ?name, "Sending email for: {quiet}"));
+                assert!(!line.contains(mark), "{line:?}");
+                assert!(line.contains("2 \u{d7} \u{d1}and\u{fa} \u{200d}\\u"), "the rest stays readable: {line:?}");
+            }
+            let json = written(LogFormat::Json, || info!(name, "Sending email for: {quiet}"));
+            let object: Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(
+                (&object["name"], &object["message"]),
+                (&json!(name), &json!(format!("Sending email for: {quiet}")))
+            );
+        }
+    }
+
+    #[test]
     fn a_json_line_keeps_types_and_never_has_a_name_twice() {
         let line = written(LogFormat::Json, || {
             info!(level = "mine", count = 3_u64, ratio = 0.5, ok = true, none = f64::NAN, "m")

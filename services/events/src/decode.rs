@@ -1,6 +1,9 @@
 //! Decodes a message to an event.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde_json::value::RawValue;
 
 use crate::envelope::Envelope;
@@ -184,10 +187,29 @@ fn extension(value: &Value<'_>) -> Option<String> {
     optional("", value).ok().flatten().map(str::to_owned)
 }
 
+/// A time of RFC 3339 to the nanosecond, or nothing if it is later than any time that can be held.
 fn time(value: &Value<'_>) -> Result<Option<Timestamp>, DecodeError> {
     let Some(text) = optional("time", value)? else { return Ok(None) };
-    let invalid = |_| DecodeError::InvalidAttribute { attribute: "time", expected: "a time of RFC 3339" };
-    text.parse().map(Some).map_err(invalid)
+    let text = to_nanoseconds(text);
+    match text.parse() {
+        Ok(time) => Ok(Some(time)),
+        Err(_) if is_beyond(&text) => Ok(None),
+        Err(_) => Err(DecodeError::InvalidAttribute { attribute: "time", expected: "a time of RFC 3339" }),
+    }
+}
+
+/// A time with at most nine digits of a second's fraction. RFC 3339 allows any number of them.
+fn to_nanoseconds(text: &str) -> Cow<'_, str> {
+    let Some((before, after)) = text.split_once('.') else { return text.into() };
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= 9 { text.into() } else { format!("{before}.{}{}", &after[..9], &after[digits..]).into() }
+}
+
+/// Whether it is a time, but one of the last days of the year 9999, which [`Timestamp`] cannot hold.
+fn is_beyond(text: &str) -> bool {
+    let Some((local, rest)) = text.split_at_checked("9999-12-31T23:59:59".len()) else { return false };
+    let rest_is_right = || format!("2000-01-01T00:00:00{rest}").parse::<Timestamp>().is_ok();
+    local.starts_with("9999-12-3") && local.parse::<DateTime>().is_ok() && rest_is_right()
 }
 
 fn sent_at(raw: &Raw<'_>) -> Option<Timestamp> {

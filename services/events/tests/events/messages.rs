@@ -201,6 +201,32 @@ fn an_attribute_with_a_wrong_value_is_refused_by_its_name() {
 }
 
 #[test]
+fn any_time_of_rfc_3339_is_taken_as_far_as_it_can_be_held() {
+    let time = |text: &str| read(&changed(|event| event["time"] = json!(text)));
+    for (text, held) in [
+        ("2025-11-20T10:00:00.123456789012Z", "2025-11-20T10:00:00.123456789Z"),
+        ("2025-11-20t10:00:00.1234567890123456789+01:00", "2025-11-20T09:00:00.123456789Z"),
+        ("2025-11-20T10:00:00.999999999999-00:00", "2025-11-20T10:00:00.999999999Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(time(text).unwrap().time.map(|time| time.to_string()).as_deref(), Some(held), "{text}");
+    }
+    for beyond in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999999999+00:00", "9999-12-30T23:00:00-12:00"] {
+        assert_eq!(time(beyond).unwrap().time, None, "{beyond}");
+    }
+    for none in [
+        "9999-12-32T00:00:00Z",
+        "9999-12-31T23:59:59",
+        "9999-12-31T23:59:59.x",
+        "9999-12-31",
+        "2025-11-20T10:00:00.1234567890x",
+    ] {
+        assert!(time(none).is_err(), "{none}");
+    }
+}
+
+#[test]
 fn another_specversion_or_event_type_is_refused() {
     assert_eq!(refusal_with("specversion", json!("0.3")).reason(), "specversion");
     assert_eq!(refusal_with("specversion", json!("0.3")), DecodeError::SpecVersion("\"0.3\"".to_owned()));

@@ -20,7 +20,7 @@ pub struct CloudEvent<E> {
     pub id: String,
     /// The source, a URI reference of at most 255 bytes.
     pub source: Cow<'static, str>,
-    /// When the event happened. The age of the event is measured from this time.
+    /// When the event happened, as the crate `jiff` has it. The age of the event is measured from this time.
     pub time: Timestamp,
     /// What it belongs to: every event of one business transaction has the same (the extension attribute
     /// `correlationid`).

@@ -4,7 +4,74 @@
 //! became of it ([`PublishError`]). A [`Consumer`] runs a [`Handler`]. [`redrive`] moves dead letters back. Only this
 //! crate uses lapin, and its interface contains no type of lapin's.
 //!
-//! `examples/restock.rs` is a service with two consumers and a publisher on a topic exchange.
+//! # A service of your own
+//!
+//! A service in another workspace depends on these crates. `WARREN` is the path of a clone:
+//!
+//! ```toml
+//! events = { path = "WARREN/services/events" }
+//! messaging = { path = "WARREN/services/messaging" }
+//! prometheus = { version = "0.14", default-features = false } # for the `Registry` of `Client::new`
+//! serde = { version = "1", features = ["derive"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "time"] }
+//! tracing-subscriber = { version = "0.3", features = ["env-filter"] } # prints the log
+//! ```
+//!
+//! This crate logs with `tracing`, so a service without a subscriber does not say why it waits. A subscriber has to leave
+//! out the target `lapin`: what it logs holds the bodies of messages that no queue takes, and this crate says the rest
+//! itself, once.
+//!
+//! ```text
+//! tracing_subscriber::fmt().with_env_filter("info,lapin=off").init();
+//! ```
+//!
+//! Its `main` makes the publishers and then the consumers, because a handler holds the publisher that it needs. `Loyalty`
+//! is such a handler: [Hear, then speak](#hear-then-speak) shows how one is written.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use events::EventData;
+//! # use messaging::{Client, Endpoint, Error, Exchange, Failure, Handler, Publisher, Received, Subscription};
+//! # use prometheus::Registry;
+//! # use serde::{Deserialize, Serialize};
+//! # use tokio::time::Instant;
+//! # #[derive(Serialize, Deserialize)]
+//! # struct OrderPlaced {}
+//! # impl EventData for OrderPlaced { const TYPE: &'static str = "order.placed"; }
+//! # #[derive(Serialize, Deserialize)]
+//! # struct PointsEarned {}
+//! # impl EventData for PointsEarned { const TYPE: &'static str = "points.earned"; }
+//! # struct Loyalty { points: Publisher<PointsEarned> }
+//! # impl Handler for Loyalty {
+//! #     type Event = OrderPlaced;
+//! #     async fn handle(&self, _: &Received<OrderPlaced>) -> Result<(), Failure> { Ok(()) }
+//! # }
+//! # async fn main_of(endpoint: Endpoint) -> Result<(), Error> {
+//! let client = Client::new(endpoint, &Registry::new())?;
+//! // Whoever will consume points-queue misses no event, even if it starts for the first time after this service.
+//! let points =
+//!     client.publisher(Exchange::topic("loyalty")).required_queue("points-queue", ["points.#"]).start()?;
+//! // A text alone names a direct exchange.
+//! let orders = Subscription::queue("loyalty-queue").bound_to("order-exchange", [OrderPlaced::TYPE]);
+//! let consumer = client.consumer(orders, Loyalty { points: points.clone() }).build()?;
+//! let stop = async { drop(tokio::signal::ctrl_c().await) };
+//! let ended = consumer.run(stop, Duration::from_secs(20)).await;
+//! // The publisher closes last, because the handlers publish until they have ended.
+//! points.close(Instant::now() + Duration::from_secs(5)).await;
+//! ended
+//! # }
+//! ```
+//!
+//! `run` ends when `stop` resolves, and only then: a broker that is away, or an object that differs, ends neither a
+//! publisher nor a consumer. [`Client::state`] and the log say what they wait for.
+//!
+//! The broker has to make quorum queues by default, and each queue needs a policy, as
+//! [below](#why-each-queue-has-its-arguments). `deploy/broker` starts a broker with that default on this machine, and
+//! `deploy/README.md` shows the commands for another broker. The services of this repository use the crate `chassis`,
+//! which adds settings, health pages and the end on SIGTERM.
+//!
+//! `examples/hear_then_speak.rs` is a whole service. `examples/restock.rs` is one with two consumers and a publisher on
+//! a topic exchange.
 //!
 //! # What happens when
 //!

@@ -23,7 +23,10 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Asks whether the handler's dependency works again. The consumer calls it with back-off, and only while it is
-    /// paused. After a success the consumer tries one event alone, then the next; the pause ends when one is handled that needs the dependency.
+    /// paused. After a success the consumer tries one event alone, then the next; the pause ends when one is handled
+    /// that needs the dependency.
+    ///
+    /// By default it says yes, so the events that are tried alone ask the dependency, with the same back-off.
     ///
     /// # Errors
     /// Why the dependency does not work. `/readyz` shows this reason.
@@ -32,7 +35,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Whether this event can be handled only with the dependency whose outage pauses the consumer. Only such an
-    /// event ends a pause; one that is handled without the dependency says nothing about it.
+    /// event ends a pause; one that is handled without the dependency says nothing about it. By default every event
+    /// needs it.
     fn needs_dependency(&self, event: &Received<Self::Event>) -> bool {
         let _ = event;
         true

@@ -7,7 +7,18 @@ use settings::{Env, Variable, duration};
 
 use crate::Error;
 
-/// How a consumer works.
+/// How a consumer works. These are the defaults:
+///
+/// ```
+/// # use std::time::Duration;
+/// let options = messaging::ConsumerOptions::default();
+/// assert_eq!(options.concurrency, 64);
+/// assert_eq!(options.prefetch, 128);
+/// assert_eq!(options.handle_timeout, Duration::from_secs(15));
+/// assert_eq!(options.retry_delays, [1, 10, 60, 600].map(Duration::from_secs)); // so there are five attempts
+/// assert_eq!(options.dedupe_capacity, 100_000);
+/// assert_eq!(options.max_deliveries, 5);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerOptions {
     /// The most events handled at once.

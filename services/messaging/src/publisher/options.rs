@@ -25,7 +25,16 @@ const REQUIRED_QUEUES: Variable = Variable::new(
 )
 .otherwise("none");
 
-/// The settings of a publisher.
+/// The settings of a publisher. These are the defaults:
+///
+/// ```
+/// # use std::time::Duration;
+/// let options = messaging::PublisherOptions::default();
+/// assert_eq!(options.timeout, Duration::from_secs(5));
+/// assert_eq!(options.max_pending, 4096);
+/// assert_eq!(options.lanes, 8);
+/// assert_eq!(options.required_queues, []);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublisherOptions {
     /// How long an event may wait for its confirm, if `publish_by` gives no other deadline.

@@ -61,6 +61,7 @@ use supervisor::Supervisor;
 use crate::{Error, State};
 
 /// Consumes one queue for as long as it runs, whatever happens to the broker and the network.
+#[must_use = "it consumes only when it is run"]
 pub struct Consumer<H: Handler> {
     supervisor: Supervisor<H>,
 }

@@ -78,6 +78,7 @@
 //! | what happens to a delivery | what the consumer does |
 //! |---|---|
 //! | It is handled, or was handled before. | It acknowledges the delivery. |
+//! | The same event is still being handled. | It waits up to 1 s for the outcome, one copy of each event at a time. Then it copies the event to the shortest delay queue, and counts no attempt. |
 //! | It fails and may work later: [`Failure::later`], a panic, or `HANDLE_TIMEOUT`. | It copies the event to a delay queue. It acknowledges once the broker has confirmed the copy and not returned it. |
 //! | It fails, and the handler asks for a wait of its own ([`Failure::after`]). | It does the same, with the delay queue whose delay is the next that is as long, or the longest. |
 //! | It fails for good ([`Failure::for_good`]), or its attempts are used up. | It copies the event to `<queue>.dead` in the same way. |

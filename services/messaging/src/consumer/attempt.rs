@@ -23,9 +23,13 @@ use crate::metrics::ConsumeMetrics;
 use crate::panics::caught;
 use crate::trace;
 
+/// The longest that a copy of an event holds its delivery while the same event is being handled. Handling may take
+/// many minutes.
+const OUTCOME: Duration = Duration::from_secs(1);
+
 impl<H: Handler> Work<H> {
     /// Makes one attempt. The attempt holds `place` while the handler runs, and releases it while a duplicate waits
-    /// for the outcome of the first copy.
+    /// for the outcome of the first copy. If the outcome does not come soon, the duplicate goes to a delay queue.
     pub(super) async fn attempt(
         &self,
         delivery: &Arc<Delivery>,
@@ -103,23 +107,25 @@ impl<H: Handler> Work<H> {
             match self.dedupe.arrive(source, id) {
                 Arrival::First(handling) => return Ok((handling, place)),
                 Arrival::Duplicate => return Err(Outcome::Duplicate),
+                Arrival::Undecided => return Err(Outcome::Undecided),
                 Arrival::Waits(outcome) => {
                     drop(place);
                     let free = async {
-                        // An error is the usual end: the task that handled the first copy has dropped the sender.
-                        let _ = outcome.await;
-                        self.place().await
+                        // What is received is an error: the task that handled the first copy has dropped the sender.
+                        let known = timeout(OUTCOME, outcome).await.is_ok();
+                        if known { Some(self.place().await) } else { None }
                     };
-                    place = tokio::select! {
+                    let freed = tokio::select! {
                         biased;
-                        // Otherwise every session would leave one waiting attempt behind, with its body, for as long
-                        // as the first copy is being handled.
+                        // Otherwise an attempt would outlast its session, with its body.
                         () = settlements.closed() => return Err(Outcome::Abandoned),
-                        place = free => place,
+                        freed = free => freed,
                     };
                     if settlements.is_leaving() {
                         return Err(Outcome::Unbegun);
                     }
+                    let Some(free) = freed else { return Err(Outcome::Undecided) };
+                    place = free;
                 }
             }
         }

@@ -18,8 +18,8 @@ pub(crate) struct Dedupe {
 #[derive(Debug)]
 struct Events {
     handled: Recent<()>,
-    /// The events being handled, each with the copies that wait for its outcome.
-    running: HashMap<Fingerprint, Vec<oneshot::Sender<()>>>,
+    /// The events being handled, each with the copy that waits for its outcome.
+    running: HashMap<Fingerprint, Option<oneshot::Sender<()>>>,
 }
 
 /// Whether this process knows an arriving event.
@@ -31,6 +31,8 @@ pub(crate) enum Arrival {
     Duplicate,
     /// The event is being handled now. Ask again when this resolves.
     Waits(oneshot::Receiver<()>),
+    /// The event is being handled now, and another copy waits for its outcome already.
+    Undecided,
 }
 
 /// The right to handle an event. If it is dropped without [`succeeded`](Self::succeeded), the next copy may try.
@@ -47,6 +49,9 @@ impl Dedupe {
     }
 
     /// Registers an event. An event without an id is always new, because nothing says that it is not.
+    ///
+    /// One copy of an event waits at most. If each copy waited, the copies of one slow event would fill the prefetch,
+    /// and no other event would be delivered.
     pub(crate) fn arrive(self: &Arc<Self>, source: Option<&str>, id: Option<&str>) -> Arrival {
         let Some(id) = id else { return Arrival::First(Handling { dedupe: self.clone(), event: None }) };
         let event = self.fingerprints.of((source, id));
@@ -56,12 +61,16 @@ impl Dedupe {
         }
         match events.running.entry(event) {
             Entry::Occupied(mut running) => {
+                let waiting = running.get_mut();
+                if waiting.as_ref().is_some_and(|copy| !copy.is_closed()) {
+                    return Arrival::Undecided;
+                }
                 let (over, wait) = oneshot::channel();
-                running.get_mut().push(over);
+                *waiting = Some(over);
                 Arrival::Waits(wait)
             }
             Entry::Vacant(first) => {
-                first.insert(Vec::new());
+                first.insert(None);
                 Arrival::First(Handling { dedupe: self.clone(), event: Some(event) })
             }
         }
@@ -73,7 +82,7 @@ impl Dedupe {
 }
 
 impl Handling {
-    /// Remembers the event as handled. The copies that wait are duplicates.
+    /// Remembers the event as handled. The copy that waits is a duplicate.
     pub(crate) fn succeeded(self) {
         if let Some(event) = self.event {
             self.dedupe.events().handled.update(event, |()| ());
@@ -84,7 +93,7 @@ impl Handling {
 impl Drop for Handling {
     fn drop(&mut self) {
         if let Some(event) = self.event {
-            // Dropping the senders wakes the copies that wait, and each asks again.
+            // Dropping the sender wakes the copy that waits, and it asks again.
             self.dedupe.events().running.remove(&event);
         }
     }
@@ -122,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_the_copies_that_wait_for_a_failure_one_tries_and_the_rest_wait_again() {
+    async fn the_copy_that_waits_for_a_failure_tries_and_the_next_waits_for_it() {
         let dedupe = Arc::new(Dedupe::new(10));
         let Arrival::First(first) = arrive(&dedupe, "1") else { panic!("the first is the first") };
         let Arrival::Waits(outcome) = arrive(&dedupe, "1") else { panic!("the first still runs") };
@@ -130,6 +139,16 @@ mod tests {
         let _ = outcome.await;
         let Arrival::First(_second) = arrive(&dedupe, "1") else { panic!("a failure frees the event") };
         assert!(matches!(arrive(&dedupe, "1"), Arrival::Waits(_)));
+    }
+
+    #[test]
+    fn one_copy_waits_and_when_it_gives_up_another_may() {
+        let dedupe = Arc::new(Dedupe::new(10));
+        let Arrival::First(_first) = arrive(&dedupe, "1") else { panic!("the first is the first") };
+        for _ in 0..3 {
+            let Arrival::Waits(_waits) = arrive(&dedupe, "1") else { panic!("no other copy waits") };
+            assert!(matches!(arrive(&dedupe, "1"), Arrival::Undecided));
+        }
     }
 
     #[test]

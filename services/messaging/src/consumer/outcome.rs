@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     },
     /// It was handled before.
     Duplicate,
+    /// The same event is still being handled, so it is not known yet whether this one is a duplicate. It was not begun.
+    Undecided,
     /// The attempt failed and another may work, after this wait if the handler asks for one.
     Later(String, Option<Duration>),
     /// It is not known yet whether the event is at fault. No attempt is counted.

@@ -27,9 +27,14 @@ impl<H: Handler> Work<H> {
             Outcome::Dead(reason, error) => return self.settle_dead(delivery, reason, error, settlements).await,
             Outcome::Outage(reason) => {
                 settlements.report(Settlement::Outage(reason));
-                return self.requeue(delivery, settlements).await;
+                return self.requeue(delivery, settlements.returns_by_copy(), settlements).await;
             }
-            Outcome::Unbegun => return self.requeue(delivery, settlements).await,
+            Outcome::Unbegun => return self.requeue(delivery, settlements.returns_by_copy(), settlements).await,
+            Outcome::Undecided => {
+                debug!(event_id = delivery.message_id(), queue = self.queue(), "the same event is still being handled");
+                // Always as a copy, because the broker delivers first what was requeued without one.
+                return self.requeue(delivery, true, settlements).await;
+            }
             Outcome::Abandoned => return,
         };
         self.metrics.consumed(delivery.event_type(), settled);
@@ -106,9 +111,9 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    async fn requeue(&self, delivery: Arc<Delivery>, settlements: &Settlements) {
+    async fn requeue(&self, delivery: Arc<Delivery>, by_copy: bool, settlements: &Settlements) {
         let (held, unrecorded) = self.held(&delivery);
-        let back = if unrecorded || settlements.returns_by_copy() {
+        let back = if unrecorded || by_copy {
             let copy = delivery.to_requeue(self.shortest_delay(), held, Timestamp::now());
             if !self.copied(&copy, settlements).await {
                 return;

@@ -15,6 +15,7 @@ mod outsiders;
 mod panics;
 mod pauses;
 pub(crate) mod raw;
+mod repetitions;
 mod restarts;
 mod rights;
 mod silence;

@@ -37,9 +37,11 @@ impl Event for Word {
     }
 }
 
-/// The batches that a handler was called with, and whether each call has ended, even without a result.
+/// A batch that a handler was called with, and whether the call has ended, even without a result.
+type Call = (Vec<&'static str>, bool);
+
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<(Vec<&'static str>, bool)>>>);
+struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
     fn begun(&self) -> Vec<Vec<&'static str>> {

@@ -43,6 +43,19 @@ class Services(unittest.TestCase):
         self.assertEqual(url("warren-email", "global.broker.keyPerService=true"), {"name": "urls", "key": "email"})
         self.assertEqual(Manifests(*OWN_BROKER).kinds("StatefulSet"), [])
 
+    def test_a_certificate_of_each_service_can_take_the_place_of_passwords(self):
+        paths = {"AMQP_CERT_FILE": "/etc/amqp-client/tls.crt", "AMQP_KEY_FILE": "/etc/amqp-client/tls.key"}
+        values = [f"global.settings.{name}={path}" for name, path in paths.items()]
+        values += ["email.extraVolumes[0].name=amqp-client", "email.extraVolumes[0].secret.secretName=email-amqp-client"]
+        values += ["email.extraVolumeMounts[0].name=amqp-client", "email.extraVolumeMounts[0].mountPath=/etc/amqp-client"]
+        manifests = Manifests(*OWN_BROKER, *values)
+        for kind, name in [("Deployment", "warren-email"), ("CronJob", "warren-email-redrive")]:
+            [pod] = [template["spec"] for owner, template in manifests.pods() if (owner["kind"], owner["metadata"]["name"]) == (kind, name)]
+            env = manifests.env(kind, name)
+            self.assertEqual({path: env[path] for path in paths}, paths, name)
+            self.assertEqual(pod["volumes"][0]["secret"]["secretName"], "email-amqp-client", name)
+            self.assertEqual(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/amqp-client", name)
+
     def test_the_deadline_of_stopping_is_below_the_pods(self):
         manifests = Manifests("email.terminationGracePeriodSeconds=90")
         self.assertEqual(manifests.env("Deployment", "warren-email")["SHUTDOWN_TIMEOUT"], "85s")

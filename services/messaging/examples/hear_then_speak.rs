@@ -93,7 +93,7 @@ async fn main() -> Result<(), Error> {
         Ok(text) => text.parse()?,
         Err(_) => AmqpUrl::default(),
     };
-    let endpoint = Endpoint { url, ca_file: None, name: "packing".to_owned() };
+    let endpoint = Endpoint::new(url, "packing");
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
     run(endpoint, ConsumerOptions::default(), interrupted).await
 }

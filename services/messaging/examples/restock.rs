@@ -144,7 +144,7 @@ pub async fn serve(client: &Client, ledger: Ledger, stop: impl Future<Output = (
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let endpoint = Endpoint { url: AmqpUrl::default(), ca_file: None, name: "restock".to_owned() };
+    let endpoint = Endpoint::new(AmqpUrl::default(), "restock");
     // A real service shows the registry's series on `/metrics` and `client.state()` on `/readyz`.
     let client = Client::new(endpoint, &Registry::new())?;
     serve(&client, Ledger::default(), pending()).await

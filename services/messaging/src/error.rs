@@ -45,7 +45,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The encrypted connection failed, or the broker's certificate was refused.
+    /// A file of the client's certificate cannot be used.
+    #[error("file {path:?} of the client's certificate cannot be used: {reason}")]
+    ClientCertificate {
+        /// The file of the certificate or of its key.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The encrypted connection failed, or one side refused the certificate of the other.
     #[error("TLS with broker {broker} failed: {reason}")]
     Tls {
         /// Host and port.
@@ -53,12 +61,12 @@ pub enum Error {
         /// The reason, such as an expired certificate.
         reason: String,
     },
-    /// The broker refused the user and the password.
+    /// The broker refused the user and the password, or the user of the client's certificate.
     #[error("broker {broker} refused user {user:?}: {reason}")]
     CredentialsRefused {
         /// Host and port.
         broker: String,
-        /// The user's name.
+        /// The user's name; of a certificate, its subject.
         user: String,
         /// The reason, in the broker's words.
         reason: String,
@@ -157,9 +165,12 @@ impl Error {
     /// Whether only other settings will help; if not, the broker has to be mended.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Url(_) | Self::Invalid { .. } | Self::CaFile { .. } | Self::NotFound { .. } | Self::Metrics(_) => {
-                true
-            }
+            Self::Url(_)
+            | Self::Invalid { .. }
+            | Self::CaFile { .. }
+            | Self::ClientCertificate { .. }
+            | Self::NotFound { .. }
+            | Self::Metrics(_) => true,
             Self::Unreachable { .. }
             | Self::Silent { .. }
             | Self::Tls { .. }
@@ -182,6 +193,7 @@ impl Error {
             // A starting broker is silent and refuses by turns, so both are one kind of trouble.
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. } => "connection",
             Self::CaFile { .. } => "ca-file",
+            Self::ClientCertificate { .. } => "client-certificate",
             Self::Tls { .. } => "tls",
             Self::CredentialsRefused { .. } => "credentials",
             Self::VhostRefused { .. } => "vhost",
@@ -211,6 +223,7 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Silent { .. }
             | Self::CaFile { .. }
+            | Self::ClientCertificate { .. }
             | Self::Tls { .. }
             | Self::Lost { .. }
             | Self::NotFound { .. }

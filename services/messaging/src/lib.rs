@@ -152,6 +152,12 @@
 //! [`ConsumerOptions::handle_timeout`]; otherwise the attempt ends first and counts as failed.
 //! `examples/hear_then_speak.rs` is the whole service.
 //!
+//! # Encrypted connections
+//!
+//! With an `amqps://` URL the broker's certificate is verified, by the authorities of the system or of
+//! [`Endpoint::ca_file`]. A [`ClientCertificate`] is shown to the broker. If the URL names no user, the broker takes the
+//! user from that certificate (EXTERNAL). All these files are read at each connection, so that they can be renewed.
+//!
 //! # Tests of a handler
 //!
 //! A handler is tested without a broker. [`Received::of`] makes the event that it hears, and a
@@ -191,7 +197,7 @@
 //! | `<queue>.dead` | `x-queue-type: quorum`, `x-delivery-limit: -1` | A dead letter stays, however often somebody looks at it and puts it back. The queue's length is not limited. |
 
 mod endpoint;
-pub use endpoint::{AmqpUrl, Endpoint};
+pub use endpoint::{AmqpUrl, ClientCertificate, Endpoint};
 mod error;
 pub use error::Error;
 mod state;

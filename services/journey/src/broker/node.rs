@@ -176,8 +176,15 @@ fn extra_lines(folder: &Folder, options: &Options, ports: &Ports) -> String {
         lines.extend(
             files.map(|(option, pem)| format!("ssl_options.{option} = {}", folder.file(option, pem).display())),
         );
-        lines.push("ssl_options.verify = verify_none".to_owned());
-        lines.push("ssl_options.fail_if_no_peer_cert = false".to_owned());
+        let verify = if options.asks_for_certificates { "verify_peer" } else { "verify_none" };
+        lines.push(format!("ssl_options.verify = {verify}"));
+        lines.push(format!("ssl_options.fail_if_no_peer_cert = {}", options.asks_for_certificates));
+    }
+    if options.asks_for_certificates {
+        folder.file("plugins", "[rabbitmq_management,rabbitmq_auth_mechanism_ssl].");
+        let mechanisms = ["PLAIN", "EXTERNAL"].iter().enumerate();
+        lines.extend(mechanisms.map(|(index, name)| format!("auth_mechanisms.{} = {name}", index + 1)));
+        lines.push("ssl_cert_login_from = common_name".to_owned());
     }
     lines.push(String::new());
     lines.join("\n")

@@ -9,6 +9,7 @@ pub struct Options {
     pub(super) lines: Vec<String>,
     pub(super) advanced: Option<String>,
     pub(super) tls: Option<Identity>,
+    pub(super) asks_for_certificates: bool,
     pub(super) disk: Option<u64>,
     pub(super) member: Option<Member>,
 }
@@ -55,6 +56,13 @@ impl Options {
     /// Listens for TLS as well, with this certificate.
     pub fn tls(mut self, identity: &Identity) -> Self {
         self.tls = Some(identity.clone());
+        self
+    }
+
+    /// Takes connections over TLS only from those who show a certificate of the same authority. Its common name is the
+    /// user of who logs in by EXTERNAL.
+    pub fn asks_for_certificates(mut self) -> Self {
+        self.asks_for_certificates = true;
         self
     }
 }

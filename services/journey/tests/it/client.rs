@@ -18,7 +18,7 @@ use crate::consumer::stage::{Actor, Note, message};
 const WITHIN: Duration = Duration::from_secs(20);
 
 fn client(url: &str, registry: &Registry) -> Client {
-    let endpoint = Endpoint { url: url.parse().unwrap(), ca_file: None, name: "test".to_owned() };
+    let endpoint = Endpoint::new(url.parse().unwrap(), "test");
     Client::new(endpoint, registry).unwrap()
 }
 
@@ -124,5 +124,5 @@ async fn what_cannot_share_a_client_is_refused_and_told_why() {
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint { url: "amqp://127.0.0.1:1".parse().unwrap(), ca_file: None, name: "test".to_owned() }
+    Endpoint::new("amqp://127.0.0.1:1".parse().unwrap(), "test")
 }

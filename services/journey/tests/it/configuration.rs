@@ -19,6 +19,8 @@ const FILES: &[&str] = &["/nowhere/ca.pem", "/dev/null", "/proc/self/status", "/
 /// Values of each variable that are malformed or out of range. Those that take any text are not here.
 const WRONG: &[(&str, &[&str])] = &[
     ("AMQP_CA_FILE", FILES),
+    ("AMQP_CERT_FILE", FILES),
+    ("AMQP_KEY_FILE", FILES),
     (
         "AMQP_URL",
         &[

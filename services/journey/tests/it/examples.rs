@@ -15,7 +15,7 @@ mod restock;
 use restock::{Article, Ledger, Stock};
 
 fn client(broker: &Broker, name: &str) -> Client {
-    let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: name.to_owned() };
+    let endpoint = Endpoint::new(broker.url().parse().unwrap(), name);
     Client::new(endpoint, &Registry::new()).unwrap()
 }
 

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 mod answers;
+mod client_certificates;
 mod faults;
 mod tls;
 mod topology;
@@ -35,7 +36,7 @@ fn required(queue: &str) -> PublisherOptions {
 }
 
 fn endpoint(url: &str) -> Endpoint {
-    Endpoint { url: url.parse().unwrap(), ca_file: None, name: "test".to_owned() }
+    Endpoint::new(url.parse().unwrap(), "test")
 }
 
 fn start(endpoint: Endpoint, options: PublisherOptions) -> Publisher<OrderEvent> {

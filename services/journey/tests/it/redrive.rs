@@ -27,7 +27,7 @@ pub(crate) fn options() -> RedriveOptions {
 
 pub(crate) async fn redrive(broker: &Broker, options: RedriveOptions) -> Result<Summary, Error> {
     let url = broker.url_as("redrive").parse().unwrap();
-    let endpoint = Endpoint { url, ca_file: None, name: "redrive".to_owned() };
+    let endpoint = Endpoint::new(url, "redrive");
     let client = Client::new(endpoint, &Registry::new()).unwrap();
     in_time("redrive ends", redrive::run(&client, options, pending())).await
 }
@@ -209,7 +209,7 @@ async fn a_stop_leaves_the_rest_dead() {
     let broker = Broker::shared().await;
     dead_letters(&broker, &[("1", DeadReason::Attempts)]).await;
     let url = broker.url_as("redrive").parse().unwrap();
-    let endpoint = Endpoint { url, ca_file: None, name: "redrive".to_owned() };
+    let endpoint = Endpoint::new(url, "redrive");
     let client = Client::new(endpoint, &Registry::new()).unwrap();
     let summary = redrive::run(&client, options(), ready(())).await.unwrap();
     assert_eq!((summary.found, summary.moved), (1, 0));

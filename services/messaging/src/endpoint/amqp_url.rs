@@ -29,6 +29,7 @@ pub struct AmqpUrl {
     pub tls: bool,
     /// The user; `guest` if the URL names nobody.
     pub user: String,
+    names_user: bool,
     password: String,
     /// A name or an address. An IPv6 address has no brackets here.
     pub host: String,
@@ -47,6 +48,11 @@ const ONE_HOST: &str = "one host only: a Service or DNS name stands for several"
 impl AmqpUrl {
     pub(crate) fn password(&self) -> &str {
         &self.password
+    }
+
+    /// Whether the URL says who logs in.
+    pub(crate) fn names_user(&self) -> bool {
+        self.names_user
     }
 
     /// The heartbeat, in seconds.
@@ -79,6 +85,7 @@ impl Default for AmqpUrl {
         Self {
             tls: false,
             user: guest(),
+            names_user: true,
             password: guest(),
             host: "127.0.0.1".to_owned(),
             port: 5672,
@@ -124,7 +131,8 @@ impl FromStr for AmqpUrl {
                 None if vhost.contains('@') => fault("a / in its user or password must be written %2f"),
                 _ => error,
             })?;
-        Ok(Self { tls, user, password, host, port, vhost: vhost_name(vhost)?, parameters: Parameters::parse(query)? })
+        let (names_user, vhost, parameters) = (credentials.is_some(), vhost_name(vhost)?, Parameters::parse(query)?);
+        Ok(Self { tls, user, names_user, password, host, port, vhost, parameters })
     }
 }
 
@@ -204,8 +212,9 @@ fn percent_encoded(text: &str) -> impl fmt::Display {
 impl fmt::Display for AmqpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "amqps" } else { "amqp" };
-        let (user, vhost) = (percent_encoded(&self.user), percent_encoded(&self.vhost));
-        write!(f, "{scheme}://{user}@{}/{vhost}", self.authority())
+        let (user, at) = if self.names_user { (self.user.as_str(), "@") } else { ("", "") };
+        let (user, vhost) = (percent_encoded(user), percent_encoded(&self.vhost));
+        write!(f, "{scheme}://{user}{at}{}/{vhost}", self.authority())
     }
 }
 

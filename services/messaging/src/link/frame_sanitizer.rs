@@ -140,6 +140,7 @@ impl FrameSanitizer {
             // connection.start, connection.tune, connection.close.
             (0, Some([0, 10, 0, 10])) => {
                 greeting::version(method).map(|version| self.heard.version.set(version));
+                greeting::mechanisms(method).map(|mechanisms| self.heard.mechanisms.set(mechanisms));
             }
             (0, Some([0, 10, 0, 30])) => {
                 // It follows the most channels; zero means no limit.

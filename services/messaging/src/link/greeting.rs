@@ -21,6 +21,8 @@ impl fmt::Display for Version {
 #[derive(Debug)]
 pub(super) struct Heard {
     pub(super) version: OnceLock<Version>,
+    /// The mechanisms of login that it offers, with spaces between them.
+    pub(super) mechanisms: OnceLock<String>,
     pub(super) farewell: OnceLock<String>,
     /// The number of returned messages, by channel. They are counted before lapin reads them.
     returns: [AtomicU64; COUNTERS],
@@ -45,7 +47,7 @@ impl Heard {
 impl Default for Heard {
     fn default() -> Self {
         let returns = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { version: OnceLock::new(), farewell: OnceLock::new(), returns }
+        Self { version: OnceLock::new(), mechanisms: OnceLock::new(), farewell: OnceLock::new(), returns }
     }
 }
 
@@ -58,6 +60,20 @@ pub(super) fn version(start: &[u8]) -> Option<Version> {
     let text = std::str::from_utf8(start.get(at + 4..)?.get(..length)?).ok()?;
     let mut numbers = text.split('.').map(|number| number.parse().ok());
     Some(Version { major: numbers.next()??, minor: numbers.next()?? })
+}
+
+/// Reads the mechanisms of login from a `connection.start`: a long string after class, method, the protocol's version
+/// and the table of the server's properties.
+pub(super) fn mechanisms(start: &[u8]) -> Option<String> {
+    let after_properties = long(start.get(6..)?)?.1;
+    let (mechanisms, _) = long(after_properties)?;
+    Some(String::from_utf8_lossy(mechanisms).into_owned())
+}
+
+/// Splits what has its length in front of it, in four bytes, from what follows it.
+fn long(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
 }
 
 /// Reads the broker's words from a `connection.close`: a short string after class, method and code.
@@ -89,6 +105,19 @@ mod tests {
         ] {
             assert_eq!(version(&start(properties)), None);
         }
+    }
+
+    #[test]
+    fn the_mechanisms_follow_the_servers_properties() {
+        let mut greeting = vec![0, 10, 0, 10, 0, 9];
+        for part in [&b"\x07versionS\x00\x00\x00\x054.3.6"[..], b"PLAIN EXTERNAL", b"en_US"] {
+            greeting.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            greeting.extend_from_slice(part);
+        }
+        assert_eq!(mechanisms(&greeting).as_deref(), Some("PLAIN EXTERNAL"));
+        assert_eq!(version(&greeting), Some(Version { major: 4, minor: 3 }));
+        let cut = greeting.len() - b"en_US".len() - 5;
+        assert!((0..cut).all(|length| mechanisms(&greeting[..length]).is_none()));
     }
 
     #[test]

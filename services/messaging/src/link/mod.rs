@@ -4,15 +4,12 @@ use std::io;
 use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_rs::{Runtime, Tokio, util::RuntimeParts};
 use futures_util::{Stream, StreamExt};
-use lapin::tcp::AsyncTcpStream;
-use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Channel, Connection, ConnectionProperties, Event};
+use lapin::{Channel, Connection, Event};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -30,20 +27,19 @@ mod frame_sanitizer;
 #[cfg(feature = "inside")]
 pub(crate) mod inside;
 use frame_sanitizer::FrameSanitizer;
+mod login;
 mod oversize;
 mod payload;
 mod reach;
 use reach::reach;
 mod transport;
-use transport::{Io, Timers, Transport};
+use transport::{Io, Transport};
 
 /// How long each answer of the broker may take, after the login.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
 /// The smallest `frame_max` that a URL can ask for, which leaves room for foreign headers. The broker may ask for less.
 /// With lapin's default, an idle connection costs 7 MB of memory.
 pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
-/// The most characters of a service's name that the broker is told.
-const LONGEST_NAME: usize = 100;
 /// The codes with which a broker closes a channel and not its connection.
 const SOFT: [u16; 6] = [311, 313, 403, 404, 405, 406];
 
@@ -111,9 +107,14 @@ impl Link {
         let (open, closed) = oneshot::channel();
         let transport =
             Transport { io, sanitizer: FrameSanitizer::new(Arc::clone(&heard), endpoint.url.frame_max()), _open: open };
-        let login = login(endpoint, role, transport);
-        let connection =
-            timeout(within, login).await.map_err(|_| silent())?.map_err(|error| refusal(error, endpoint))?;
+        let connection = match timeout(within, login::login(endpoint, role, transport)).await {
+            Ok(Ok(connection)) => connection,
+            // The broker says nothing of a mechanism that it does not take. It only hangs up, after some seconds.
+            Ok(Err(error)) => {
+                return Err(login::not_offered(&heard, endpoint).unwrap_or_else(|| login::refusal(&error, endpoint)));
+            }
+            Err(_) => return Err(login::not_offered(&heard, endpoint).unwrap_or_else(silent)),
+        };
         let (sender, condition) = watch::channel(Condition::default());
         metrics.iter().for_each(|metrics| metrics.opened(not_after));
         let events = connection.events_listener();
@@ -235,50 +236,6 @@ async fn connect(endpoint: &Endpoint) -> Result<(Io, Hangup), Error> {
     match endpoint.url.tls {
         false => Ok((Io::Plain(tcp), hangup)),
         true => Ok((Io::Tls(Box::new(tls::encrypt(tcp, endpoint).await?)), hangup)),
-    }
-}
-
-async fn login(endpoint: &Endpoint, role: &str, transport: Transport) -> lapin::Result<Connection> {
-    let name: String = endpoint.name.chars().take(LONGEST_NAME).collect();
-    let properties = ConnectionProperties::default().with_connection_name(format!("{name}:{role}").into());
-    let tokio = Tokio::current();
-    let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Timers(tokio)));
-    // lapin asks once, because it does not dial a second time.
-    let transport = Mutex::new(Some(transport));
-    let take = async move |_, _| {
-        let transport = transport.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        transport.map(AsyncTcpStream::Plain).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into())
-    };
-    Connection::connector(uri(endpoint), runtime, take, properties).await
-}
-
-fn uri(endpoint: &Endpoint) -> AMQPUri {
-    let url = &endpoint.url;
-    AMQPUri {
-        scheme: AMQPScheme::AMQP,
-        authority: AMQPAuthority {
-            userinfo: AMQPUserInfo { username: url.user.clone(), password: url.password().to_owned() },
-            host: url.host.clone(),
-            port: url.port,
-        },
-        vhost: url.vhost.clone(),
-        query: AMQPQueryString {
-            frame_max: Some(url.frame_max()),
-            heartbeat: Some(url.heartbeat_seconds()),
-            ..AMQPQueryString::default()
-        },
-    }
-}
-
-/// The error that a failed login means.
-fn refusal(error: lapin::Error, endpoint: &Endpoint) -> Error {
-    let url = &endpoint.url;
-    let broker = url.authority();
-    match reply(&error) {
-        Some((403, words)) => Error::CredentialsRefused { broker, user: url.user.clone(), reason: words.to_owned() },
-        Some((530, words)) => Error::VhostRefused { broker, vhost: url.vhost.clone(), reason: words.to_owned() },
-        Some((_, words)) => Error::Unreachable { broker, reason: words.to_owned() },
-        None => Error::Unreachable { broker, reason: format!("no AMQP login: {error}") },
     }
 }
 

@@ -14,7 +14,7 @@ async fn dial(port: u16) -> Result<Link, Error> {
 async fn dial_with(port: u16, parameters: &str) -> Result<Link, Error> {
     let metrics = Metrics::register(&Registry::new()).unwrap().link(Role::Publish, Owner::Exchange("e"));
     let url = format!("amqp://guest:s3cret@127.0.0.1:{port}/{parameters}").parse().unwrap();
-    Link::dial(&Endpoint { url, ca_file: None, name: "test".to_owned() }, &metrics).await
+    Link::dial(&Endpoint::new(url, "test"), &metrics).await
 }
 
 fn threads_of_lapin() -> usize {

@@ -50,7 +50,7 @@ pub async fn confirm_all(messages: usize) {
 /// Outside a tokio runtime.
 pub fn prepare_all<E: Event>(events: usize) {
     let url = "amqp://127.0.0.1:1".parse().expect("it is a broker's URL");
-    let endpoint = Endpoint { url, ca_file: None, name: "order".to_owned() };
+    let endpoint = Endpoint::new(url, "order");
     let client = Client::new(endpoint, &Registry::new()).expect("the registry is new");
     let publisher = client.publisher::<E>("order-exchange").start().expect("the options are the defaults");
     for _ in 0..events {

@@ -66,7 +66,7 @@ impl Broker {
     /// The node, for a service of this name.
     pub fn endpoint(&self, name: &str) -> Endpoint {
         let url = self.url().parse().expect("it is a broker's URL");
-        Endpoint { url, ca_file: None, name: name.to_owned() }
+        Endpoint::new(url, name)
     }
 
     /// The node's `AMQP_URL`, for a process. The user is guest, and may do anything.

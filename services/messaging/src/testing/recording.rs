@@ -37,7 +37,7 @@ impl Recording {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start() -> Self {
-        let endpoint = Endpoint { url: AmqpUrl::default(), ca_file: None, name: "test".to_owned() };
+        let endpoint = Endpoint::new(AmqpUrl::default(), "test");
         let client = Client::new(endpoint, &Registry::new()).expect("the registry is new");
         let record = Arc::new(Mutex::new(Record { confirmed: Vec::new(), answer: Box::new(|_| Ok(())) }));
         let state = watch::Sender::new(State::Connected);

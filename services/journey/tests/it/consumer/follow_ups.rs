@@ -29,7 +29,7 @@ struct Packing(JoinHandle<()>);
 
 impl Packing {
     async fn start(broker: &Broker, options: ConsumerOptions) -> Self {
-        let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "packing".to_owned() };
+        let endpoint = Endpoint::new(broker.url().parse().unwrap(), "packing");
         let run = async move { example::run(endpoint, options, pending()).await.expect("it can run") };
         let running = Self(tokio::spawn(run));
         // It is declared last.

@@ -175,13 +175,13 @@ impl Running {
 
     /// Starts one of another subscription, with every right.
     pub(crate) fn of(broker: &Broker, handler: &Actor, subscription: Subscription) -> Self {
-        let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "test".to_owned() };
+        let endpoint = Endpoint::new(broker.url().parse().unwrap(), "test");
         Self::with(endpoint, subscription, handler, quick(), Duration::from_secs(20))
     }
 
     fn start_for(broker: &Broker, handler: &Actor, options: ConsumerOptions, within: Duration) -> Self {
         let url = broker.url_as("email").parse().unwrap();
-        let endpoint = Endpoint { url, ca_file: None, name: "email".to_owned() };
+        let endpoint = Endpoint::new(url, "email");
         Self::with(endpoint, subscription(), handler, options, within)
     }
 

@@ -26,7 +26,7 @@ async fn a_subscription_names_the_queues_around_its_queue_and_a_redrive_finds_th
 
     publish(&broker, &["a"]).await;
     eventually("it is dead", || broker.depth("graveyard"), |&depth| depth == Some(1)).await;
-    let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "redrive".to_owned() };
+    let endpoint = Endpoint::new(broker.url().parse().unwrap(), "redrive");
     let client = Client::new(endpoint, &Registry::new()).unwrap();
     let options = RedriveOptions { dead_queue: Some("graveyard".to_owned()), ..options() };
     let summary = in_time("redrive ends", redrive::run(&client, options, std::future::pending())).await.unwrap();

@@ -89,7 +89,7 @@ pub async fn serve(client: &Client, ledger: Ledger, stop: impl Future<Output = (
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let file = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("ledger"), PathBuf::from);
-    let endpoint = Endpoint { url: AmqpUrl::default(), ca_file: None, name: "ledger".to_owned() };
+    let endpoint = Endpoint::new(AmqpUrl::default(), "ledger");
     let client = Client::new(endpoint, &Registry::new())?;
     serve(&client, Ledger { file }, pending()).await
 }

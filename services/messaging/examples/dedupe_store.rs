@@ -106,7 +106,7 @@ pub async fn serve(
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let endpoint = Endpoint { url: AmqpUrl::default(), ca_file: None, name: "shipping".to_owned() };
+    let endpoint = Endpoint::new(AmqpUrl::default(), "shipping");
     let client = Client::new(endpoint, &Registry::new())?;
     serve(&client, Folder(folder), Shipping::default(), pending()).await
 }

@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(600);
 async fn the_example_writes_what_it_can_and_refuses_what_it_cannot() {
     let (broker, folder) = (Broker::shared().await, tempdir().unwrap());
     let file = folder.path().join("ledger");
-    let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "ledger".to_owned() };
+    let endpoint = Endpoint::new(broker.url().parse().unwrap(), "ledger");
     let client = Client::new(endpoint, &Registry::new()).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = {

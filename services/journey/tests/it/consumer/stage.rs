@@ -199,7 +199,7 @@ impl Running {
     /// Starts one of `email`'s queue that the test describes, as the user `email`.
     pub(crate) fn described<H: Handler>(broker: &Broker, describe: impl FnOnce(&Client) -> ConsumerBuilder<H>) -> Self {
         let url = broker.url_as("email").parse().unwrap();
-        let endpoint = Endpoint { url, ca_file: None, name: "email".to_owned() };
+        let endpoint = Endpoint::new(url, "email");
         Self::built(endpoint, describe, Duration::from_secs(20))
     }
 

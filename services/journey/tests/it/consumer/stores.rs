@@ -28,7 +28,7 @@ struct Process {
 
 impl Process {
     async fn start(broker: &Broker, store: &Folder) -> Self {
-        let endpoint = Endpoint { url: broker.url().parse().unwrap(), ca_file: None, name: "shipping".to_owned() };
+        let endpoint = Endpoint::new(broker.url().parse().unwrap(), "shipping");
         let (registry, shipping) = (Registry::new(), Shipping::default());
         let client = Client::new(endpoint, &registry).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -193,7 +193,7 @@ async fn a_call_goes_on_until_all_its_events_are_given_up_and_then_it_is_dropped
 
 #[test]
 fn a_size_or_a_wait_that_the_consumer_cannot_reach_is_refused() {
-    let endpoint = Endpoint { url: AmqpUrl::default(), ca_file: None, name: "test".to_owned() };
+    let endpoint = Endpoint::new(AmqpUrl::default(), "test");
     let client = Client::new(endpoint, &Registry::new()).unwrap();
     let options = ConsumerOptions { concurrency: 10, prefetch: 8, ..ConsumerOptions::default() };
     let sound = || Batches::new(Calls::default()).size(8);

@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_gives_the_designs_defaults() {
+    fn nothing_set_gives_the_defaults() {
         let expected = ConsumerOptions {
             concurrency: 64,
             prefetch: 128,
             handle_timeout: Duration::from_secs(15),
-            retry_delays: [1, 10, 60, 600].map(Duration::from_secs).to_vec(),
+            retry_delays: [1, 10, 60, 600, 3600].map(Duration::from_secs).to_vec(),
             dedupe_capacity: 100_000,
             max_deliveries: 5,
         };

@@ -15,7 +15,7 @@ use crate::Error;
 /// assert_eq!(options.concurrency, 64);
 /// assert_eq!(options.prefetch, 128);
 /// assert_eq!(options.handle_timeout, Duration::from_secs(15));
-/// assert_eq!(options.retry_delays, [1, 10, 60, 600].map(Duration::from_secs)); // so there are five attempts
+/// assert_eq!(options.retry_delays, [1, 10, 60, 600, 3600].map(Duration::from_secs)); // so there are six attempts
 /// assert_eq!(options.dedupe_capacity, 100_000);
 /// assert_eq!(options.max_deliveries, 5);
 /// ```

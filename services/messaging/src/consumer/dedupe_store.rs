@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// | what happens | what becomes of the event |
 /// |---|---|
 /// | Another process handled it, or this one did before a restart. | It is a duplicate: the consumer acknowledges it and does not handle it. |
-/// | A second copy arrives while the first is being handled, in this process. | The copy waits for the outcome of the first, with or without a store. |
+/// | A second copy arrives while the first is being handled, in this process. | The copy waits for the outcome of the first, with or without a store: for a second at most, and then in the shortest delay queue. |
 /// | A second copy arrives while the first is being handled, **in another process**. | **Both are handled**, because the event is not entered yet. This happens when a connection is lost while its handler goes on, or when a publisher repeats an event. |
 /// | The process dies after the handler's success, before the event is entered. | It is handled again. |
 /// | The store forgets the event, such as by an expiry. | A later copy is handled again. |

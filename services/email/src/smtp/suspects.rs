@@ -25,21 +25,17 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Command, SmtpError};
+use trouble::{LONGEST, Trouble};
 
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 /// The number of different mails, refused in a row, that make the trouble every mail's.
 const ROW: usize = 3;
 
 /// The number of suspects that are remembered. A forgotten one counts as new.
 const REMEMBERED: usize = 10_000;
-
-/// The longest that a suspect waits until the server is asked again, while no other mail passes.
-const LONGEST: Duration = Duration::from_secs(30);
-
-/// The same, if the server may have the message, so that each attempt may make a copy.
-const LONGEST_BETWEEN_COPIES: Duration = Duration::from_secs(15 * 60);
 
 /// While every mail is refused: how long the server is not asked about a suspect, so that new mails come to their turn.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -99,22 +95,6 @@ struct Row {
     asked: usize,
     /// When it was asked about one last.
     asked_last: Option<Instant>,
-}
-
-/// What makes refusals the same: the step, and the kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Trouble {
-    command: Command,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    Refused,
-    Deferred,
-    Lost,
-    Silent,
-    TooBig,
 }
 
 #[derive(Debug)]
@@ -377,34 +357,5 @@ impl Known {
                 self.suspects.remove(&oldest);
             }
         }
-    }
-}
-
-impl Trouble {
-    /// How long a suspect waits that was asked about this often.
-    fn wait(self, asked: u32) -> Duration {
-        let may_be_copied = self.command == Command::Body && matches!(self.kind, Kind::Lost | Kind::Silent);
-        let longest = if may_be_copied { LONGEST_BETWEEN_COPIES } else { LONGEST };
-        match asked {
-            0 | 1 => Duration::ZERO,
-            asked => Duration::from_secs(1 << asked.min(12)).min(longest),
-        }
-    }
-
-    fn of(error: &SmtpError) -> Option<Self> {
-        let (command, kind) = match error {
-            SmtpError::Answered { command, code, .. } if *code < 500 => (*command, Kind::Deferred),
-            SmtpError::Answered { command, .. } => (*command, Kind::Refused),
-            SmtpError::Lost { command, .. } => (*command, Kind::Lost),
-            SmtpError::Silent { command, .. } => (*command, Kind::Silent),
-            SmtpError::TooBig { .. } => (Command::Mail, Kind::TooBig),
-            SmtpError::NoSession { .. }
-            | SmtpError::NoFurtherSession { .. }
-            | SmtpError::NeedsUtf8
-            | SmtpError::Queued
-            | SmtpError::HeldUp
-            | SmtpError::Stopping => return None,
-        };
-        Some(Self { command, kind })
     }
 }

@@ -1,4 +1,5 @@
 """What users write arrives as it was written, and what cannot work is refused in one line that names it."""
+import re
 import shutil
 import tempfile
 import unittest
@@ -9,6 +10,11 @@ import yaml
 from chart import CHART, Manifests, helm, refusal, said_in_one_line, text, values_file
 
 LARGE = 1_000_000
+
+
+def as_kubernetes_expands(value):
+    """What a container gets of a variable's value: $$ is $, and a variable that is there takes the place of $(NAME)."""
+    return re.sub(r"\$\$|\$\((\w+)\)", lambda found: "$" if found[0] == "$$" else f"<{found[1]}>", value)
 
 
 class Written(unittest.TestCase):
@@ -39,6 +45,18 @@ class Written(unittest.TestCase):
         strings = [leaf for document in manifests.all if document["metadata"]["name"] != "warren-dashboard" for leaf in leaves(document)]
         self.assertEqual([leaf for leaf in strings if isinstance(leaf, float)], [])
         self.assertEqual([leaf for leaf in strings if isinstance(leaf, str) and len(leaf) < 20 and "e+0" in leaf], [])
+
+    def test_a_dollar_of_a_setting_is_no_variable_of_kubernetes(self):
+        for written in ("pa$$word", "$(POD_NAME)x", "$$(AMQP_PASSWORD)", "$", "a$", "$$$", "$x", "$(", "50$$(open"):
+            with self.subTest(written=written):
+                settings = {"OTEL_SERVICE_NAME": written}
+                manifests = self.manifests({"global": {"settings": {"OTEL_TRACES_EXPORTER": written}}, "order": {"settings": settings},
+                                            "email": {"settings": settings, "redrive": {"settings": settings}}, "check": {"email": f"{written}@example.com"}}, tests=True)
+                for owner, template in manifests.pods():
+                    for variable in template["spec"]["containers"][0].get("env", []):
+                        if variable["name"].startswith("OTEL_") or variable["name"] == "CHECK_EMAIL":
+                            arrives = as_kubernetes_expands(variable["value"]).removesuffix("@example.com")
+                            self.assertEqual(arrives, written, (owner["metadata"]["name"], variable))
 
     def test_names_that_look_like_something_else_stay_names(self):
         # A name of Kubernetes may be a number, a boolean or nothing in YAML.

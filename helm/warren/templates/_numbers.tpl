@@ -5,6 +5,11 @@
 {{ ternary . (toJson .) (kindIs "string" .) | quote }}
 {{- end }}
 
+{{/* The same for an environment variable, in whose value Kubernetes would put another one's in place of $(NAME), and $ in place of $$. */}}
+{{- define "warren.literal" -}}
+{{ include "warren.text" . | replace "$" "$$" }}
+{{- end }}
+
 {{/* A duration such as 500ms, 5s, 2m or 1h, in milliseconds. */}}
 {{- define "warren.milliseconds" -}}
 {{- $factors := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}

@@ -57,7 +57,7 @@ key: {{ $user }}-password
 {{- $settings = merge $settings (include "service.authorityFiles" (list . true) | fromJson) }}
 {{- range $name, $value := mergeOverwrite $settings (deepCopy .Values.global.settings) (deepCopy .Values.settings) }}
 - name: {{ $name }}
-  value: {{ include "warren.text" $value }}
+  value: {{ include "warren.literal" $value }}
 {{- end }}
 {{- end }}
 

@@ -104,7 +104,8 @@ class Shop:
 
     def node(self, nodes, number):
         labels = {"job": "rabbitmq", "pod": f"warren-rabbitmq-{number}", "instance": f"warren-rabbitmq-{number}"}
-        self.add("up", 1, **labels)
+        for path in ("/metrics", "/metrics/detailed"):
+            self.add("up", 1, metrics_path=path, **labels)
         self.add("rabbitmq_unreachable_cluster_peers_count", 0, **labels)
         self.add("rabbitmq_erlang_uptime_seconds", 5000, **labels)
         self.add("rabbitmq_identity_info", 1, rabbitmq_cluster_permanent_id="one", **labels)

@@ -246,9 +246,19 @@ class Consumers(Alerts):
         self.hold(shop, {88: {}, 91: {"WarrenDeadLettersStay": 1}, 149: {"WarrenDeadLettersStay": 1}, 151: {}})
 
     def test_deliveries_fail_again_and_again(self):
-        shop = Shop(orders=30).change(30, 90, 10, "messaging_consumed_total", job="email", outcome="delayed")
         told = {"WarrenRetryStorm": ({"queue": "email-queue"}, "25% of the deliveries from email-queue fail and are tried again.")}
-        self.hold(shop, {38: {}, 46: {"WarrenRetryStorm": 1}, 89: {"WarrenRetryStorm": 1}, 96: {}}, summary=told)
+        for outcome in ("delayed", "postponed"):
+            shop = Shop(orders=30).change(30, 90, 10, "messaging_consumed_total", job="email", outcome=outcome)
+            self.hold(shop, {38: {}, 46: {"WarrenRetryStorm": 1}, 89: {"WarrenRetryStorm": 1}, 96: {}}, summary=told)
+
+    def test_every_delivery_is_postponed(self):
+        shop = Shop().change(30, 90, 0, "messaging_consumed_total", job="email")
+        shop.change(30, 90, 15, "messaging_consumed_total", job="email", outcome="postponed")
+        self.hold(shop, {38: {}, 46: {"WarrenRetryStorm": 1}, 89: {"WarrenRetryStorm": 1}, 96: {}})
+
+    def test_a_few_deliveries_are_postponed_before_a_pause(self):
+        shop = Shop().change(30, 31, 15, "messaging_consumed_total", job="email", outcome="postponed")
+        self.quiet(shop, range(29, 60))
 
 
 class Pods(Alerts):
@@ -307,6 +317,12 @@ class Broker(Alerts):
         firing = {33: {}, 37: {"WarrenBrokerNodeDown": 1}, 120: {"WarrenBrokerNodeDown": 1}, 219: {"WarrenBrokerNodeDown": 1}, 221: {}}
         self.hold(shop, firing)
         self.hold(shop.change(30, 220, 0, "up", job="rabbitmq"), firing)
+
+    def test_one_page_of_a_node_cannot_be_read_while_the_other_can(self):
+        told = {"WarrenRestarts": ({"job": "rabbitmq"}, "A pod of rabbitmq restarts again and again, or does not answer.")}
+        for page in ("/metrics", "/metrics/detailed"):
+            shop = Shop().change(30, 90, 0, "up", pod="warren-rabbitmq-1", metrics_path=page)
+            self.hold(shop, {36: {}, 50: {"WarrenRestarts": 1}, 89: {"WarrenRestarts": 1}, 105: {}}, summary=told)
 
     def test_a_node_comes_back_as_a_cluster_of_its_own(self):
         told = {"WarrenBrokerNodeDown": ({}, "Nodes of RabbitMQ that are missing: 1.")}

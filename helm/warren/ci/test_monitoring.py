@@ -290,7 +290,25 @@ class Scraping(unittest.TestCase):
             self.assertIn(labels.get("job", job["job_name"]), ("order", "email", "analytics", "rabbitmq"))
         for monitor in manifests.kinds("ServiceMonitor"):
             self.assertEqual(monitor["spec"]["jobLabel"], "app.kubernetes.io/name")
-            self.assertEqual(monitor["spec"]["endpoints"][0]["relabelings"], [{"targetLabel": "release", "replacement": "warren"}])
+            [release, *page] = monitor["spec"]["endpoints"][0]["relabelings"]
+            self.assertEqual(release, {"targetLabel": "release", "replacement": "warren"})
+            own = [{"sourceLabels": ["__metrics_path__"], "targetLabel": "metrics_path"}]
+            self.assertEqual(page, own if "rabbitmq" in monitor["metadata"]["name"] else [])
+
+    def test_no_two_pages_of_a_pod_have_one_up(self):
+        chart = Manifests("monitoring.prometheus.enabled=true").get("ConfigMap", "warren-prometheus")["data"]["prometheus.yml"]
+        for config in (chart, Compose.compose["configs"]["prometheus"]["content"]):
+            read = []
+            for job in yaml.safe_load(config)["scrape_configs"]:
+                given = {"job": job["job_name"], **{rule["target_label"]: rule.get("replacement", job.get("metrics_path")) for rule in job["relabel_configs"]}}
+                read.append((given["job"], given.get("metrics_path")))
+            self.assertEqual(len(set(read)), len(read), read)
+
+    def test_a_node_is_counted_once_though_both_its_pages_name_its_version(self):
+        for board in (json.loads(path.read_text()) for path in DASHBOARDS):
+            for query in queries(board):
+                if "rabbitmq_build_info" in query:
+                    self.assertRegex(query, r"count( by \([^)]*\))? ?\(max by \(namespace, release, instance")
 
 
 class Compose(unittest.TestCase):

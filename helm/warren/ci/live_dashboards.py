@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Asks a running Prometheus every query of the dashboards: live_dashboards.py PROMETHEUS_URL [NAMESPACE [RELEASE]]
-With GRAFANA_URL in the environment, as http://USER:PASSWORD@HOST:PORT, it also asks that Grafana whether it has them, and reaches Prometheus.
+With GRAFANA_URL in the environment, as http://USER:PASSWORD@HOST:PORT, it also asks that Grafana whether its data source is healthy and whether it
+has the chart's dashboards, and runs every query of them there.
 
-Prometheus has to take every query, and every panel needs one that has had a number within the last five minutes: what went wrong has none on a good
+Every query has to be taken, and every panel needs one that has had a number within the last five minutes: what went wrong has none on a good
 day. Place an order first. It waits a minute for that."""
 import base64
+import hashlib
 import json
 import math
 import os
@@ -17,77 +19,141 @@ import urllib.request
 from pathlib import Path
 
 DASHBOARDS = sorted(Path(__file__).resolve().parent.parent.glob("charts/monitoring/dashboards/*.json"))
+MINUTES = 5
+SOURCE = "warren"  # the uid of the data source that the chart and Compose give to Grafana
 
 
-def ask(url, query, minutes=5):
-    """The numbers that a query has had."""
-    now = time.time()
-    form = urllib.parse.urlencode({"query": query, "start": now - 60 * minutes, "end": now, "step": 5})
-    with urllib.request.urlopen(f"{url}/api/v1/query_range", form.encode(), timeout=30) as answer:
-        result = json.load(answer)["data"]["result"]
-    return [float(value) for series in result for _, value in series["values"] if not math.isnan(float(value))]
+class Refused(Exception):
+    """A query that was not taken, and why."""
 
 
-def queries(namespace, release):
-    """(dashboard, panel, query) with the variables filled in as Grafana does."""
-    variables = {"namespace": namespace, "release": release, "__rate_interval": "20s", "__interval": "5s", "__interval_ms": "5000", "__range": "3600s"}
-    for path in DASHBOARDS:
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", []):
-                yield path.name, panel["title"], re.sub(r"\$\{?(\w+)\}?", lambda name: variables.get(name[1], ".+"), target["expr"])
-
-
-def unanswered(url, namespace, release):
-    panels = {}
-    for dashboard, panel, query in queries(namespace, release):
+def answered(request):
+    """What an API answers; where it refuses, the status and what it says."""
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        body = error.read()
         try:
-            panels.setdefault((dashboard, panel), []).extend(ask(url.rstrip("/"), query))
-        except urllib.error.HTTPError as error:
-            yield f"{dashboard}, {panel}: {json.load(error)['error']}: {query}"
-    for (dashboard, panel), answers in panels.items():
-        if not answers:
-            yield f"{dashboard}, {panel}: no data"
+            return error.code, json.loads(body)
+        except ValueError:
+            return error.code, {"message": body.decode(errors="replace")[:200]}
 
 
-def asked_of_grafana(url, path, body=None):
-    """What Grafana's API answers."""
-    parts = urllib.parse.urlsplit(url)
-    request = urllib.request.Request(f"{parts.scheme}://{parts.hostname}:{parts.port}{path}", body and json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    if parts.username:
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode())
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+class Prometheus:
+    def __init__(self, url):
+        self.url = url.rstrip("/")
+
+    def numbers(self, target, variables):
+        """The numbers that the query of a panel has had, with the variables of time filled in as Grafana does."""
+        times = {"__rate_interval": "20s", "__interval": "5s", "__interval_ms": "5000", "__range": f"{60 * MINUTES}s"}
+        now = time.time()
+        form = {"query": filled(target["expr"], {**times, **variables}), "start": now - 60 * MINUTES, "end": now, "step": 5}
+        status, answer = answered(urllib.request.Request(f"{self.url}/api/v1/query_range", urllib.parse.urlencode(form).encode()))
+        if status != 200:
+            raise Refused(answer.get("error", answer))
+        return [float(value) for series in answer["data"]["result"] for _, value in series["values"] if not math.isnan(float(value))]
 
 
-def amiss_in_grafana(url):
-    """What of the provisioning is not there, or does not work."""
-    titles = [found["title"] for found in asked_of_grafana(url, "/api/search?type=dash-db")]
-    for path in DASHBOARDS:
-        title = json.loads(path.read_text())["title"]
-        if not any(found in (title, f"{title} (shop/warren)") for found in titles):
-            yield f"Grafana has no dashboard {title!r}, but {titles}"
-    query = {"refId": "A", "datasource": {"uid": "warren"}, "expr": "up", "instant": True}
-    answer = asked_of_grafana(url, "/api/ds/query", {"queries": [query], "from": "now-5m", "to": "now"})
-    if not answer["results"]["A"].get("frames"):
-        yield f"Grafana's data source says {answer['results']['A']}"
+class Grafana:
+    def __init__(self, url):
+        parts = urllib.parse.urlsplit(url)
+        self.url = f"{parts.scheme}://{parts.hostname}:{parts.port or 80}"
+        self.headers = {"Content-Type": "application/json"}
+        if parts.username:
+            user = f"{parts.username}:{urllib.parse.unquote(parts.password or '')}"
+            self.headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+
+    def ask(self, path, body=None):
+        return answered(urllib.request.Request(self.url + path, body and json.dumps(body).encode(), self.headers))
+
+    def numbers(self, target, variables):
+        """The numbers that the query of a panel has had. Grafana itself fills in the variables of time."""
+        query = {"refId": "A", "datasource": {"uid": SOURCE, "type": "prometheus"}, "expr": filled(target["expr"], variables),
+                 "instant": bool(target.get("instant")), "range": not target.get("instant"), "intervalMs": 5000, "maxDataPoints": 1000}
+        status, answer = self.ask("/api/ds/query", {"queries": [query], "from": f"now-{MINUTES}m", "to": "now"})
+        result = answer.get("results", {}).get("A", answer)
+        if status != 200 or result.get("error"):
+            raise Refused(result.get("error", result))
+        found = []
+        for frame in result.get("frames", []):
+            for field, values in zip(frame["schema"]["fields"], frame["data"]["values"]):
+                found += [value for value in values if field["type"] == "number" and value is not None]
+        return found
+
+    def boards(self, namespace, release):
+        """The chart's dashboards as this Grafana has them: the file's name, and the dashboard or what is amiss with it."""
+        for path in DASHBOARDS:
+            ours = json.loads(path.read_text())
+            # The chart makes the uid of a release; Compose takes the files as they are.
+            uids = [f"{ours['uid']}-{hashlib.sha256(f'{namespace}/{release}'.encode()).hexdigest()[:12]}", ours["uid"]]
+            for status, answer in (self.ask(f"/api/dashboards/uid/{uid}") for uid in uids):
+                if status == 200:
+                    yield path.name, answer["dashboard"] if shown(answer["dashboard"]) == shown(ours) else "it is not as the chart has it"
+                    break
+            else:
+                yield path.name, f"it is not there as {' or '.join(uids)}: {answer.get('message', answer)}"
+
+
+def filled(text, variables):
+    """Without the variables that are not Grafana's own and that nobody chose, which stand for all."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda name: variables.get(name[1], name[0] if name[1].startswith("__") else ".+"), text)
+
+
+def shown(board):
+    return [(panel["title"], [target["expr"] for target in panel.get("targets", [])]) for panel in board["panels"]]
+
+
+def amiss(source, boards, variables):
+    """What of these dashboards has no data, or is refused."""
+    for name, board in boards:
+        if isinstance(board, str):
+            yield f"{name}: {board}"
+            continue
+        for panel in board["panels"]:
+            found, refused = [], []
+            for target in panel.get("targets", []):
+                try:
+                    found += source.numbers(target, variables)
+                except Refused as why:
+                    refused.append(f"{name}, {panel['title']}: {why}: {target['expr']}")
+            yield from refused
+            if panel.get("targets") and not found and not refused:
+                yield f"{name}, {panel['title']}: no data"
+
+
+def amiss_in_grafana(grafana, namespace, release):
+    """What of its provisioning is not there, and what of the dashboards does not work."""
+    status, health = grafana.ask(f"/api/datasources/uid/{SOURCE}/health")
+    if status != 200 or health.get("status") != "OK":
+        yield f"the data source {SOURCE} says {status}: {health.get('message', health)}"
+    yield from amiss(grafana, grafana.boards(namespace, release), {"namespace": namespace, "release": release})
+
+
+def patiently(what, look, until):
+    """Looks until nothing is amiss, or the time is over, and tells what it saw."""
+    def seen():
+        try:
+            return list(look())
+        # The reason says nothing of the address, which may hold a password.
+        except OSError as error:
+            return [f"no answer: {getattr(error, 'reason', error)}"]
+
+    while (faults := seen()) and time.time() < until:
+        time.sleep(5)
+    print(f"{what}: " + ("every panel has data" if not faults else "amiss"), *faults, sep="\n  ", flush=True)
+    return faults
 
 
 def main(url, namespace="shop", release="warren"):
-    asked, until = len({query[:2] for query in queries(namespace, release)}), time.time() + 60
-    while (silent := list(unanswered(url, namespace, release))) and time.time() < until:
-        time.sleep(5)
-    print(f"{asked - len(silent)} of {asked} panels have data", *silent, sep="\n")
+    boards, until = [(path.name, json.loads(path.read_text())) for path in DASHBOARDS], time.time() + 60
+    faults = patiently("Prometheus", lambda: amiss(Prometheus(url), boards, {"namespace": namespace, "release": release}), until)
     if grafana := os.environ.get("GRAFANA_URL"):
-        silent += (amiss := list(amiss_in_grafana(grafana)))
-        print("Grafana has the dashboards and reaches Prometheus" if not amiss else "Grafana:", *amiss, sep="\n")
-    return 1 if silent or not asked else 0
+        faults += patiently("Grafana", lambda: amiss_in_grafana(Grafana(grafana), namespace, release), until)
+    return 1 if faults or not boards else 0
 
 
 if __name__ == "__main__":
     if not 2 <= len(sys.argv) <= 4:
         sys.exit(__doc__)
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except urllib.error.URLError as error:
-        sys.exit(f"live_dashboards: {sys.argv[1]} does not answer: {error.reason}")
+    sys.exit(main(*sys.argv[1:]))

@@ -10,7 +10,7 @@ use crate::envelope::Envelope;
 use crate::json::Value;
 use crate::limits::{MAX_ATTRIBUTE, MAX_EVENT_BYTES};
 use crate::unicode;
-use crate::{CONTENT_TYPE, DecodeError, Event};
+use crate::{Attributes, CONTENT_TYPE, DecodeError, Event};
 
 /// The content type of data without an envelope.
 const JSON: &str = "application/json";
@@ -19,10 +19,14 @@ const JSON: &str = "application/json";
 const SHOWN: usize = 100;
 
 /// A message as it came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Raw<'a> {
     /// The property `content_type`.
     pub content_type: Option<&'a str>,
+    /// The property `content_encoding`.
+    pub content_encoding: Option<&'a str>,
+    /// The attributes that are headers.
+    pub attributes: Attributes<'a>,
     /// The routing key with which the message was first published: the type of an event that does not name its own.
     pub routing_key: &'a str,
     /// The property `message_id`.
@@ -54,8 +58,8 @@ pub struct Decoded<E> {
     pub data: E,
 }
 
-/// Decodes a CloudEvent in structured JSON mode, data alone by its routing key, or a text if the kind of event allows
-/// it. The crate's front page says which messages are which.
+/// Decodes a CloudEvent in structured JSON mode or in binary mode, data alone by its routing key, or a text if the kind
+/// of event allows it. The crate's front page says which messages are which.
 ///
 /// # Errors
 /// The message is not an event, and never will be; see [`DecodeError`].
@@ -66,10 +70,25 @@ pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     if raw.body.len() > MAX_EVENT_BYTES {
         return Err(DecodeError::TooLarge(raw.body.len()));
     }
+    decode_body(raw).map_err(|error| match (&error, encoding(raw)) {
+        (DecodeError::NotUtf8(_) | DecodeError::Encoded(_) | DecodeError::NotJson(_), Some(encoding)) => {
+            DecodeError::ContentEncoding(shortened(encoding))
+        }
+        _ => error,
+    })
+}
+
+/// The content encoding, if it changes the bytes of a text in UTF-8. Some programs name a charset there.
+fn encoding<'a>(raw: &Raw<'a>) -> Option<&'a str> {
+    const PLAIN: [&str; 8] = ["", "identity", "utf-8", "utf8", "us-ascii", "binary", "8bit", "7bit"];
+    raw.content_encoding.filter(|found| !PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(found.trim())))
+}
+
+fn decode_body<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     let content_type = raw.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case(CONTENT_TYPE) {
-        decode_cloud_event(raw, serde_json::from_str(text(raw)?).map_err(no_object)?)
+        decode_structured(raw, serde_json::from_str(text(raw)?).map_err(no_object)?)
     } else if media_type.eq_ignore_ascii_case(JSON) {
         decode_json(raw)
     } else if media_type.eq_ignore_ascii_case("text/plain") {
@@ -79,7 +98,18 @@ pub fn decode<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     }
 }
 
-fn decode_cloud_event<E: Event>(raw: &Raw<'_>, envelope: Envelope<'_>) -> Result<Decoded<E>, DecodeError> {
+fn decode_structured<E: Event>(raw: &Raw<'_>, envelope: Envelope<'_>) -> Result<Decoded<E>, DecodeError> {
+    let data = envelope.data;
+    decode_cloud_event(raw, &envelope, |event_type| {
+        E::from_data(event_type, data.ok_or(DecodeError::MissingAttribute("data"))?)
+    })
+}
+
+fn decode_cloud_event<E: Event>(
+    raw: &Raw<'_>,
+    envelope: &Envelope<'_>,
+    read: impl FnOnce(&'static str) -> Result<E, DecodeError>,
+) -> Result<Decoded<E>, DecodeError> {
     match &envelope.specversion {
         Value::Text(version) if version == "1.0" => {}
         Value::Null => return Err(DecodeError::MissingAttribute("specversion")),
@@ -95,7 +125,7 @@ fn decode_cloud_event<E: Event>(raw: &Raw<'_>, envelope: Envelope<'_>) -> Result
         let expected = JSON;
         return Err(DecodeError::InvalidAttribute { attribute: "datacontenttype", expected });
     }
-    let data = E::from_data(event_type, envelope.data.ok_or(DecodeError::MissingAttribute("data"))?)?;
+    let data = read(event_type)?;
     Ok(Decoded {
         id: Some(id.to_owned()),
         source: Some(source.to_owned()),
@@ -113,23 +143,34 @@ fn no_object(error: serde_json::Error) -> DecodeError {
     DecodeError::NotJson(if error.is_data() { "it is another value".to_owned() } else { error.to_string() })
 }
 
-/// Decodes data without an envelope. Some programs send a whole CloudEvent as `application/json`, so what has all the
-/// attributes that a CloudEvent must have is one.
+/// Decodes data without an envelope in the body. Some programs send a whole CloudEvent as `application/json`, so what has
+/// all the attributes that a CloudEvent must have is one.
 fn decode_json<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     let text = text(raw)?;
     match serde_json::from_str::<Envelope<'_>>(text) {
-        Ok(envelope) if envelope.is_complete() => decode_cloud_event(raw, envelope),
+        Ok(envelope) if envelope.is_complete() => decode_structured(raw, envelope),
         _ => {
             let data: &RawValue =
                 serde_json::from_str(text).map_err(|error| DecodeError::NotJson(error.to_string()))?;
-            decode_bare(raw, |event_type| E::from_data(event_type, data))
+            decode_data(raw, |event_type| E::from_data(event_type, data))
         }
     }
 }
 
 fn decode_text<E: Event>(raw: &Raw<'_>) -> Result<Decoded<E>, DecodeError> {
     let text = text(raw)?;
-    decode_bare(raw, |event_type| E::from_text(event_type, text))
+    decode_data(raw, |event_type| E::from_text(event_type, text))
+}
+
+/// Decodes a message whose body is the data alone. Its attributes are in its headers, or it has none.
+fn decode_data<E: Event>(
+    raw: &Raw<'_>,
+    read: impl FnOnce(&'static str) -> Result<E, DecodeError>,
+) -> Result<Decoded<E>, DecodeError> {
+    match raw.attributes.envelope() {
+        Some(envelope) => decode_cloud_event(raw, &envelope, read),
+        None => decode_bare(raw, read),
+    }
 }
 
 /// Decodes a message whose properties are all that is known of the event beside its data.
@@ -213,7 +254,8 @@ fn is_beyond(text: &str) -> bool {
 }
 
 fn sent_at(raw: &Raw<'_>) -> Option<Timestamp> {
-    Timestamp::from_second(i64::try_from(raw.timestamp?).ok()?).ok()
+    let seconds = raw.attributes.timestamp.or(raw.timestamp)?;
+    Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
 }
 
 fn is_json(content_type: &str) -> bool {

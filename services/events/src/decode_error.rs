@@ -22,6 +22,9 @@ pub enum DecodeError {
     /// The body is text of this other encoding.
     #[error("the body is {0}: expected UTF-8")]
     Encoded(&'static str),
+    /// The body is compressed or encoded in this way, by its content encoding, and is no JSON in UTF-8.
+    #[error("the content encoding is {0:?}: expected none")]
+    ContentEncoding(String),
     /// The body is not JSON, is cut off, is nested too deep, or is not an object. The text says where.
     #[error("the body is not a JSON object: {0}")]
     NotJson(String),
@@ -63,6 +66,7 @@ impl DecodeError {
             Self::Empty => "empty-body",
             Self::TooLarge(_) => "too-large",
             Self::ContentType(_) => "content-type",
+            Self::ContentEncoding(_) => "content-encoding",
             Self::NotUtf8(_) | Self::Encoded(_) => "not-utf8",
             Self::NotJson(_) => "not-json",
             Self::SpecVersion(_) => "specversion",

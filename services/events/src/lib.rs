@@ -1,4 +1,4 @@
-//! What an event is: CloudEvents 1.0 in structured JSON mode, written and read. No I/O, and no broker.
+//! What an event is: CloudEvents 1.0, written in structured JSON mode, and read in binary mode too. No I/O, and no broker.
 //!
 //! A serde type becomes an event with [`EventData`], which names its type; its page has the whole of an example. A
 //! kind of event that has several types, or checks its data itself, implements [`Event`]. A publisher encodes an event
@@ -12,12 +12,13 @@
 //! | `application/cloudevents+json` | a CloudEvent 1.0 | its `type` | its `id`, together with its `source` |
 //! | `application/json` | the data alone | the routing key with which the message was first published | the property `message_id`, if it is set |
 //! | `application/json` | a CloudEvent 1.0: an object with `specversion`, `id`, `source` and `type` | as in the first row | as in the first row |
+//! | `application/json` or `text/plain` | the data alone, and the attributes in headers (the binary mode of CloudEvents) | the header `cloudEvents:type` | the header `cloudEvents:id`, together with `cloudEvents:source` |
 //! | `text/plain` | a text, if [`Event::from_text`] reads texts | the routing key | `message_id`, if it is set |
 //! | any other, or none | | refused | |
 //!
 //! Capitals, and parameters such as `charset=utf-8`, make no difference to a content type. The body is UTF-8; a byte
-//! order mark is ignored. Attributes in headers (the binary mode of CloudEvents) are not read. An event without an id
-//! is never taken for a duplicate.
+//! order mark is ignored. In binary mode the headers have the prefix `cloudEvents:` or `cloudEvents_`; a message with one
+//! of `specversion`, `id`, `source` and `type` needs them all. An event without an id is never taken for a duplicate.
 
 pub mod json;
 pub mod limits;
@@ -31,6 +32,8 @@ mod event_data;
 pub use event_data::EventData;
 mod from_json;
 pub use from_json::from_json;
+mod attributes;
+pub use attributes::{Attributes, HeaderValue};
 mod cloud_event;
 pub use cloud_event::{CONTENT_TYPE, CloudEvent, Encoded};
 mod decode_error;

@@ -160,7 +160,7 @@ proptest! {
         let _ = key.parse::<IdempotencyKey>();
         let _ = key.parse::<contract::OrderId>();
         for content_type in [CONTENT_TYPE, "text/plain", &content_type] {
-            let raw = Raw { content_type: Some(content_type), routing_key: &key, message_id: Some(&key), timestamp: Some(timestamp), body: &body };
+            let raw = Raw { content_type: Some(content_type), routing_key: &key, message_id: Some(&key), timestamp: Some(timestamp), body: &body, ..Raw::default() };
             let _ = decode::<OrderEvent>(&raw);
         }
     }

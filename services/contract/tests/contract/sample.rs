@@ -33,7 +33,7 @@ pub(crate) fn cancelled() -> Encoded {
 
 /// A message as the order service publishes it, but for its body.
 pub(crate) fn message(body: &[u8]) -> Raw<'_> {
-    Raw { content_type: Some(CONTENT_TYPE), routing_key: "order.placed", message_id: None, timestamp: None, body }
+    Raw { content_type: Some(CONTENT_TYPE), routing_key: "order.placed", body, ..Raw::default() }
 }
 
 pub(crate) fn read(body: &Value) -> Result<Decoded<OrderEvent>, DecodeError> {

@@ -65,7 +65,7 @@ pub(crate) fn written() -> Encoded {
 
 /// A message with this body, as its publisher sends it.
 pub(crate) fn message(body: &[u8]) -> Raw<'_> {
-    Raw { content_type: Some(CONTENT_TYPE), routing_key: WRITTEN, message_id: None, timestamp: None, body }
+    Raw { content_type: Some(CONTENT_TYPE), routing_key: WRITTEN, body, ..Raw::default() }
 }
 
 pub(crate) fn read(body: &Value) -> Result<Decoded<Note>, DecodeError> {

@@ -49,7 +49,7 @@ fn parcel() -> Value {
 
 fn read_as(content_type: &str, body: &[u8]) -> Result<Decoded<Shipped>, DecodeError> {
     let (content_type, routing_key) = (Some(content_type), "parcel.shipped");
-    decode(&Raw { content_type, routing_key, message_id: None, timestamp: None, body })
+    decode(&Raw { content_type, routing_key, body, ..Raw::default() })
 }
 
 fn read(data: &Value) -> Result<Decoded<Shipped>, DecodeError> {

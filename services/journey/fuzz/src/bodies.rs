@@ -65,8 +65,8 @@ pub(super) fn travels(event: &CloudEvent<OrderEvent>) {
         content_type: Some(CONTENT_TYPE),
         routing_key: encoded.event_type,
         message_id: Some(&encoded.id),
-        timestamp: None,
         body: &encoded.body,
+        ..Raw::default()
     };
     let decoded = decode::<OrderEvent>(&raw).expect("what was encoded can be decoded");
     assert_eq!((decoded.data, decoded.time), (event.data.clone(), Some(event.time)));

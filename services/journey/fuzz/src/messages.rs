@@ -20,6 +20,7 @@ pub fn event(bytes: &[u8]) {
         message_id: some(id),
         timestamp: timestamp.parse().ok(),
         body: parts.next().unwrap_or_default(),
+        ..Raw::default()
     };
     match decode::<OrderEvent>(&raw) {
         Ok(event) => {

@@ -64,8 +64,8 @@ fn read(times: usize) {
         content_type: Some(CONTENT_TYPE),
         routing_key: event_type,
         message_id: Some(&id),
-        timestamp: None,
         body: &body,
+        ..Raw::default()
     };
     for _ in 0..times {
         let _ = black_box(decode::<OrderEvent>(black_box(&raw)));

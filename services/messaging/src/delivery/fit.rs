@@ -1,5 +1,6 @@
 //! Fits the headers of a copy into one frame, the most important first.
 
+use events::Attributes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
@@ -19,7 +20,8 @@ const ESSENTIAL: [&str; 8] =
     [h::ROUTING_KEY, h::EXCHANGE, h::ATTEMPTS, h::RETURNS, h::REDRIVEN, h::REASON, h::GIVEN_BACK, h::FIRST_FAILURE];
 
 /// The headers of a copy with these properties: ours, and the foreign ones as far as they fit a frame of `frame_max`
-/// bytes. The smallest go first. The names of foreign headers that are left out are written into a header.
+/// bytes. The attributes of a CloudEvent go first, then the smallest. The names of foreign headers that are left out are
+/// written into a header.
 pub(super) fn fitted(
     ours: &FieldTable,
     foreign: &[(ShortString, AMQPValue)],
@@ -68,11 +70,15 @@ impl Headers {
         self.room -= note;
         let end = self.room.saturating_sub(most);
         let mut by_weight: Vec<_> = foreign.iter().collect();
-        by_weight.sort_by_key(|(name, value)| h::entry_weight(name, value));
+        by_weight.sort_by_key(|(name, value)| (!Attributes::has(name.as_str()), h::entry_weight(name, value)));
         for (name, value) in by_weight {
             let fits = self.room.saturating_sub(end) >= h::entry_weight(name, value);
             if !(fits && self.take(name, value)) {
                 left_out.push(name.as_str());
+                // Without any trace of it, the copy would be read as another event.
+                if Attributes::has(name.as_str()) {
+                    self.take(name, &AMQPValue::Void);
+                }
             }
         }
         self.room += note;

@@ -1,5 +1,6 @@
 //! The headers that record a message's way through delay queues, dead queues and back.
 
+use events::HeaderValue;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 /// The exchange to which the message was first published.
@@ -59,7 +60,22 @@ pub(crate) fn is_foreign(name: &str) -> bool {
 
 /// Reads a text; `None` for any other value.
 pub(crate) fn text<'a>(headers: &'a FieldTable, name: &str) -> Option<&'a str> {
-    match headers.inner().get(name)? {
+    as_text(headers.inner().get(name)?)
+}
+
+/// Every header, with its value as far as an attribute of a CloudEvent can be made of it.
+pub(crate) fn values(headers: &FieldTable) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
+    headers.into_iter().map(|(name, value)| {
+        let value = match value {
+            AMQPValue::Timestamp(seconds) => HeaderValue::Time(*seconds),
+            value => as_text(value).map_or(HeaderValue::Other, HeaderValue::Text),
+        };
+        (name.as_str(), value)
+    })
+}
+
+fn as_text(value: &AMQPValue) -> Option<&str> {
+    match value {
         AMQPValue::LongString(text) => str::from_utf8(text.as_bytes()).ok(),
         AMQPValue::ShortString(text) => Some(text.as_str()),
         _ => None,

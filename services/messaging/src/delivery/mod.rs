@@ -18,7 +18,7 @@ mod made;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use events::Raw;
+use events::{Attributes, Raw};
 use jiff::Timestamp;
 use lapin::message::Delivery as RawDelivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -81,6 +81,8 @@ impl Delivery {
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw {
             content_type: self.delivery.properties.content_type().as_ref().map(ShortString::as_str),
+            content_encoding: self.delivery.properties.content_encoding().as_ref().map(ShortString::as_str),
+            attributes: self.headers().map(|headers| Attributes::of(h::values(headers))).unwrap_or_default(),
             routing_key: self.routing_key(),
             message_id: self.message_id(),
             timestamp: *self.delivery.properties.timestamp(),

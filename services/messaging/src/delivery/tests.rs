@@ -328,6 +328,20 @@ fn every_copy_fits_the_frames_of_its_connection_and_leaves_room_for_what_the_bro
 }
 
 #[test]
+fn the_attributes_of_binary_mode_go_first_and_leave_a_trace_where_they_do_not_fit() {
+    let attributes = ["specversion", "id", "source", "type"].map(|name| format!("cloudEvents:{name}"));
+    for (value, frame_max) in [("v".repeat(200), 16_384), ("v".repeat(100_000), 4_096)] {
+        let small: Vec<_> = (0..2_000).map(|n| (format!("h{n}"), text("x"))).collect();
+        let small = small.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let headers: Vec<_> = small.chain(attributes.iter().map(|name| (name.as_str(), text(&value)))).collect();
+        let delivery = Delivery::new(published(false, &headers), email_with_frames(frame_max));
+        let copy = delivered(&delivery.to_requeue("q.retry.1s".into(), 0, NOW));
+        assert_eq!(format!("{:?}", copy.raw().attributes), format!("{:?}", delivery.raw().attributes));
+        assert!(attributes.iter().all(|name| copy.headers().unwrap().contains_key(name.as_str())));
+    }
+}
+
+#[test]
 fn a_redriven_letter_begins_anew_and_remembers_that_it_failed() {
     let failed = dead(&delivery(false, &[]).to_dead_after_attempt("q.dead".into(), DeadReason::Attempts, "no", NOW));
     let redriven = delivered(&failed.to_redrive("q".into()));

@@ -15,11 +15,11 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Readiness {
     grace: Duration,
-    standing: Mutex<Standing>,
+    observed: Mutex<Observed>,
 }
 
 #[derive(Debug)]
-struct Standing {
+struct Observed {
     state: State,
     connection: Connection,
 }
@@ -35,8 +35,8 @@ enum Connection {
 impl Readiness {
     /// The readiness of a publisher without a connection.
     pub(crate) fn new(grace: Duration) -> Self {
-        let standing = Standing { state: State::Connecting { reason: None }, connection: Connection::Awaited };
-        Self { grace, standing: Mutex::new(standing) }
+        let observed = Observed { state: State::Connecting { reason: None }, connection: Connection::Awaited };
+        Self { grace, observed: Mutex::new(observed) }
     }
 
     /// Follows the publisher's states until it is gone.
@@ -52,28 +52,28 @@ impl Readiness {
 
     /// The answer of `/readyz`. It shows the state at once, and is unready only after the grace.
     pub(crate) fn health(&self) -> Health {
-        let standing = self.lock();
-        let ready = match standing.connection {
+        let observed = self.lock();
+        let ready = match observed.connection {
             Connection::Awaited => false,
             Connection::Usable => true,
             Connection::LostAt(since) => since.elapsed() < self.grace,
         };
-        Health::of(&standing.state, ready)
+        Health::of(&observed.state, ready)
     }
 
     fn see(&self, state: State) {
-        let mut standing = self.lock();
-        standing.connection = match (&state, standing.connection) {
+        let mut observed = self.lock();
+        observed.connection = match (&state, observed.connection) {
             // Something may be wrong without which orders can go on. They are taken, and the state says so.
             (state, _) if state.is_serving() => Connection::Usable,
             (_, Connection::Usable) => Connection::LostAt(Instant::now()),
             (_, connection) => connection,
         };
-        standing.state = state;
+        observed.state = state;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

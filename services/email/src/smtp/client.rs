@@ -28,7 +28,7 @@ use super::{
     limits::{COURTESY, Time},
     server::Server,
     session::Session,
-    suspects::{Cause, Passage, Suspects},
+    suspects::{Cause, StepsPassed, Suspects},
 };
 
 /// How often the client looks for sessions that were idle for too long.
@@ -156,8 +156,8 @@ impl Smtp {
         let (mut round, mut slowed_at) = (0, None);
         let error = loop {
             round += 1;
-            let mut passage = self.suspects.passage();
-            match self.hand_over(event, mail_object, slowed_at, &mut passage, &time).await {
+            let mut steps = self.suspects.steps();
+            match self.hand_over(event, mail_object, slowed_at, &mut steps, &time).await {
                 Ok(()) => return Ok(()),
                 Err(error) => match error.blame() {
                     Blame::Sessions | Blame::Rate if round < ROUNDS && !self.limiter.is_hopeless() => {
@@ -215,14 +215,14 @@ impl Smtp {
         event: u64,
         mail_object: &MailObject<'_>,
         slowed_at: Option<u64>,
-        passage: &mut Passage<'_>,
+        steps: &mut StepsPassed<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
         let mut stopping = self.stopping.subscribe();
         let begun = async {
             let permit = timeout_at(time.begin_by(), self.limiter.acquire()).await.map_err(|_| SmtpError::Queued)?;
             let permit = permit.slowed_before(slowed_at);
-            let session = self.begun(&permit, mail_object, passage, time).await?;
+            let session = self.begun(&permit, mail_object, steps, time).await?;
             Ok((permit, session))
         };
         let (permit, mut session) = tokio::select! {
@@ -230,10 +230,10 @@ impl Smtp {
             _ = stopping.wait_for(|stopping| *stopping) => return Err(SmtpError::Stopping),
             begun = begun => begun?,
         };
-        match session.finish(mail_object, passage, time).await {
+        match session.finish(mail_object, steps, time).await {
             Ok(()) => {
                 permit.said_yes(true);
-                self.suspects.taken(event, passage);
+                self.suspects.taken(event, steps);
                 self.recipients.taken(mail_object);
                 self.put_back(session, time).await;
                 Ok(())
@@ -247,7 +247,7 @@ impl Smtp {
         &self,
         permit: &Permit<'_>,
         mail_object: &MailObject<'_>,
-        passage: &mut Passage<'_>,
+        steps: &mut StepsPassed<'_>,
         time: &Time,
     ) -> Result<Session, SmtpError> {
         let (mut session, parked) = match self.idle.take() {
@@ -256,7 +256,7 @@ impl Smtp {
         };
         let first = if parked { time.parked() } else { time.command() };
         let used = session.is_used();
-        match self.not_held_up(session.begin(mail_object, passage, first, time)).await {
+        match self.not_held_up(session.begin(mail_object, steps, first, time)).await {
             Ok(()) => Ok(session),
             // An idle session was stale, or the server takes no more mails in it, or the server is stopping, or it
             // breaks off over this very mail. The next session shows which. None of these is an outage; a second
@@ -268,7 +268,7 @@ impl Smtp {
                     _ => self.idle.clear(),
                 }
                 let mut session = self.opened(permit, time).await?;
-                match self.not_held_up(session.begin(mail_object, passage, time.command(), time)).await {
+                match self.not_held_up(session.begin(mail_object, steps, time.command(), time)).await {
                     Ok(()) => Ok(session),
                     Err(error) => Err(self.left(session, permit, time, error).await),
                 }

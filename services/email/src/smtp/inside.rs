@@ -49,9 +49,9 @@ async fn hand_over(mut session: Session, limits: SmtpLimits) -> Vec<Result<(), S
     let mail_object = MailObject { from: "shop@example.com", to: "ada@example.com", message: "A: b\r\n\r\nc\r\n" };
     let mut outcomes = Vec::new();
     for _ in 0..2 {
-        let (time, mut passage) = (limits.begin(), suspects.passage());
-        let outcome = match session.begin(&mail_object, &mut passage, time.command(), &time).await {
-            Ok(()) => session.finish(&mail_object, &mut passage, &time).await,
+        let (time, mut steps) = (limits.begin(), suspects.steps());
+        let outcome = match session.begin(&mail_object, &mut steps, time.command(), &time).await {
+            Ok(()) => session.finish(&mail_object, &mut steps, &time).await,
             Err(error) => Err(error),
         };
         let usable = match &outcome {

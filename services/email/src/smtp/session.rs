@@ -11,7 +11,7 @@ use super::{
     mask::masked,
     reply::Reply,
     server::is_silence,
-    suspects::Passage,
+    suspects::StepsPassed,
     wire::{Wire, words},
 };
 
@@ -51,7 +51,7 @@ impl Session {
     pub(super) async fn begin(
         &mut self,
         mail_object: &MailObject<'_>,
-        passage: &mut Passage<'_>,
+        steps: &mut StepsPassed<'_>,
         first: Limit,
         time: &Time,
     ) -> Result<(), SmtpError> {
@@ -64,10 +64,10 @@ impl Session {
             return Err(SmtpError::TooBig { size: message.len(), limit });
         }
         let mail = format!("MAIL FROM:<{from}>{}", self.extensions.parameters(message.len(), utf8));
-        self.step(Command::Mail, &mail, first, passage).await?;
+        self.step(Command::Mail, &mail, first, steps).await?;
         self.mails += 1;
-        self.step(Command::Rcpt, &format!("RCPT TO:<{to}>"), time.command(), passage).await?;
-        self.step(Command::Data, "DATA", time.data(), passage).await
+        self.step(Command::Rcpt, &format!("RCPT TO:<{to}>"), time.command(), steps).await?;
+        self.step(Command::Data, "DATA", time.data(), steps).await
     }
 
     /// Sends the message and waits for the server to take it.
@@ -80,7 +80,7 @@ impl Session {
     pub(super) async fn finish(
         &mut self,
         mail_object: &MailObject<'_>,
-        passage: &mut Passage<'_>,
+        steps: &mut StepsPassed<'_>,
         time: &Time,
     ) -> Result<(), SmtpError> {
         if let Err(error) = self.wire.nothing_unasked().await {
@@ -91,7 +91,7 @@ impl Session {
             limit.hold(self.wire.say(piece)).await.map_err(|error| broken(Command::Body, &error))?;
         }
         let answer = time.last().hold(self.wire.answer()).await;
-        self.noted(Command::Body, answer, passage)
+        self.noted(Command::Body, answer, steps)
     }
 
     async fn step(
@@ -99,16 +99,16 @@ impl Session {
         command: Command,
         line: &str,
         limit: Limit,
-        passage: &mut Passage<'_>,
+        steps: &mut StepsPassed<'_>,
     ) -> Result<(), SmtpError> {
         let answer = limit.hold(self.wire.ask(line)).await;
-        self.noted(command, answer, passage)
+        self.noted(command, answer, steps)
     }
 
-    fn noted(&self, command: Command, answer: io::Result<Reply>, passage: &mut Passage<'_>) -> Result<(), SmtpError> {
+    fn noted(&self, command: Command, answer: io::Result<Reply>, steps: &mut StepsPassed<'_>) -> Result<(), SmtpError> {
         let answer = answer.map_err(|error| broken(command, &error))?;
         if answer.is_yes() && (command == Command::Data) == (answer.code == 354) {
-            passage.passed(command);
+            steps.passed(command);
             return Ok(());
         }
         match answer.code {

@@ -114,7 +114,7 @@ struct Suspect {
 
 /// When one mail passed each step.
 #[derive(Debug)]
-pub(super) struct Passage<'a> {
+pub(super) struct StepsPassed<'a> {
     clock: &'a AtomicU64,
     at: [u64; 4],
 }
@@ -130,7 +130,7 @@ pub(super) enum Cause {
     Server(String),
 }
 
-impl Passage<'_> {
+impl StepsPassed<'_> {
     /// Notes that the server accepted this step.
     pub(super) fn passed(&mut self, command: Command) {
         self.at[command as usize] = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
@@ -138,18 +138,18 @@ impl Passage<'_> {
 }
 
 impl Suspects {
-    pub(super) fn passage(&self) -> Passage<'_> {
-        Passage { clock: &self.clock, at: [0; 4] }
+    pub(super) fn steps(&self) -> StepsPassed<'_> {
+        StepsPassed { clock: &self.clock, at: [0; 4] }
     }
 
     /// Notes that the server took the mail about this event.
-    pub(super) fn taken(&self, event: Event, passage: &Passage<'_>) {
+    pub(super) fn taken(&self, event: Event, steps: &StepsPassed<'_>) {
         let mut known = self.known();
         known.balance += if known.suspects.remove(&event).is_some() { -1 } else { 1 };
-        if passage.at[Command::Rcpt as usize] > known.condemned {
+        if steps.at[Command::Rcpt as usize] > known.condemned {
             known.surplus = (known.surplus - 1).max(BELIEVED - MOST_BELIEVED);
         }
-        known.pass(passage.at);
+        known.pass(steps.at);
     }
 
     /// What the time is among the answers.
@@ -175,9 +175,9 @@ impl Suspects {
                 suspect.lowest = suspect.lowest.min(*balance - PLAIN);
             }
         }
-        let mut passage = [0; 4];
-        (passage[Command::Mail as usize], passage[Command::Rcpt as usize]) = (at, at);
-        known.pass(passage);
+        let mut steps = [0; 4];
+        (steps[Command::Mail as usize], steps[Command::Rcpt as usize]) = (at, at);
+        known.pass(steps);
     }
 
     /// Whether a refusal of a recipient, which looks like the server's trouble, is the time for a rest. Bad addresses look

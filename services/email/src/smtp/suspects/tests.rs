@@ -6,11 +6,11 @@ fn refusal(command: Command, code: u16) -> SmtpError {
 
 /// A mail that passes every step now.
 fn pass(suspects: &Suspects, event: Event) {
-    let mut passage = suspects.passage();
+    let mut steps = suspects.steps();
     for command in [Command::Mail, Command::Rcpt, Command::Data, Command::Body] {
-        passage.passed(command);
+        steps.passed(command);
     }
-    suspects.taken(event, &passage);
+    suspects.taken(event, &steps);
 }
 
 #[test]
@@ -158,21 +158,21 @@ fn a_row_is_of_one_trouble() {
 #[test]
 fn a_mail_that_had_passed_the_step_before_the_refusal_proves_nothing() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 553));
-    let mut passage = suspects.passage();
-    passage.passed(Command::Mail);
-    passage.passed(Command::Rcpt);
+    let mut steps = suspects.steps();
+    steps.passed(Command::Mail);
+    steps.passed(Command::Rcpt);
     assert_eq!(suspects.refused(1, &no), Cause::Unknown);
-    passage.passed(Command::Data);
-    passage.passed(Command::Body);
-    suspects.taken(2, &passage);
+    steps.passed(Command::Data);
+    steps.passed(Command::Body);
+    suspects.taken(2, &steps);
     assert_eq!(suspects.refused(1, &no), Cause::Unknown);
     // Of a refusal after the message, it is proof.
     let (suspects, no) = (Suspects::default(), refusal(Command::Body, 553));
-    let mut passage = suspects.passage();
-    passage.passed(Command::Rcpt);
+    let mut steps = suspects.steps();
+    steps.passed(Command::Rcpt);
     assert_eq!(suspects.refused(1, &no), Cause::Unknown);
-    passage.passed(Command::Body);
-    suspects.taken(2, &passage);
+    steps.passed(Command::Body);
+    suspects.taken(2, &steps);
     assert_eq!(suspects.refused(1, &no), Cause::Mail);
 }
 
@@ -247,12 +247,12 @@ fn a_no_about_the_mail_alone_that_every_mail_meets_is_every_mails_trouble() {
     let (suspects, no) = (Suspects::default(), refusal(Command::Rcpt, 550));
     assert_eq!(refuse_alone(&suspects, 0..1000, &no), (5, Cause::Server(reason.to_owned())));
     // Those that passed this step before do not speak for those that come after.
-    let mut passage = suspects.passage();
-    passage.passed(Command::Rcpt);
+    let mut steps = suspects.steps();
+    steps.passed(Command::Rcpt);
     pass(&suspects, 2000);
     assert_eq!(refuse_alone(&suspects, 3000..3010, &no).0, 1);
-    passage.passed(Command::Body);
-    suspects.taken(2001, &passage);
+    steps.passed(Command::Body);
+    suspects.taken(2001, &steps);
     assert_eq!(refuse_alone(&suspects, 4000..4010, &no).0, 0);
 }
 

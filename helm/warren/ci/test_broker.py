@@ -84,6 +84,13 @@ class Broker(unittest.TestCase):
         self.assertEqual(memory("1000Mi"), 800 * 2**20)
         self.assertEqual(memory("20Gi"), 18 * 2**30)
 
+    def test_the_tools_of_a_node_are_told_what_the_other_nodes_have(self):
+        spec = Manifests("rabbitmq.networkPolicy.egress.enabled=true").get("NetworkPolicy", "warren-rabbitmq")["spec"]
+        nodes = [{"podSelector": spec["podSelector"]}]
+        for rules, peers in ((spec["ingress"], "from"), (spec["egress"], "to")):
+            [between] = [rule for rule in rules if rule.get(peers) == nodes]
+            self.assertIn({"port": 35672, "endPort": 35682}, between["ports"])
+
     def test_with_tls_nothing_is_sent_in_the_clear(self):
         tls = settings("global.rabbitmq.tls.existingSecret=tls")
         self.assertEqual((tls["listeners.tcp"], tls["listeners.ssl.default"]), ("none", "5671"))

@@ -211,6 +211,7 @@ mod link;
 mod metrics;
 mod name;
 mod panics;
+mod pem;
 mod tls;
 mod topology;
 mod trace;

@@ -19,6 +19,7 @@ mod builder;
 pub use builder::ConsumerBuilder;
 mod subscription;
 pub use subscription::Subscription;
+pub(crate) use subscription::dead;
 mod options;
 pub use options::ConsumerOptions;
 mod headers;
@@ -35,7 +36,6 @@ mod batches;
 pub use batches::{BatchHandler, Batches};
 
 mod queues;
-pub(crate) use queues::dead;
 mod recent;
 mod redelivery;
 use redelivery::RedeliveryPolicy;

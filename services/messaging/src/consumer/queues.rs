@@ -8,11 +8,6 @@ use super::{ConsumerOptions, Subscription};
 use crate::topology::Topology;
 use crate::{Error, name};
 
-/// The default name of a queue's dead queue, for events that no attempt will handle.
-pub(crate) fn dead(queue: &str) -> String {
-    format!("{queue}.dead")
-}
-
 /// Everything that a consumer declares: its queue, the exchanges it binds to, and the queues around it. Its queue has no
 /// arguments, so that programs written after RabbitMQ's guides can declare it too.
 ///

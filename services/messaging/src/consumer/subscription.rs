@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use events::Event;
 
-use super::queues;
 use crate::{Error, Exchange, ExchangeKind, name};
+
+/// The default name of a queue's dead queue, for events that no attempt will handle.
+pub(crate) fn dead(queue: &str) -> String {
+    format!("{queue}.dead")
+}
 
 /// A queue and its bindings.
 ///
@@ -77,7 +81,7 @@ impl Subscription {
     }
 
     pub(crate) fn dead_queue_name(&self) -> String {
-        self.dead_queue.clone().unwrap_or_else(|| queues::dead(&self.queue))
+        self.dead_queue.clone().unwrap_or_else(|| dead(&self.queue))
     }
 
     /// The name of a delay queue, where events wait for their next attempt. Each delay has a queue; the name contains

@@ -6,11 +6,20 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use settings::Variable;
 
 use crate::Error;
 
 mod parameters;
 use parameters::Parameters;
+
+pub(super) const AMQP_URL: Variable =
+    Variable::new("AMQP_URL", "the broker; `amqps://` is encrypted and verified, and a trailing `/` is the vhost `/`")
+        .or("amqp://guest:guest@127.0.0.1:5672/%2f")
+        .secret();
+
+pub(super) const URL_FORM: &str = "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, special characters percent-encoded; \
+                        ?heartbeat=SECONDS, connection_timeout=MILLISECONDS and frame_max=BYTES may follow";
 
 /// The URL of a broker: `amqp://USER:PASSWORD@HOST:PORT/VHOST` or `amqps://…`, and `?NAME=VALUE&…`. Neither `Debug`
 /// nor `Display` shows the password.

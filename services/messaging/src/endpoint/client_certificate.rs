@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use settings::{Env, Variable};
 
-use super::AMQP_URL;
-use crate::tls;
+use super::amqp_url::AMQP_URL;
+use crate::pem;
 
 const AMQP_CERT_FILE: Variable = Variable::new(
     "AMQP_CERT_FILE",
@@ -50,12 +50,12 @@ impl ClientCertificate {
         let cert_form = "a readable PEM file with a certificate, and then those between it and its authority";
         let certificate = env.read_or_why(AMQP_CERT_FILE.expecting(cert_form), |text| {
             let path = PathBuf::from(text);
-            tls::certificates(&path).map(|_| path)
+            pem::certificates(&path).map(|_| path)
         });
         let key_form = "a readable PEM file with a private key that has no passphrase";
         let key = env.read_or_why(AMQP_KEY_FILE.expecting(key_form), |text| {
             let path = PathBuf::from(text);
-            tls::private_key(&path).map(|_| path)
+            pem::private_key(&path).map(|_| path)
         });
         let is_wrong = |env: &Env, name| env.faults().iter().any(|fault| fault.name() == name);
         let (certificate, key) = match (certificate, key) {
@@ -74,7 +74,7 @@ impl ClientCertificate {
             env.fault(AMQP_CERT_FILE.name, "an AMQP_URL that begins with amqps://: certificates are for TLS");
         }
         let files = Self { certificate, key };
-        if tls::identity(&files).is_err() {
+        if pem::identity(&files.certificate, &files.key).is_err() {
             env.fault(AMQP_KEY_FILE.name, "the private key of the first certificate in AMQP_CERT_FILE");
         }
         Some(files)

@@ -4,20 +4,13 @@ use std::path::PathBuf;
 
 use settings::{Env, Variable};
 
-use crate::{Error, tls};
+use crate::{Error, pem};
 
 mod amqp_url;
 pub use amqp_url::AmqpUrl;
+use amqp_url::{AMQP_URL, URL_FORM};
 mod client_certificate;
 pub use client_certificate::ClientCertificate;
-
-const AMQP_URL: Variable =
-    Variable::new("AMQP_URL", "the broker; `amqps://` is encrypted and verified, and a trailing `/` is the vhost `/`")
-        .or("amqp://guest:guest@127.0.0.1:5672/%2f")
-        .secret();
-
-const URL_FORM: &str = "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, special characters percent-encoded; \
-                        ?heartbeat=SECONDS, connection_timeout=MILLISECONDS and frame_max=BYTES may follow";
 
 const AMQP_CA_FILE: Variable =
     Variable::new("AMQP_CA_FILE", "certificate authorities to verify the broker with, in place of the system's")
@@ -59,7 +52,7 @@ impl Endpoint {
         });
         let ca_file = env.read_or_why(AMQP_CA_FILE.expecting("a readable PEM file with certificates"), |text| {
             let path = PathBuf::from(text);
-            tls::reads_authorities(&path).map(|()| path)
+            pem::reads_authorities(&path).map(|()| path)
         });
         let client_certificate = ClientCertificate::from_env(env, url.as_ref().is_some_and(|url| url.tls));
         Self { ca_file, client_certificate, ..Self::new(url.unwrap_or_default(), "") }

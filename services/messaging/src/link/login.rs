@@ -11,7 +11,7 @@ use lapin::{Connection, ConnectionProperties};
 use super::greeting::Heard;
 use super::transport::{Timers, Transport};
 use crate::error::reply;
-use crate::{Endpoint, Error, tls};
+use crate::{Endpoint, Error, pem, tls};
 
 /// The most characters of a service's name that the broker is told.
 const LONGEST_NAME: usize = 100;
@@ -79,7 +79,7 @@ fn mechanism(endpoint: &Endpoint) -> SASLMechanism {
 
 /// The user, or the subject of the certificate that names the user.
 fn user(endpoint: &Endpoint) -> String {
-    let subject = endpoint.login_certificate().and_then(|files| tls::subject(&files.certificate));
+    let subject = endpoint.login_certificate().and_then(|files| pem::subject(&files.certificate));
     subject.unwrap_or_else(|| endpoint.url.user.clone())
 }
 

@@ -288,6 +288,10 @@ class Pods(Alerts):
         shop = Shop().gone(30, 90, job="analytics", instance="a").change(30, 90, 0, "up", job="analytics", instance="a")
         self.hold(shop, {32: {}, 50: {"WarrenRestarts": 1}, 89: {"WarrenRestarts": 1}, 105: {}})
 
+    def test_a_pod_that_does_not_answer_is_taken_away(self):
+        shop = Shop().gone(30, MINUTES, job="order", instance="a").change(30, 60, 0, "up", job="order", instance="a")
+        self.hold(shop, {32: {}, 50: {"WarrenRestarts": 1}, 59: {"WarrenRestarts": 1}, 61: {}})
+
     def test_memory_is_near_its_limit(self):
         shop = Shop().change(30, 90, 152e6, "process_resident_memory_bytes", job="order", instance="b")
         told = {"WarrenMemoryNearLimit": ({"job": "order"}, "A pod of order uses 95% of the memory that it may have.")}

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from chart import PROJECT, Manifests
+from chart import PROJECT, Manifests, values_file
 
 
 def definitions(*values):
@@ -90,6 +90,11 @@ class Broker(unittest.TestCase):
         for rules, peers in ((spec["ingress"], "from"), (spec["egress"], "to")):
             [between] = [rule for rule in rules if rule.get(peers) == nodes]
             self.assertIn({"port": 35672, "endPort": 35682}, between["ports"])
+
+    def test_its_limit_of_memory_may_be_written_in_every_way(self):
+        for limit, bytes_ in (("1.5Gi", 1.5 * 2**30), ("2G", 2e9), (2_000_000_000, 2e9), ("1610612736", 1.5 * 2**30)):
+            config = Manifests(files=(values_file(self, {"rabbitmq": {"resources": {"limits": {"memory": limit}}}}),)).get("ConfigMap", "warren-rabbitmq")["data"]["warren.conf"]
+            self.assertIn(f"total_memory_available_override_value = {int(bytes_) - int(bytes_) // 5}\n", config)
 
     def test_with_tls_nothing_is_sent_in_the_clear(self):
         tls = settings("global.rabbitmq.tls.existingSecret=tls")

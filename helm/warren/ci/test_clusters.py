@@ -149,8 +149,16 @@ class Clusters(unittest.TestCase):
         self.assertNotIn("volumeClaimTemplates", spec)
         self.assertIn({"name": "data", "emptyDir": {}}, spec["template"]["spec"]["volumes"])
 
+    def test_a_spread_without_a_selector_spreads_the_pods_of_its_owner(self):
+        rule = {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
+        own = {**rule, "labelSelector": {"matchLabels": {"a": "b"}}}
+        manifests = Manifests(files=(values_file(self, {name: {"topologySpreadConstraints": [rule, own]} for name in ("order", "rabbitmq")}),))
+        for kind, name in (("Deployment", "order"), ("StatefulSet", "rabbitmq")):
+            spec = manifests.get(kind, f"warren-{name}")["spec"]
+            self.assertEqual(spec["template"]["spec"]["topologySpreadConstraints"], [{**rule, "labelSelector": spec["selector"]}, own])
+
     def test_a_broker_is_placed_and_configured_as_others(self):
-        spread, affinity = [{"maxSkew": 2}], {"nodeAffinity": {}}
+        spread, affinity = [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}], {"nodeAffinity": {}}
         manifests = self.manifests({"rabbitmq": {"topologySpreadConstraints": spread, "affinity": affinity, "advancedConfig": "[].\n"}})
         spec = manifests.get("StatefulSet", "warren-rabbitmq")["spec"]["template"]["spec"]
         self.assertEqual((spec["topologySpreadConstraints"], spec["affinity"]), (spread, affinity))

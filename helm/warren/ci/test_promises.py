@@ -75,7 +75,7 @@ class Promises(unittest.TestCase):
             "email.replica=3": "'replica' not allowed",
             "email.replicas=many": "/replicas",
             "rabbitmq.replicas=2": "/replicas': value must be one of 1, 3",
-            "rabbitmq.resources.limits.memory=1": "/resources/limits/memory",
+            "rabbitmq.resources.limits.memory=1": "rabbitmq.resources.limits.memory=1: at least 384Mi",
             "rabbitmq.enabled=false": "rabbitmq.enabled=false needs global.broker.existingSecret",
             "global.broker.existingSecret=mine": "set rabbitmq.enabled=false too",
             "order.settings.AMQP_URL=amqp://elsewhere": "/settings/AMQP_URL",

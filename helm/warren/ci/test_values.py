@@ -70,7 +70,7 @@ class Written(unittest.TestCase):
                 "rabbitmq": {"persistence": {"storageClass": name}, "priorityClassName": name, "podLabels": {"a": name}},
                 "email": service,
                 "order": {"ingress": {"enabled": True, "host": "*.example.com", "className": name, "tlsSecret": name}},
-                "monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True, "existingSecret": name, "prometheusUrl": name},
+                "monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True, "existingSecret": name, "prometheusUrl": f"http://{name}"},
                                "priorityClassName": name, "podLabels": {"a": name}}}, tests=True, namespace=name)
             with self.subTest(name=name):
                 for document in manifests.all:
@@ -186,7 +186,7 @@ class Refused(unittest.TestCase):
             ("order.extraEnv[0].name=A", "order.extraEnv[1].name=A"): "order.extraEnv: A is there already",
             ("order.extraEnv[0].name=AMQP_URL",): "order.extraEnv: AMQP_URL",
             ("rabbitmq.extraEnv[0].name=RABBITMQ_NODENAME",): "rabbitmq.extraEnv: RABBITMQ_NODENAME",
-            ("rabbitmq.extraVolumes[0].name=data",): "rabbitmq.extraVolumes: data",
+            ("rabbitmq.extraVolumes[0].name=data", "rabbitmq.extraVolumes[0].secret.secretName=a"): "rabbitmq.extraVolumes: data",
             ("monitoring.rules.enabled=true", "monitoring.rules.labels.app\\.kubernetes\\.io/name=x"): "/rules/labels/app.kubernetes.io~1name",
             ("global.settings.DRAIN_DELAY=5",): "/global/settings/DRAIN_DELAY",
             ("global.settings.PUBLISH_TIMEOUT=1.5s",): "/global/settings/PUBLISH_TIMEOUT",
@@ -203,6 +203,85 @@ class Refused(unittest.TestCase):
         }.items():
             with self.subTest(values=values):
                 self.assert_refused(named, *values)
+
+    def test_what_the_api_would_refuse_halfway_is_refused_before_anything_is_made(self):
+        mounted = lambda *mounts: {"extraVolumes": [{"name": "x", "emptyDir": {}}], "extraVolumeMounts": list(mounts)}
+        monitoring = lambda **values: {"monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True, **values}}}
+        for values, named in [
+            ({"order": {"extraEnv": [{"name": "A", "value": 5}]}}, "/order/extraEnv/0/value"),
+            ({"rabbitmq": {"extraEnv": [{"name": "A", "value": True}]}}, "/rabbitmq/extraEnv/0/value"),
+            ({"email": {"extraEnv": [{"value": "b"}]}}, "/email/extraEnv/0"),
+            ({"email": {"extraEnv": [{"name": "a b"}]}}, "/email/extraEnv/0/name"),
+            (monitoring(extraEnv=[{"name": "A", "value": 5}]), "/monitoring/grafana/extraEnv/0/value"),
+            ({"order": {"envFrom": ["secret"]}}, "/order/envFrom/0"),
+            ({"order": {"envFrom": [{}]}}, "/order/envFrom/0"),
+            ({"email": {"extraVolumes": [{"name": "x"}]}}, "/email/extraVolumes/0"),
+            ({"email": {"extraVolumeMounts": [{"name": "x", "mountPath": "/x"}]}}, "email.extraVolumeMounts: there is no volume x; give it in email.extraVolumes too"),
+            ({"email": {"smtpCaSecret": "ca", **mounted({"name": "x", "mountPath": "/etc/smtp/"})}}, "email.extraVolumeMounts: something is mounted at /etc/smtp already"),
+            ({"email": mounted({"name": "x", "mountPath": "/a"}, {"name": "x", "mountPath": "/a"})}, "something is mounted at /a already"),
+            ({"rabbitmq": mounted({"name": "x", "mountPath": "/config"})}, "rabbitmq.extraVolumeMounts: something is mounted at /config already"),
+            (monitoring(**mounted({"name": "x", "mountPath": "/dashboards"})), "monitoring.grafana.extraVolumeMounts: something is mounted at /dashboards already"),
+            ({"email": mounted({"name": "x", "mountPath": "x"})}, "/email/extraVolumeMounts/0/mountPath"),
+            ({"order": {"podAnnotations": {"a b": "c"}}}, "'a b' not allowed"),
+            ({"order": {"http": {"service": {"annotations": {"/": "c"}}}}}, "'/' not allowed"),
+            ({"order": {"resources": {"limits": {"memory": "160mi"}}}}, "/order/resources/limits/memory"),
+            ({"rabbitmq": {"resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}}}, "rabbitmq.resources.limits.memory=256Mi: at least 384Mi"),
+            ({"rabbitmq": {"resources": {"limits": {"memory": "2GB"}}}}, "/rabbitmq/resources/limits/memory"),
+            ({"email": {"resources": {"requests": {"cpu": "half"}}}}, "/email/resources/requests/cpu"),
+            ({"email": {"resources": {"limits": {"mem": "64Mi"}}}}, "'mem' not allowed"),
+            ({"order": {"podSecurityContext": {"runAsUser": "1000"}}}, "/order/podSecurityContext/runAsUser"),
+            ({"order": {"podSecurityContext": {"runAsUser": 0}}}, "order.podSecurityContext.runAsUser=0"),
+            ({"order": {"securityContext": {"readonlyRootFilesystem": False}}}, "'readonlyRootFilesystem' not allowed"),
+            ({"rabbitmq": {"affinity": {"podAntiAfinity": {}}}}, "'podAntiAfinity' not allowed"),
+            ({"email": {"tolerations": [{"key": "a", "effect": "NoRun"}]}}, "/email/tolerations/0/effect"),
+            ({"email": {"topologySpreadConstraints": [{"maxSkew": 1}]}}, "/email/topologySpreadConstraints/0"),
+            ({"order": {"networkPolicy": {"httpFrom": [{"port": 80}]}}}, "'port' not allowed"),
+            ({"email": {"networkPolicy": {"egress": {"rules": [{"to": [{"ipBlock": {"cidr": "10.0.0.1"}}]}]}}}}, "/email/networkPolicy/egress/rules/0/to/0/ipBlock/cidr"),
+            ({"order": {"http": {"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/33"]}}}}, "/order/http/service/loadBalancerSourceRanges/0"),
+            ({"order": {"http": {"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["300.0.0.0/8"]}}}}, "/order/http/service/loadBalancerSourceRanges/0"),
+            ({"order": {"autoscaling": {"behavior": {"scaledown": {}}}}}, "'scaledown' not allowed"),
+            ({"order": {"ingress": {"enabled": True, "host": "a..b"}}}, "/order/ingress/host"),
+            ({"order": {"ingress": {"enabled": True, "host": "10.0.0.1"}}}, "order.ingress.host=10.0.0.1: it takes names"),
+            ({"order": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gw"}], "hostnames": ["10.0.0.1"]}}}, "order.httpRoute.hostnames=10.0.0.1: it takes names"),
+            ({"order": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gw"}], "hostnames": ["Shop.example.com"]}}}, "/order/httpRoute/hostnames/0"),
+            ({"order": {"httpRoute": {"enabled": True, "parentRefs": [{"namespace": "gw"}]}}}, "/order/httpRoute/parentRefs/0"),
+            ({"order": {"http": {"service": {"type": "NodePort", "nodePort": 30080}}}, "rabbitmq": {"service": {"type": "NodePort", "management": True, "managementNodePort": 30080}}},
+             "order.http.service.nodePort and rabbitmq.service.managementNodePort are both 30080"),
+            ({"order": {"resources": {"limits": {"cpu": 0}}}}, "order.resources: it asks for 50m cpu and may have 0 at most"),
+            ({"order": {"ingress": {"enabled": True, "host": "a.b", "className": "My Class"}}}, "/order/ingress/className"),
+            ({"order": {"http": {"service": {"type": "LoadBalancer", "loadBalancerClass": "two words"}}}}, "/order/http/service/loadBalancerClass"),
+            ({"order": {"networkPolicy": {"httpFrom": [{"podSelector": {"app": "web"}}]}}}, "'app' not allowed"),
+            ({"order": {"networkPolicy": {"httpFrom": [{"podSelector": {"matchLabels": {"app": 5}}}]}}}, "/order/networkPolicy/httpFrom/0/podSelector/matchLabels/app"),
+            ({"email": {"networkPolicy": {"egress": {"rules": [{"ports": [{"port": 25, "protocol": "tcp"}]}]}}}}, "/email/networkPolicy/egress/rules/0/ports/0/protocol"),
+            ({"order": {"podSecurityContext": {"seccompProfile": {"type": "Default"}}}}, "/order/podSecurityContext/seccompProfile/type"),
+            ({"order": {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "Never"}]}}, "/order/topologySpreadConstraints/0/whenUnsatisfiable"),
+            ({"order": {"autoscaling": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 5000}}}}}, "/order/autoscaling/behavior/scaleDown/stabilizationWindowSeconds"),
+            ({"email": {"nodeSelector": {"gpu": True}}}, "/email/nodeSelector/gpu"),
+            ({"email": {"nodeSelector": {"zone": "a b"}}}, "/email/nodeSelector/zone"),
+            ({"global": {"nodeSelector": {"zone": 5}}}, "/global/nodeSelector/zone"),
+            ({"email": {"podLabels": {"a" * 64: "b"}}}, "not allowed"),
+            ({"global": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}, "global.ipFamilyPolicy=SingleStack"),
+            ({"global": {"image": {"registry": "ghcr.io/MyOrg"}}}, 'global.image.registry=ghcr.io/MyOrg: "MyOrg" is no part of an image\'s name'),
+            ({"rabbitmq": {"image": {"repository": "mirror/rabbitmq:4.3"}}}, "rabbitmq.image.repository=mirror/rabbitmq:4.3: it holds a tag"),
+            ({"rabbitmq": {"image": {"repository": "mirror/rabbitmq/"}}}, "rabbitmq.image.repository=mirror/rabbitmq/"),
+            ({"rabbitmq": {"advancedConfig": "[{rabbit, []}]"}}, "/advancedConfig"),
+            ({"monitoring": {"grafana": {"enabled": True, "prometheusUrl": "prometheus:9090"}}}, "/grafana/prometheusUrl"),
+        ]:
+            with self.subTest(values=values):
+                self.assert_refused(named, files=(values_file(self, values),))
+
+    def test_what_is_unusual_and_right_is_taken(self):
+        for values in [
+            {"global": {"image": {"registry": "Registry.local:5000"}}}, {"global": {"image": {"registry": "[fd00::1]:5000/shop"}}}, {"global": {"image": {"registry": "my-org"}}},
+            {"rabbitmq": {"image": {"repository": "localhost:5000/library/rabbitmq"}}}, {"order": {"podSecurityContext": {"runAsUser": 0, "runAsNonRoot": False}}},
+            {"order": {"podSecurityContext": {"fsGroup": None, "supplementalGroups": [5], "sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}}},
+            {"order": {"resources": {"limits": {"cpu": None, "memory": 200_000_000, "ephemeral-storage": "1Gi", "example.com/device": 1}}}},
+            {"order": {"networkPolicy": {"httpFrom": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}, {"ipBlock": {"cidr": "fd00::/8"}}, {"namespaceSelector": {}}]}}},
+            {"order": {"ingress": {"enabled": True, "host": "1.shop.example.com"}}}, {"order": {"enabled": False}}, {"monitoring": {"prometheus": {"enabled": True, "retention": "1y2w3d"}}},
+            {"monitoring": {"prometheus": {"enabled": True, "alertmanager": "[fd00::1]:9093"}}}, {"rabbitmq": {"persistence": {"size": "0.5Ti"}}},
+        ]:
+            with self.subTest(values=values):
+                text(files=(values_file(self, values),))
 
     def test_versions_of_rabbitmq_that_can_be_used_are_taken(self):
         for tag in ("4.2-management", "4.3.6-management-alpine", "4-management", "v4.3", "latest", "5.0"):

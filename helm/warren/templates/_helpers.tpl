@@ -66,10 +66,36 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Refuses what a browser would be given: (list "global.image.registry" value) */}}
+{{/* Refuses mounts that the API refuses halfway: (list "email.extraVolumeMounts" mounts volumes names-of-the-chart's-volumes their-paths) */}}
+{{- define "warren.checkMounts" -}}
+{{- $value := index . 0 }}{{ $volumes := index . 3 }}{{ $paths := index . 4 }}
+{{- range index . 2 }}{{ $volumes = append $volumes .name }}{{ end }}
+{{- range index . 1 }}
+  {{- $path := trimSuffix "/" .mountPath }}
+  {{- if not (has .name $volumes) }}
+  {{- fail (printf "%s: there is no volume %s; give it in %ss too" $value .name (trimSuffix "Mounts" $value)) }}
+  {{- end }}
+  {{- if has $path $paths }}
+  {{- fail (printf "%s: something is mounted at %s already; choose another path" $value $path) }}
+  {{- end }}
+  {{- $paths = append $paths $path }}
+{{- end }}
+{{- end }}
+
+{{/* Refuses what no registry knows: (list "global.image.registry" value whether-it-may-be-a-host-alone) */}}
 {{- define "warren.checkImageName" -}}
-{{- if contains "://" (index . 1) }}
-{{- fail (printf "%s=%s: an image's name has no scheme; leave out %s://" (index . 0) (index . 1) (splitList "://" (index . 1) | first)) }}
+{{- $name := index . 0 }}{{ $value := index . 1 }}{{ $parts := splitList "/" $value }}
+{{- if contains "://" $value }}
+{{- fail (printf "%s=%s: an image's name has no scheme; leave out %s://" $name $value (splitList "://" $value | first)) }}
+{{- end }}
+{{- if and (or (gt (len $parts) 1) (index . 2)) (regexMatch "[.:]|^localhost$" (first $parts)) }}{{ $parts = rest $parts }}{{ end }}
+{{- range $part := $parts }}
+  {{- if contains ":" $part }}
+  {{- fail (printf "%s=%s: it holds a tag; give that in a value of its own, and leave out :%s" $name $value (splitList ":" $part | last)) }}
+  {{- end }}
+  {{- if and $value (not (regexMatch "^[a-z0-9]+([._-]+[a-z0-9]+)*$" $part)) }}
+  {{- fail (printf "%s=%s: %s is no part of an image's name, which has a-z, 0-9, and single signs of . _ - between them" $name $value (toJson $part)) }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
@@ -100,7 +126,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   {{- $ids := dict "runAsUser" $user "runAsGroup" $user "fsGroup" $user "fsGroupChangePolicy" "OnRootMismatch" }}
   {{- $security = merge $security $ids }}
 {{- end }}
-{{- mergeOverwrite $security (deepCopy ($root.Values.podSecurityContext | default dict)) | toYaml }}
+{{- $security = mergeOverwrite $security (deepCopy ($root.Values.podSecurityContext | default dict)) }}
+{{- if and $security.runAsNonRoot (hasKey $security "runAsUser") (eq (toString $security.runAsUser) "0") }}
+{{- fail (printf "%s.podSecurityContext.runAsUser=0: Kubernetes starts no pod as root that has runAsNonRoot; set that to false too, or another user" $root.Chart.Name) }}
+{{- end }}
+{{- toYaml $security }}
 {{- end }}
 
 {{/* What every pod says of itself and of where it may run. */}}
@@ -126,11 +156,14 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* Spread as the values say, or away from one another, first over zones, then over nodes. */}}
+{{/* Spread as the values say, or away from one another, first over zones, then over nodes. Without a selector Kubernetes would spread nothing. */}}
 {{- define "warren.spread" -}}
 topologySpreadConstraints:
 {{- with .Values.topologySpreadConstraints }}
-  {{- toYaml . | nindent 2 }}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (include "warren.selector" $ | fromYaml)) }}
+{{- range . }}
+  - {{ ternary dict $selector (hasKey . "labelSelector") | merge (deepCopy .) | toYaml | nindent 4 | trim }}
+{{- end }}
 {{- else }}
 {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - maxSkew: 1

@@ -31,7 +31,7 @@
 {{- $name := index . 0 }}{{ $resources := index . 1 | default dict }}
 {{- range $key, $request := $resources.requests }}
   {{- $limit := get ($resources.limits | default dict) $key }}
-  {{- if and $request $limit }}
+  {{- if and (not (kindIs "invalid" $request)) (not (kindIs "invalid" $limit)) (hasKey ($resources.limits | default dict) $key) }}
     {{- $asked := include "warren.quantity" $request }}{{ $allowed := include "warren.quantity" $limit }}
     {{- if and $asked $allowed (gt (int64 $asked) (int64 $allowed)) }}
     {{- fail (printf "%s: it asks for %s %s and may have %s at most; set requests.%s to no more than limits.%s" $name (toString $request) $key (toString $limit) $key $key) }}

@@ -59,8 +59,7 @@ Refuses another size or class than the nodes' volumes have, which Kubernetes wou
 
 {{/* The most memory a node may use, in bytes: its limit without a fifth, or without 2 GiB of a large one. */}}
 {{- define "rabbitmq.memory" -}}
-{{- $limit := .Values.resources.limits.memory }}
-{{- $bytes := mul (regexFind "^[0-9]+" $limit) (ternary 1073741824 1048576 (hasSuffix "Gi" $limit)) }}
+{{- $bytes := div (include "warren.quantity" .Values.resources.limits.memory) 1000 }}
 {{- sub $bytes (min (div $bytes 5) 2147483648) }}
 {{- end }}
 

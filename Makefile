@@ -46,9 +46,9 @@ ci: ## Checks all that a change has to pass: formatting, lints, documentation, c
 	$(MAKE) chart-test
 	$(MAKE) instructions
 	$(MAKE) api-test
-	@# The same each time, and one of each kind: a stranger, the mail server (which refuses the sender, and is busy), the topology, the processes,
-	@# the broker.
-	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=7616
+	@# The same each time, and one of each kind: a stranger, the mail server (which refuses the sender, and is busy), the topology, a process
+	@# (the one that hears and speaks), the broker.
+	$(MAKE) faults ORDERS=3000 FAULTS=6 SEED=221899
 	$(MAKE) test
 
 .PHONY: api-test
@@ -72,7 +72,7 @@ bench: export BINARIES := $(CURDIR)/target/$(target)/dist
 bench: ## Measures speed, memory, start and size, beside bare lapin and the command in GO_BENCH: BENCH_ROUNDS (5), BENCH_ONLY.
 	@server=$$(deploy/broker find) && { [ "$$server" != docker ] || { echo "bench: it needs a rabbitmq-server of 4.0 or later that it can start itself" >&2; exit 69; }; }
 	@/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || { echo "bench: python3-aiosmtpd is missing: install it, on Debian with apt-get install python3-aiosmtpd" >&2; exit 69; }
-	cargo build --locked --profile dist --target $(target) --bins
+	cargo build --locked --profile dist --target $(target) --workspace --exclude packing --bins
 	cargo bench --locked --profile dist --target $(target) --package journey
 
 .PHONY: audit

@@ -9,12 +9,14 @@ use crate::cause::{Cause, Evidence, Handling};
 use crate::fault::Fault;
 use crate::ledger::{Entry, ODD, REFUSED, address};
 use crate::log;
+use crate::parcels::{Parcels, REQUESTED};
 use crate::row::Row;
-use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, Ruin};
+use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, PACKING_QUEUE, Ruin};
 use crate::service::{End, Service};
 use crate::shop::Shop;
 use crate::stranger::{self, Stranger};
 
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,10 @@ pub(crate) struct Books {
     /// Every mail about each event, oldest first.
     mailed: HashMap<Uuid, Vec<Handling>>,
     counted: HashSet<Uuid>,
+    /// The orders for which packing says that it requested a parcel, by their event.
+    requested: HashSet<Uuid>,
+    /// The requests that were heard.
+    parcels: Parcels,
     kept: HashMap<&'static str, HashMap<Uuid, Vec<DeadLetter>>>,
     /// The stranger's messages among the dead letters, by their number.
     strange: HashMap<&'static str, HashSet<usize>>,
@@ -55,10 +61,11 @@ impl DeadLetter {
 impl Books {
     /// Reads everything and strikes the balance: a row for each fault that was played.
     pub(crate) async fn close(shop: &mut Shop, faults: &[Fault]) -> Vec<Row> {
+        shop.hear_parcels().await;
         let entries = shop.ledger.entries();
         let by_event = entries.iter().enumerate().map(|(number, entry)| (entry.event, number)).collect();
         let (mut kept, mut strange) = (HashMap::new(), HashMap::new());
-        for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE] {
+        for queue in [EMAIL_QUEUE, ANALYTICS_QUEUE, PACKING_QUEUE] {
             let (letters, others) = kept_for(shop, queue).await;
             kept.insert(queue, letters);
             strange.insert(queue, others);
@@ -66,9 +73,12 @@ impl Books {
         let (counted, counted_again) = counted(&shop.analytics);
         let rows = faults.iter().map(|&fault| Row::of(fault)).collect();
         let (mailed, astray) = shop.smtp.look(|mails| (mailed(mails), astray(mails, &by_event)));
-        let mut books = Self { entries, by_event, mailed, counted, kept, strange, rows };
+        let requested = log::said(&shop.packing, REQUESTED).collect();
+        let parcels = std::mem::take(&mut shop.parcels);
+        let mut books = Self { entries, by_event, mailed, counted, requested, parcels, kept, strange, rows };
         books.rows[0].amiss.extend(astray);
         books.strike(&shop.ruins);
+        books.strike_requests(&shop.ruins);
         books.judge(&shop.stranger);
         books.seek_inventions(&shop.stranger);
         books.explain_duplicates(shop, counted_again);
@@ -117,18 +127,17 @@ impl Books {
         }
     }
 
-    /// Each of the stranger's messages is a dead letter of every consumer, or a text.
+    /// Each of the stranger's messages is a dead letter of every consumer, or a text, which packing cannot read.
     fn judge(&mut self, stranger: &Stranger) {
         for (number, &round) in stranger.rounds.iter().enumerate() {
             let row = &mut self.rows[round];
             row.strange += 1;
-            if let Some(text) = stranger::text(number) {
-                if !self.counted.contains(&text) {
-                    row.amiss.push(format!("a stranger's text was not counted: {text}"));
-                }
-                continue;
+            let text = stranger::text(number);
+            if let Some(text) = text.filter(|text| !self.counted.contains(text)) {
+                row.amiss.push(format!("a stranger's text was not counted: {text}"));
             }
-            let missing = self.strange.iter().filter(|(_, dead)| !dead.contains(&number));
+            let readers = self.strange.iter().filter(|(queue, _)| text.is_none() || **queue == PACKING_QUEUE);
+            let missing = readers.filter(|(_, dead)| !dead.contains(&number));
             row.amiss
                 .extend(missing.map(|(queue, _)| format!("a stranger's message {number} is not dead for {queue}")));
         }
@@ -140,7 +149,7 @@ impl Books {
         let sent = |event: &Uuid| self.by_event.contains_key(event) || texts.contains(event);
         let invented: HashSet<_> = handled.filter(|event| !sent(event)).collect();
         // Nobody knows which fault brought them.
-        self.rows[0].invented = invented.len();
+        self.rows[0].invented += invented.len();
         self.rows[0].amiss.extend(invented.iter().map(|event| format!("invented: {event}")));
     }
 
@@ -183,7 +192,8 @@ impl Books {
         }
         let amiss = &mut self.rows[0].amiss;
         amiss.extend(shop.ledger.oddities());
-        for (name, service) in [("order", &shop.order), ("email", &shop.email), ("analytics", &shop.analytics)] {
+        for service in shop.services() {
+            let name = service.name();
             let ends = service.past().iter().map(|life| life.end);
             let failed = ends.filter(|end| matches!(end, End::Stopped { code } if *code != 0));
             amiss.extend(failed.map(|end| format!("{name} was stopped, and failed: {end:?}")));

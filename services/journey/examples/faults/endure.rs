@@ -32,9 +32,9 @@ pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Ro
     let samples = sampler.samples();
     shop.rest().await;
     let mut wear = Wear::default();
-    for (name, service) in [("order", &shop.order), ("email", &shop.email), ("analytics", &shop.analytics)] {
-        wear.compare(&samples, name, first, last);
-        wear.listen(name, service, &troubles);
+    for service in shop.services() {
+        wear.compare(&samples, service.name(), first, last);
+        wear.listen(service.name(), service, &troubles);
     }
     (Books::close(&mut shop, &faults).await, wear)
 }
@@ -62,6 +62,7 @@ async fn trouble(shop: &mut Shop, sampler: &Sampler, round: usize, fault: Fault,
     shop.well().await;
     sampler.mark(CALM);
     shop.customers.all_accepted().await;
+    shop.hear_parcels().await;
     Span { from, until: SystemTime::now() }
 }
 
@@ -72,7 +73,6 @@ fn csv(seed: u64) -> PathBuf {
 
 impl Shop {
     fn watched(&self) -> Vec<Watched> {
-        let services = [("order", &self.order), ("email", &self.email), ("analytics", &self.analytics)];
-        services.map(|(name, service)| Watched { name, process: service.id() }).into()
+        self.services().map(|service| Watched { name: service.name(), process: service.id() }).into()
     }
 }

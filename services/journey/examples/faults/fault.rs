@@ -108,6 +108,9 @@ faults! {
     AnalyticsKilled "analytics-killed" OneNode,
     AnalyticsStopped "analytics-stopped" OneNode,
     AnalyticsFrozen "analytics-frozen" OneNode,
+    PackingKilled "packing-killed" OneNode,
+    PackingStopped "packing-stopped" OneNode,
+    PackingFrozen "packing-frozen" OneNode,
     MemoryShort "memory-short" OneNode,
     DescriptorsShort "descriptors-short" OneNode,
     EverythingRestarted "everything-restarted" OneNode,
@@ -134,6 +137,8 @@ impl Fault {
                     | Self::OrderStopped
                     | Self::AnalyticsKilled
                     | Self::AnalyticsStopped
+                    | Self::PackingKilled
+                    | Self::PackingStopped
                     | Self::QueueDeleted
                     | Self::MemoryShort
                     | Self::EverythingRestarted

@@ -71,6 +71,12 @@ pub(crate) fn about(
     (found, losses)
 }
 
+/// The events of which a service says this, in the order of its log.
+pub(crate) fn said(service: &Service, message: &'static str) -> impl Iterator<Item = Uuid> {
+    let said = format!("\"message\":\"{message}\"");
+    service.log().filter(move |line| line.contains(&said)).filter_map(|line| event(&line))
+}
+
 /// What analytics counted, in the order of its log.
 pub(crate) fn counts(analytics: &Service) -> impl Iterator<Item = Count> {
     let lives = analytics.processes().enumerate();

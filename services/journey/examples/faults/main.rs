@@ -11,6 +11,7 @@ mod endure;
 mod fault;
 mod ledger;
 mod log;
+mod parcels;
 // Of the tests, which say what no library would.
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/it/consumer/raw.rs"]

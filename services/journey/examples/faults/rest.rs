@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::ruin::PARCEL_QUEUE;
 use crate::shop::Shop;
 
 /// How often everything has to be seen at rest, one look after the other.
@@ -48,11 +49,11 @@ impl Shop {
 
     async fn motion(&self) -> Motion {
         let mut waiting = 0;
-        for queue in self.queues().await.iter().filter(|queue| !queue.ends_with(".dead")) {
+        for queue in self.queues().await.iter().filter(|queue| is_consumed(queue)) {
             waiting += self.broker().depth(queue).await.unwrap_or_default();
         }
         let mut in_hand = Some(0);
-        for service in [&self.order, &self.email, &self.analytics] {
+        for service in self.services() {
             let metrics = service.metrics().await;
             let held = metrics.map(|metrics| metrics.sum("messaging_in_flight", &[]) as u32);
             in_hand = in_hand.zip(held).map(|(all, held)| all + held);
@@ -60,11 +61,11 @@ impl Shop {
         Motion { waiting, in_hand, mails: self.smtp.look(<[_]>::len) }
     }
 
-    /// What the queues hold, delivered or not, but for dead letters.
+    /// How many messages the queues of consumers hold, delivered or not.
     async fn unsettled(&self) -> u64 {
         let listed = self.broker().rabbitmqctl(&["list_queues", "name", "messages"]).await;
         let lines = listed.lines().filter_map(|line| line.split_once('\t'));
-        let alive = lines.filter(|(name, _)| name.contains("-queue") && !name.ends_with(".dead"));
+        let alive = lines.filter(|(name, _)| name.contains("-queue") && is_consumed(name));
         alive.map(|(_, count)| count.trim().parse::<u64>().unwrap_or(1)).sum()
     }
 
@@ -74,4 +75,9 @@ impl Shop {
         let names = queues.as_array().into_iter().flatten().filter_map(|queue| queue["name"].as_str());
         names.map(str::to_owned).collect()
     }
+}
+
+/// Whether a service empties the queue. Dead letters and requests for parcels stay until the books read them.
+fn is_consumed(queue: &str) -> bool {
+    !queue.ends_with(".dead") && queue != PARCEL_QUEUE
 }

@@ -14,14 +14,22 @@ use crate::service::PATIENCE;
 pub(crate) const EMAIL_QUEUE: &str = "email-queue";
 /// The queue that analytics reads.
 pub(crate) const ANALYTICS_QUEUE: &str = "analytics-queue";
+/// The queue that packing reads.
+pub(crate) const PACKING_QUEUE: &str = "packing-queue";
 /// The exchange between them and order.
 pub(crate) const EXCHANGE: &str = "order-exchange";
+/// The queue of the requests that packing publishes.
+pub(crate) const PARCEL_QUEUE: &str = "parcel-queue";
+/// The topic exchange between packing and that queue.
+pub(crate) const PARCEL_EXCHANGE: &str = "parcel-exchange";
+/// The events that the queue of requests is bound to.
+pub(crate) const PARCELS: &str = "parcel.#";
 
 /// One queue's damage.
 pub(crate) struct Ruin {
     /// The queue.
     pub(crate) queue: &'static str,
-    /// The events that it held.
+    /// The events of the orders that its messages were about.
     pub(crate) content: HashSet<Uuid>,
     /// Before this it was whole.
     pub(crate) from: SystemTime,
@@ -32,15 +40,7 @@ pub(crate) struct Ruin {
 impl Ruin {
     /// Waits until the queue is bound again.
     pub(crate) async fn mended(broker: &Broker, queue: &'static str, content: HashSet<Uuid>, from: SystemTime) -> Self {
-        let bound = || async {
-            let bindings = broker.management(&format!("queues/%2f/{queue}/bindings")).await;
-            bindings.as_array().is_some_and(|bindings| {
-                bindings
-                    .iter()
-                    .any(|binding: &Value| binding["source"] == EXCHANGE && binding["routing_key"] == "order.placed")
-            })
-        };
-        eventually_within(PATIENCE, &format!("{queue} is bound again"), bound, |bound| *bound).await;
+        bound(broker, queue).await;
         Self { queue, content, from, until: SystemTime::now() }
     }
 
@@ -50,4 +50,15 @@ impl Ruin {
             entry.last_sent <= self.until && entry.accepted.is_some_and(|accepted| accepted >= self.from);
         self.queue == queue && (self.content.contains(&entry.event) || came_meanwhile)
     }
+}
+
+/// Waits until the queue is bound.
+pub(crate) async fn bound(broker: &Broker, queue: &str) {
+    let (source, key) = if queue == PARCEL_QUEUE { (PARCEL_EXCHANGE, PARCELS) } else { (EXCHANGE, "order.placed") };
+    let wanted = |binding: &Value| binding["source"] == source && binding["routing_key"] == key;
+    let bound = || async {
+        let bindings = broker.management(&format!("queues/%2f/{queue}/bindings")).await;
+        bindings.as_array().is_some_and(|bindings| bindings.iter().any(wanted))
+    };
+    eventually_within(PATIENCE, &format!("{queue} is bound again"), bound, |bound| *bound).await;
 }

@@ -93,6 +93,7 @@ impl Act {
             strike(fault, &mut shop).await;
             shop.well().await;
             shop.customers.all_accepted().await;
+            shop.hear_parcels().await;
         }
         shop.rest().await;
         Books::close(&mut shop, &self.faults).await

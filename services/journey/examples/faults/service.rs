@@ -60,6 +60,11 @@ impl Service {
         service
     }
 
+    /// Its name, which is also that of its binary and of its user.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Starts another life and waits for nothing.
     pub(crate) fn start(&mut self) {
         let addr = format!("127.0.0.1:{}", self.ops_port);

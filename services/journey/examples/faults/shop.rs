@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use journey::{Broker, Cluster, Options, Plan, Proxy, SmtpOptions, SmtpServer, free_port};
+use journey::{Broker, Cluster, Options, Plan, Proxy, REQUIRED_QUEUES, SmtpOptions, SmtpServer, free_port};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::customers::Customers;
 use crate::fault::Stage;
 use crate::ledger::Ledger;
-use crate::ruin::Ruin;
+use crate::parcels::{self, Parcels};
+use crate::ruin::{PACKING_QUEUE, PARCEL_QUEUE, PARCELS, Ruin};
 use crate::service::Service;
 use crate::stranger::Stranger;
 
@@ -35,8 +36,12 @@ pub(crate) struct Shop {
     pub(crate) order: Service,
     pub(crate) email: Service,
     pub(crate) analytics: Service,
+    /// Hears orders, and publishes a request for a parcel for each.
+    pub(crate) packing: Service,
     pub(crate) customers: Customers,
     pub(crate) ledger: Arc<Ledger>,
+    /// The requests for parcels that were heard so far.
+    pub(crate) parcels: Parcels,
     /// What faults destroyed by their nature.
     pub(crate) ruins: Vec<Ruin>,
     pub(crate) stranger: Stranger,
@@ -48,6 +53,7 @@ pub(crate) struct Wires {
     pub(crate) order: Proxy,
     pub(crate) email: Proxy,
     pub(crate) analytics: Proxy,
+    pub(crate) packing: Proxy,
     pub(crate) smtp: Proxy,
 }
 
@@ -66,7 +72,8 @@ impl Shop {
         let wires = Wires::lay(&nodes, smtp.port()).await;
         let port = free_port();
         let plan = plan(&nodes[0], &wires, port);
-        let [order, email, analytics] = ["order", "email", "analytics"].map(|name| {
+        parcels::admit(&nodes[0]).await;
+        let [order, email, analytics, packing] = ["order", "email", "analytics", "packing"].map(|name| {
             let clock = (stage == Stage::Clocks).then(Clock::right);
             Service::launch(name, plan.clone(), clock)
         });
@@ -81,15 +88,17 @@ impl Shop {
             order,
             email,
             analytics,
+            packing,
             customers,
             ledger,
+            parcels: Parcels::default(),
             ruins: Vec::new(),
             stranger: Stranger::default(),
             dice,
         };
         shop.well().await;
         if stage == Stage::Clocks {
-            for service in [&mut shop.order, &mut shop.email, &mut shop.analytics] {
+            for service in shop.services_mut() {
                 Clock::unname_shared(service.process().id());
             }
         }
@@ -98,9 +107,24 @@ impl Shop {
 
     /// Waits until every service is ready.
     pub(crate) async fn well(&mut self) {
-        for service in [&mut self.order, &mut self.email, &mut self.analytics] {
+        for service in self.services_mut() {
             service.ready().await;
         }
+    }
+
+    /// All services.
+    pub(crate) fn services(&self) -> [&Service; 4] {
+        [&self.order, &self.email, &self.analytics, &self.packing]
+    }
+
+    /// All services, to break them.
+    pub(crate) fn services_mut(&mut self) -> [&mut Service; 4] {
+        [&mut self.order, &mut self.email, &mut self.analytics, &mut self.packing]
+    }
+
+    /// Reads the requests for parcels that wait. Nothing may be broken meanwhile.
+    pub(crate) async fn hear_parcels(&mut self) {
+        self.parcels.hear(&self.nodes[0]).await;
     }
 
     /// The node, or the first of three.
@@ -110,7 +134,7 @@ impl Shop {
 
     /// Waits until no service has a connection to the broker.
     pub(crate) async fn all_disconnected(&self) {
-        for service in [&self.order, &self.email, &self.analytics] {
+        for service in self.services() {
             service.disconnected().await;
         }
     }
@@ -123,8 +147,14 @@ impl Wires {
             order: Proxy::among(&ports).await,
             email: Proxy::among(&ports).await,
             analytics: Proxy::among(&ports).await,
+            packing: Proxy::among(&ports).await,
             smtp: Proxy::to(smtp).await,
         }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> [&Proxy; 5] {
+        [&self.order, &self.email, &self.analytics, &self.packing, &self.smtp]
     }
 }
 
@@ -133,6 +163,7 @@ fn plan(broker: &Broker, wires: &Wires, port: u16) -> Plan {
     Plan::on(broker)
         .order("AMQP_URL", url("order", &wires.order))
         .order("HTTP_ADDR", format!("127.0.0.1:{port}"))
+        .order("REQUIRED_QUEUES", format!("{REQUIRED_QUEUES},{PACKING_QUEUE}:order.placed"))
         .email("AMQP_URL", url("email", &wires.email))
         .email("SMTP_URL", format!("smtp://127.0.0.1:{}", wires.smtp.port()))
         .email("RETRY_DELAYS", RETRY_DELAYS)
@@ -146,4 +177,9 @@ fn plan(broker: &Broker, wires: &Wires, port: u16) -> Plan {
         .analytics("RETRY_DELAYS", RETRY_DELAYS)
         .analytics("DEDUPE_CAPACITY", REMEMBERED.to_string())
         .analytics("LOG_LEVEL", "info,analytics=debug,messaging=debug")
+        .set("packing", "AMQP_URL", url("packing", &wires.packing))
+        .set("packing", "REQUIRED_QUEUES", format!("{PARCEL_QUEUE}:{PARCELS}"))
+        .set("packing", "RETRY_DELAYS", RETRY_DELAYS)
+        .set("packing", "DEDUPE_CAPACITY", REMEMBERED.to_string())
+        .set("packing", "LOG_LEVEL", "info,packing=debug")
 }

@@ -10,8 +10,20 @@ use crate::row::Row;
 #[derive(Default)]
 pub(crate) struct Table(BTreeMap<Fault, Row>);
 
-const HEAD: [&str; 11] =
-    ["fault", "times", "accepted", "otherwise", "emailed", "counted", "kept", "destroyed", "twice", "lost", "invented"];
+const HEAD: [&str; 12] = [
+    "fault",
+    "times",
+    "accepted",
+    "otherwise",
+    "emailed",
+    "counted",
+    "parcels",
+    "kept",
+    "destroyed",
+    "twice",
+    "lost",
+    "invented",
+];
 
 impl Table {
     /// Adds rows to those of the same kind.
@@ -37,10 +49,9 @@ impl Table {
     }
 }
 
-fn cells(name: &str, row: &Row) -> [String; 11] {
+fn cells(name: &str, row: &Row) -> [String; 12] {
     let otherwise: usize = row.otherwise.values().sum();
     let (mails, counts) = (row.mailed_again.values().sum(), row.counted_again.values().sum());
-    let pair = |mails: usize, counts: usize| if counts == 0 { mails.to_string() } else { format!("{mails}+{counts}") };
     [
         name.to_owned(),
         row.times.to_string(),
@@ -48,12 +59,19 @@ fn cells(name: &str, row: &Row) -> [String; 11] {
         otherwise.to_string(),
         row.emailed.to_string(),
         row.counted.to_string(),
-        row.kept.values().sum::<usize>().to_string(),
-        pair(row.destroyed, row.count_destroyed),
-        pair(mails, counts),
-        pair(row.lost, row.uncounted),
+        row.requested.to_string(),
+        cell([row.kept.values().sum(), 0, row.request_kept.values().sum()]),
+        cell([row.destroyed, row.count_destroyed, row.request_destroyed]),
+        cell([mails, counts, row.requested_again]),
+        cell([row.lost, row.uncounted, row.unrequested]),
         row.invented.to_string(),
     ]
+}
+
+/// What concerns mails, counts and requests for parcels; zeros at the end are left out.
+fn cell(figures: [usize; 3]) -> String {
+    let shown = figures.iter().rposition(|&figure| figure > 0).map_or(1, |last| last + 1);
+    figures[..shown].iter().map(usize::to_string).collect::<Vec<_>>().join("+")
 }
 
 impl fmt::Display for Table {
@@ -71,19 +89,31 @@ impl fmt::Display for Table {
         }
         writeln!(f, "\n")?;
         let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-        for (what, counts) in [("answered otherwise, and repeated", &total.otherwise), ("kept", &total.kept)] {
+        let told = [
+            ("answered otherwise, and repeated", &total.otherwise),
+            ("kept", &total.kept),
+            ("kept by packing", &total.request_kept),
+        ];
+        for (what, counts) in told {
             writeln!(f, "{what}: {}", list(counts.iter().map(|(how, count)| format!("{count} {how}")).collect()))?;
         }
         for (what, causes) in [("mailed", &total.mailed_again), ("counted", &total.counted_again)] {
             let again = causes.iter().map(|(cause, count)| format!("{count} {}", cause.name())).collect();
             writeln!(f, "{what} once more: {}", list(again))?;
         }
-        let (mails, counts) = (total.destroyed, total.count_destroyed);
+        writeln!(f, "requests for parcels heard once more, with the same id: {}", total.requested_again)?;
+        let (mails, counts, requests) = (total.destroyed, total.count_destroyed, total.request_destroyed);
         writeln!(
             f,
-            "destroyed with a queue that was deleted, or not heard until it was back: {mails} mails, {counts} counts"
+            "destroyed with a queue that was deleted, or not heard until it was back: {mails} mails, {counts} counts, \
+             {requests} requests for parcels"
         )?;
-        writeln!(f, "accepted - emailed - kept - destroyed = {}; not counted: {}", total.lost, total.uncounted)?;
+        let (lost, uncounted, unrequested) = (total.lost, total.uncounted, total.unrequested);
+        writeln!(
+            f,
+            "accepted - emailed - kept - destroyed = {lost}; not counted: {uncounted}; \
+             without a request for a parcel: {unrequested}"
+        )?;
         writeln!(f, "published by a stranger: {} messages, none of them an order", total.strange)?;
         total.amiss.iter().try_for_each(|line| writeln!(f, "amiss: {line}"))?;
         writeln!(f, "the books {}", if self.balances() { "balance" } else { "DO NOT BALANCE" })

@@ -3,8 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::parcels;
+use crate::ruin::PARCEL_QUEUE;
 
 const START: SystemTime = SystemTime::UNIX_EPOCH;
+const QUEUES: [&str; 3] = [EMAIL_QUEUE, ANALYTICS_QUEUE, PACKING_QUEUE];
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -24,8 +27,10 @@ fn books(orders: u32) -> Books {
         entries,
         mailed: HashMap::new(),
         counted: HashSet::new(),
-        kept: HashMap::from([(EMAIL_QUEUE, HashMap::new()), (ANALYTICS_QUEUE, HashMap::new())]),
-        strange: HashMap::from([(EMAIL_QUEUE, HashSet::new()), (ANALYTICS_QUEUE, HashSet::new())]),
+        requested: HashSet::new(),
+        parcels: Parcels::default(),
+        kept: QUEUES.map(|queue| (queue, HashMap::new())).into(),
+        strange: QUEUES.map(|queue| (queue, HashSet::new())).into(),
         rows: vec![Row::of(Fault::BrokerKilled)],
     }
 }
@@ -137,16 +142,74 @@ fn what_a_stranger_published_is_dead_everywhere_or_a_text_and_never_an_invention
         stranger.next(0);
     }
     let mut books = books(0);
-    // The first two are texts.
+    // The first two are texts, which packing cannot read.
     books.counted.extend(stranger.texts());
     for dead in books.strange.values_mut() {
         dead.insert(2);
     }
+    books.strange.get_mut(PACKING_QUEUE).unwrap().extend([0, 1]);
     books.judge(&stranger);
     books.seek_inventions(&stranger);
     assert!(books.rows[0].balances(), "{:?}", books.rows);
     books.counted.clear();
     books.strange.get_mut(EMAIL_QUEUE).unwrap().clear();
+    books.strange.get_mut(PACKING_QUEUE).unwrap().remove(&1);
     books.judge(&stranger);
-    assert_eq!(books.rows[0].amiss.len(), 3);
+    assert_eq!(books.rows[0].amiss.len(), 4);
+}
+
+/// Requests that were heard, each as often: the number of the order of which its id is derived, and its cause.
+fn hear(books: &mut Books, requests: &[(u128, u128, usize)]) {
+    let requests = requests.iter().map(|&(order, cause, times)| (parcels::follow_up(id(order)), (id(cause), times)));
+    books.parcels.heard.extend(requests);
+}
+
+#[test]
+fn each_order_has_the_request_that_follows_from_it_or_it_is_kept_destroyed_or_missing() {
+    let mut books = books(6);
+    hear(&mut books, &[(0, 0, 1), (1, 1, 3)]);
+    let rejected = "the follow-up event was not published: the broker rejected the event";
+    books.kept.get_mut(PACKING_QUEUE).unwrap().insert(id(2), vec![dead("attempts", rejected)]);
+    // The queue of packing lost the third, and that of requests the fourth.
+    books.strike_requests(&[ruin(PACKING_QUEUE, &[id(3)], 9, 9), ruin(PARCEL_QUEUE, &[id(4)], 9, 9)]);
+    let row = &books.rows[0];
+    assert_eq!((row.requested, row.requested_again, row.request_kept["request rejected"]), (2, 2, 1));
+    assert_eq!((row.request_destroyed, row.unrequested, row.invented), (2, 1, 0));
+    let [line] = &row.amiss[..] else { panic!("{:?}", row.amiss) };
+    assert!(line.starts_with("no request for a parcel") && line.contains(&id(5).to_string()), "{line}");
+}
+
+#[test]
+fn an_order_is_missing_if_packing_says_that_it_requested_a_parcel_that_nobody_heard_of() {
+    let mut books = books(1);
+    books.requested.insert(id(0));
+    books.strike_requests(&[ruin(PACKING_QUEUE, &[id(0)], 9, 9)]);
+    assert_eq!((books.rows[0].unrequested, books.rows[0].amiss.len()), (1, 1));
+}
+
+#[test]
+fn a_request_with_an_id_or_a_cause_of_nobodys_is_invented() {
+    let mut books = books(2);
+    books.entries[1].accepted = None;
+    // A random id, the id of another order, and that of an order that was not accepted.
+    hear(&mut books, &[(7, 0, 1), (0, 1, 1), (1, 1, 1)]);
+    books.strike_requests(&[]);
+    assert_eq!((books.rows[0].invented, books.rows[0].unrequested), (3, 1));
+    assert!(!books.rows[0].balances());
+}
+
+#[test]
+fn a_dead_letter_of_packing_has_a_cause_or_is_amiss() {
+    let unroutable = "the follow-up event was not published: no queue is bound to the routing key";
+    let letters = [dead("attempts", unroutable), dead("attempts", "panicked"), dead("", "")];
+    let mut books = books(3);
+    for (number, letter) in letters.into_iter().enumerate() {
+        books.kept.get_mut(PACKING_QUEUE).unwrap().insert(id(number as u128), vec![letter]);
+    }
+    books.strike_requests(&[]);
+    // Each is missing too.
+    assert_eq!((books.rows[0].amiss.len(), books.rows[0].unrequested), (6, 3));
+    books.rows = vec![Row::of(Fault::QueueDeleted)];
+    books.strike_requests(&[]);
+    assert_eq!((books.rows[0].amiss.len(), books.rows[0].request_kept["request reached no queue"]), (4, 1));
 }

@@ -5,7 +5,8 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 use super::last;
-use crate::ruin::EMAIL_QUEUE;
+use crate::ruin::{EMAIL_QUEUE, PARCEL_QUEUE};
+use crate::service::Service;
 use crate::shop::Shop;
 
 pub(super) async fn killed(shop: &mut Shop) {
@@ -43,29 +44,26 @@ pub(super) async fn connections_closed(shop: &mut Shop) {
     shop.broker().close_connections().await;
 }
 
-/// For a while the queue takes so little that it refuses orders.
+/// For a while a queue takes so little that it refuses orders, or requests for parcels.
 pub(super) async fn policy_changed(shop: &mut Shop) {
+    let queue = *[EMAIL_QUEUE, PARCEL_QUEUE].choose(&mut shop.dice).expect("there are two");
     let narrow = json!({
-        "pattern": format!("^{EMAIL_QUEUE}$"),
+        "pattern": format!("^{queue}$"),
         "apply-to": "quorum_queues",
         "definition": {"max-length": 3, "overflow": "reject-publish", "delivery-limit": 50},
     });
-    shop.broker().put(&format!("policies/%2f/{EMAIL_QUEUE}"), &narrow).await;
+    shop.broker().put(&format!("policies/%2f/{queue}"), &narrow).await;
     last(shop).await;
-    shop.broker().apply_policy(EMAIL_QUEUE, 100).await;
+    shop.broker().apply_policy(queue, 100).await;
 }
 
 /// The user's connections are closed, and its password is refused until it is changed back.
 pub(super) async fn password_changed(shop: &mut Shop) {
-    let user = *["order", "email", "analytics"].choose(&mut shop.dice).expect("there are three");
+    let user = *shop.services().map(Service::name).choose(&mut shop.dice).expect("there are four");
     shop.broker().rabbitmqctl(&["change_password", user, "another"]).await;
     shop.broker().close_connections().await;
-    let service = match user {
-        "order" => &shop.order,
-        "email" => &shop.email,
-        _ => &shop.analytics,
-    };
-    service.disconnected().await;
+    let service = shop.services().into_iter().find(|service| service.name() == user);
+    service.expect("it was drawn among them").disconnected().await;
     last(shop).await;
     shop.broker().rabbitmqctl(&["change_password", user, user]).await;
 }

@@ -71,6 +71,12 @@ pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
             let time = some_seconds(shop);
             process::frozen(&mut shop.analytics, time).await;
         }
+        Fault::PackingKilled => process::killed(&mut shop.packing),
+        Fault::PackingStopped => process::stopped(&mut shop.packing).await,
+        Fault::PackingFrozen => {
+            let time = some_seconds(shop);
+            process::frozen(&mut shop.packing, time).await;
+        }
         Fault::MemoryShort => process::memory_short(shop).await,
         Fault::DescriptorsShort => process::descriptors_short(shop).await,
         Fault::EverythingRestarted => process::everything_restarted(shop).await,

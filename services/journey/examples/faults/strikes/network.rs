@@ -14,12 +14,11 @@ const RESETS: usize = 5;
 
 /// Each wire may be struck; at least one is.
 pub(super) async fn strike(fault: Fault, shop: &mut Shop) {
-    let certain = shop.dice.random_range(0..4);
-    let struck: [bool; 4] = std::array::from_fn(|wire| wire == certain || shop.dice.random());
+    let certain = shop.dice.random_range(0..5);
+    let struck: [bool; 5] = std::array::from_fn(|wire| wire == certain || shop.dice.random());
     let way = if shop.dice.random() { Way::ToServer } else { Way::ToClient };
     let each = |shop: &Shop, act: &dyn Fn(&Proxy)| {
-        let wires = [&shop.wires.order, &shop.wires.email, &shop.wires.analytics, &shop.wires.smtp];
-        wires.into_iter().zip(struck).filter(|(_, struck)| *struck).for_each(|(wire, _)| act(wire));
+        shop.wires.all().into_iter().zip(struck).filter(|(_, struck)| *struck).for_each(|(wire, _)| act(wire));
     };
     match fault {
         Fault::NetworkCut => each(shop, &Proxy::refuse),

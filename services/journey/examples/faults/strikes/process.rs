@@ -30,12 +30,10 @@ pub(super) async fn frozen(service: &mut Service, time: Duration) {
 
 /// No service gets another descriptor, and then each needs some.
 pub(super) async fn descriptors_short(shop: &mut Shop) {
-    let ids = [&mut shop.order, &mut shop.email, &mut shop.analytics].map(|service| service.process().id());
+    let ids = shop.services_mut().map(|service| service.process().id());
     // A limit is on the number that a new one gets, and those below 3 are taken for good: not even one that was closed is replaced.
     ids.into_iter().for_each(|id| limit(id, "nofile", "3"));
-    for wire in [&shop.wires.order, &shop.wires.email, &shop.wires.analytics, &shop.wires.smtp] {
-        wire.cut();
-    }
+    shop.wires.all().into_iter().for_each(Proxy::cut);
     last(shop).await;
     ids.into_iter().for_each(|id| limit(id, "nofile", "1024"));
 }
@@ -43,16 +41,17 @@ pub(super) async fn descriptors_short(shop: &mut Shop) {
 /// A service gets no more memory than it has, and then it needs some; if that ends it, it is started again, as Kubernetes does it.
 pub(super) async fn memory_short(shop: &mut Shop) {
     let time = some_seconds(shop);
-    let order = shop.dice.random();
-    let (service, wires) = match order {
-        true => (&mut shop.order, vec![&shop.wires.order]),
-        false => (&mut shop.email, vec![&shop.wires.email, &shop.wires.smtp]),
+    let (service, wires) = match shop.dice.random_range(0..3) {
+        0 => (&mut shop.order, vec![&shop.wires.order]),
+        1 => (&mut shop.email, vec![&shop.wires.email, &shop.wires.smtp]),
+        _ => (&mut shop.packing, vec![&shop.wires.packing]),
     };
     let id = service.process().id();
     limit(id, "data", &data(id).to_string());
     wires.into_iter().for_each(Proxy::cut);
     let ended = service.ends_within(time).await;
-    println!("memory-short: {}", if ended { "it ended, and is started again" } else { "it went on" });
+    let end = if ended { "ended, and is started again" } else { "went on" };
+    println!("memory-short: {} {end}", service.name());
     if ended {
         killed(service);
     } else {
@@ -75,14 +74,10 @@ fn limit(id: u32, what: &str, most: &str) {
 
 /// The power comes back, and everything starts at once.
 pub(super) async fn everything_restarted(shop: &mut Shop) {
-    for service in [&mut shop.order, &mut shop.email, &mut shop.analytics] {
-        service.kill();
-    }
+    shop.services_mut().into_iter().for_each(Service::kill);
     shop.smtp.stop();
     shop.broker().kill().await;
-    for service in [&mut shop.order, &mut shop.email, &mut shop.analytics] {
-        service.start();
-    }
+    shop.services_mut().into_iter().for_each(Service::start);
     shop.smtp.start_again();
     shop.broker().restart().await;
 }

@@ -23,6 +23,7 @@ pub(super) async fn poisons(shop: &mut Shop) {
         }
         shop.wires.email.reset();
         shop.wires.analytics.reset();
+        shop.wires.packing.reset();
     }
     last(shop).await;
 }

@@ -1,4 +1,4 @@
-//! What a million events that wait cost each service that consumes them.
+//! Measures how fast each consumer works while a million events wait, and how much memory it takes.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 
 const WAITING: usize = 1_000_000;
-/// How long a service that does not end its backlog is watched.
+/// How long `email` is watched. It does not finish its backlog.
 const WATCHED: Duration = Duration::from_secs(10);
 /// The longest that a backlog may take to drain, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 const ANALYTICS_QUEUE: &str = "analytics-queue";
 
-/// What a service does with its backlog.
+/// Each row: a service, and what it does with its backlog.
 const DOES: [[&str; 2]; 4] = [
     ["analytics", "counts them all"],
     ["email", "waits for its mail server"],
@@ -32,7 +32,8 @@ struct Row {
     memory: Figures,
 }
 
-/// Lets the services work on a million events each, and prints how fast they were and the most memory that they took, `rounds` times.
+/// Lets each service work on a million events, `rounds` times, and prints how fast it was and the most memory that it
+/// took.
 pub(crate) async fn measure(queues: &Queues, rounds: usize) {
     let mut rows = DOES.map(|_| Row::default());
     for _ in 0..rounds {
@@ -59,7 +60,7 @@ pub(crate) async fn measure(queues: &Queues, rounds: usize) {
     rounds::print(&format!("With {WAITING} events waiting (resident memory)"), &cells);
 }
 
-/// Analytics, until it has counted them all.
+/// Runs analytics until it has counted all events.
 async fn drained(queues: &Queues, row: &mut Row) {
     let mut analytics = Process::start("analytics", [("AMQP_URL", queues.broker.url())]);
     let started = Instant::now();
@@ -72,7 +73,7 @@ async fn drained(queues: &Queues, row: &mut Row) {
     end(&mut analytics).await;
 }
 
-/// Email, for a while.
+/// Runs email for [`WATCHED`].
 async fn watched(queues: &Queues, row: &mut Row, smtp_url: Option<String>) {
     let smtp_url = smtp_url.map(|url| ("SMTP_URL", url));
     let mut email = Process::start("email", [("AMQP_URL", queues.broker.url())].into_iter().chain(smtp_url));
@@ -89,7 +90,7 @@ impl Row {
     }
 }
 
-/// A killed consumer would leave suspects to the next.
+/// Stops a consumer. The next one would take the deliveries of a killed one for suspects.
 async fn end(process: &mut Process) {
     process.terminate();
     assert_eq!(process.exit_code().await, 0, "{}", process.log());

@@ -1,4 +1,4 @@
-//! The same loops written by hand on bare lapin, as most programs have them: what Warren's guarantees are weighed against.
+//! Publishes and drains with bare lapin, in the loops that most programs have. Warren is compared with them.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ async fn publish_one(channel: &Channel, queue: &str, body: &[u8]) {
     assert!(confirm.is_ack(), "the broker refused a message");
 }
 
-/// Awaits each confirm before the next publish. Messages a second.
+/// Awaits each confirm before the next publish. Returns messages a second.
 pub(crate) async fn publish_awaiting_each(url: &str, queue: &str, body: &[u8], total: usize) -> f64 {
     let (_connection, channel) = channel(url).await;
     let started = Instant::now();
@@ -37,7 +37,8 @@ pub(crate) async fn publish_awaiting_each(url: &str, queue: &str, body: &[u8], t
     total as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Keeps `in_flight` confirms outstanding on one channel; a returned message could be taken for another. Messages a second.
+/// Keeps `in_flight` confirms outstanding on one channel, and does not find out which message was returned. Returns
+/// messages a second.
 pub(crate) async fn publish_pipelined(url: &str, queue: &str, body: &[u8], in_flight: usize, total: usize) -> f64 {
     let (_connection, channel) = channel(url).await;
     let started = Instant::now();
@@ -52,7 +53,7 @@ pub(crate) async fn publish_pipelined(url: &str, queue: &str, body: &[u8], in_fl
     total as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Takes `total` messages and acknowledges each. Messages a second.
+/// Takes `total` messages and acknowledges each. Returns messages a second.
 pub(crate) async fn drain_acknowledging_each(url: &str, queue: &str, prefetch: u16, total: usize) -> f64 {
     let (_connection, channel) = channel(url).await;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await.expect("the channel is open");

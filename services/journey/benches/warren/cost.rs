@@ -1,4 +1,4 @@
-//! What processes have used: CPU and memory.
+//! Measures the CPU time that processes use.
 
 use std::fs;
 
@@ -7,22 +7,22 @@ use nix::sys::time::TimeValLike;
 
 use crate::rounds::Figures;
 
-/// What one contender reached in one row, and what it took.
+/// The figures of one contender in one row.
 #[derive(Default)]
 pub(crate) struct Contender {
-    /// Messages a second, a figure a round.
+    /// Messages a second, one figure for each round.
     pub(crate) rate: Figures,
-    /// CPU seconds of the client per 100,000 messages, the broker's not among them.
+    /// CPU seconds of the client, without the broker's, per 100,000 messages.
     pub(crate) cpu: Figures,
 }
 
 impl Contender {
-    /// Notes a round in this process that handles `total` messages and gives back how many a second.
+    /// Runs a round of `total` messages in this process. The round returns messages a second.
     pub(crate) async fn run(&mut self, total: usize, round: impl Future<Output = f64>) {
         self.note(UsageWho::RUSAGE_SELF, total, async { Some(round.await) }).await;
     }
 
-    /// The same in a process that is started, awaited, and perhaps not there.
+    /// The same for a round in a child process. The round returns nothing if there is no program to run.
     pub(crate) async fn run_apart(&mut self, total: usize, round: impl Future<Output = Option<f64>>) {
         self.note(UsageWho::RUSAGE_CHILDREN, total, round).await;
     }
@@ -35,13 +35,13 @@ impl Contender {
     }
 }
 
-/// User and system time of this process, or of its children that have ended, in seconds.
+/// The user and system time of this process, or of its children that have ended, in seconds.
 fn used(who: UsageWho) -> f64 {
     let usage = getrusage(who).expect("Linux tells what was used");
     (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
 }
 
-/// User and system time that a process has spent, in seconds.
+/// The user and system time of a process, in seconds.
 pub(crate) fn cpu_seconds(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

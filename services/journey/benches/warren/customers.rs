@@ -1,4 +1,4 @@
-//! Customers of the order service who are told when their mail has come, and customers who come at a steady pace.
+//! Two kinds of customers of the order service: some order again when a mail has come, others order at a steady rate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use uuid::Uuid;
 use crate::load::{self, Client};
 use crate::sample;
 
-/// The most orders under way at once, each customer on a connection of its own.
+/// The number of customers, each with a connection of its own. So it is also the most orders under way at once.
 const CUSTOMERS: usize = 256;
 
 /// An order that was accepted.
 pub(crate) struct Accepted {
-    /// The event, and so the mail.
+    /// The id of its event, which its mail names too.
     pub(crate) event: Uuid,
     /// When its request began, or should have begun.
     pub(crate) begun: SystemTime,
@@ -26,7 +26,7 @@ pub(crate) struct Accepted {
     pub(crate) answered: SystemTime,
 }
 
-/// Each customer places its next order when a mail has come for one of theirs, `total` of them. Mails a second.
+/// Places `total` orders. Whenever a mail comes, a customer places the next order. Returns mails a second.
 pub(crate) async fn order_after_mails(address: SocketAddr, smtp: &SmtpServer, total: usize) -> f64 {
     let earlier = smtp.look(<[_]>::len);
     let (room, left) = (Arc::new(Semaphore::new(CUSTOMERS)), Arc::new(AtomicUsize::new(total)));
@@ -55,7 +55,7 @@ pub(crate) async fn order_after_mails(address: SocketAddr, smtp: &SmtpServer, to
     total as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Places `total` orders, `rate` a second, whatever becomes of them.
+/// Places `total` orders at `rate` a second, and waits for no mail.
 pub(crate) async fn order_steadily(address: SocketAddr, rate: f64, total: usize) -> Vec<Accepted> {
     let next = Arc::new(AtomicUsize::new(0));
     let start = Instant::now();
@@ -82,7 +82,8 @@ pub(crate) async fn order_steadily(address: SocketAddr, rate: f64, total: usize)
     accepted
 }
 
-/// Where the timer comes late, the order begins late; where nobody was free, it should have begun at `due`.
+/// Waits until `due`, and returns when the order begins. If the timer is late, that is late too. If no customer was free
+/// at `due`, it is `due`.
 async fn wait_until(due: Instant) -> SystemTime {
     let late = due.elapsed();
     if late.is_zero() {
@@ -91,7 +92,7 @@ async fn wait_until(due: Instant) -> SystemTime {
     SystemTime::now() - late
 }
 
-/// Places one order and gives back the id of its event, which follows from the order's where there is a key.
+/// Places one order with a key, and returns the id of its event, which is derived from the order's id.
 async fn place(client: &mut Client) -> Uuid {
     let key = format!("idempotency-key: {}\r\n", Uuid::now_v7());
     let answer: Value = serde_json::from_slice(client.post(&load::request(sample::ORDER, &key)).await).expect("JSON");

@@ -1,5 +1,5 @@
-//! Draining a backlog from a queue: `messaging` with decoding and dedupe, bare lapin, the official Go client, and the
-//! floor below them.
+//! Measures how fast a backlog is drained from a queue: by `messaging`, which also decodes and finds duplicates, by bare
+//! lapin, by the official Go client, and by the [`floor`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,14 +17,15 @@ use crate::{bare, floor, golang, publishing, rounds, sample};
 
 /// The backlog of each measurement.
 const BACKLOG: usize = 60_000;
-/// What the yardsticks prefetch: as much as `messaging` does by default.
+/// The prefetch of the other clients, which is the default of `messaging`.
 const PREFETCH: u16 = 128;
-/// What is drained, and where it comes from.
+
+/// The queue that is drained.
 pub(crate) fn subscription() -> Subscription {
     Subscription::queue(sample::QUEUE).bound_to(sample::EXCHANGE, ["order.placed"])
 }
 
-/// Does what a log-only handler does.
+/// A handler that only logs, and counts the events that are left.
 struct LogOnly {
     left: Arc<AtomicUsize>,
     done: Arc<Notify>,
@@ -42,7 +43,7 @@ impl Handler for LogOnly {
     }
 }
 
-/// What drains the queues of one type.
+/// The contenders on the queues of one type.
 struct Row<'a> {
     queues: &'a Queues,
     messaging: Contender,

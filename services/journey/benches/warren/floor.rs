@@ -1,6 +1,6 @@
-//! The least that a client can do: frames that were encoded once go to one blocking socket, and only confirms and
-//! deliveries are counted. It decodes no message, matches no return and rebuilds nothing. Whatever another client takes
-//! beyond this is that client's own.
+//! The least that a client can do. It encodes its frames once, writes them to one blocking socket, and counts confirms
+//! and deliveries. It decodes no message, matches no return and restores no connection. The difference between another
+//! client and this one is the cost of that client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use journey::Broker;
 
-/// Types of frames, and the octet behind each (AMQP 0-9-1, 4.2.3).
+/// The types of frames, and the octet that ends each frame (AMQP 0-9-1, 4.2.3).
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
@@ -30,7 +30,7 @@ const CONFIRM_SELECT: Method = (85, 10);
 /// The largest frame in bytes, which is RabbitMQ's default.
 const FRAME_MAX: u32 = 131_072;
 
-/// Keeps `in_flight` confirms outstanding until `total` bodies are confirmed. Messages a second.
+/// Keeps `in_flight` confirms outstanding until `total` bodies are confirmed. Returns messages a second.
 pub(crate) async fn publish(
     broker: &Broker,
     queue: &'static str,
@@ -41,7 +41,7 @@ pub(crate) async fn publish(
     apart(broker, move |mut floor| floor.publish(queue, body, in_flight, total)).await
 }
 
-/// Takes `total` messages, and acknowledges whatever one read has brought. Messages a second.
+/// Takes `total` messages, and acknowledges after each read all that it brought. Returns messages a second.
 pub(crate) async fn drain(broker: &Broker, queue: &'static str, prefetch: u16, total: usize) -> f64 {
     apart(broker, move |mut floor| floor.drain(queue, prefetch, total)).await
 }
@@ -56,16 +56,16 @@ async fn apart(broker: &Broker, run: impl FnOnce(Floor) -> f64 + Send + 'static)
 /// A connection with one channel.
 struct Floor {
     socket: TcpStream,
-    /// What was read and not looked at.
+    /// Bytes that were read and belong to no whole frame yet.
     unread: Vec<u8>,
 }
 
-/// What is counted among the frames of one read.
+/// What the frames of one read say.
 #[derive(Default)]
 struct Counted {
     /// The highest tag that the broker has acknowledged. It acknowledges a quorum queue's messages in their order.
     confirmed: u64,
-    /// How many bodies came to their end; each of them is one frame.
+    /// How many bodies arrived; each is one frame.
     delivered: u64,
 }
 
@@ -123,7 +123,7 @@ impl Floor {
         self.socket.write_all(bytes).expect("the broker reads");
     }
 
-    /// Reads until this method has come, and drops what came before it.
+    /// Reads until this method comes, and drops every frame before it.
     fn until(&mut self, wanted: Method) {
         let mut found = false;
         while !found {
@@ -131,7 +131,7 @@ impl Floor {
         }
     }
 
-    /// Counts what one read brings.
+    /// Reads once, and counts confirms and deliveries.
     fn read(&mut self) -> Counted {
         let mut counted = Counted::default();
         self.take(|kind, payload| match kind {
@@ -146,7 +146,7 @@ impl Floor {
         counted
     }
 
-    /// Reads once, and hands over each frame that is whole.
+    /// Reads once, and calls `each` with the type and payload of each whole frame.
     fn take(&mut self, mut each: impl FnMut(u8, &[u8])) {
         let mut buffer = [0; 65_536];
         let read = self.socket.read(&mut buffer).expect("the broker writes");

@@ -1,4 +1,4 @@
-//! What the processes cost: memory, time to ready, size on disk.
+//! Measures each service's memory, its time from start to ready, and the size of its binary.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::rounds::{self, Figures};
 use crate::{load, sample};
 
 const SERVICES: [&str; 3] = ["order", "email", "analytics"];
-/// Orders that pass through all three services before their memory counts as loaded.
+/// The orders that pass through all three services before their memory under load is measured.
 const LOAD: usize = 60_000;
 
-/// What one service takes.
+/// The figures of one service.
 #[derive(Default)]
 struct Row {
     idle: Figures,
@@ -45,7 +45,7 @@ async fn measure_memory(broker: &Broker, rows: &mut [Row; 3]) {
     for (row, process) in rows.iter_mut().zip([&world.order, &world.email, &world.analytics]) {
         row.loaded.push(process.peak_mib());
     }
-    // A killed consumer would leave what it had in hand, and suspects, to the next round's.
+    // The next round's consumer would take the deliveries of a killed one for suspects.
     for consumer in [&mut world.email, &mut world.analytics] {
         consumer.terminate();
         consumer.exit_code().await;
@@ -62,7 +62,7 @@ fn print(rows: &[Row; 3]) {
     rounds::print("Footprint (resident memory; stripped binary of this build)", &cells);
 }
 
-/// Milliseconds from the start of the process to its first `200` at `/readyz`, with broker and topology there.
+/// Milliseconds from the start of the process to its first `200` at `/readyz`. The broker runs, and the queues are there.
 async fn start_to_ready(broker: &Broker, service: &str) -> f64 {
     let port = journey::free_port();
     let started = Instant::now();

@@ -1,9 +1,10 @@
-//! The official Go client as a yardstick, where `GO_BENCH` names a command that takes `-mode pub|drain -n N -w W -q QUEUE -qt TYPE -pf N -auto=false -url URL`
-//! and ends its output with `… 12345 msg/s`. It has to keep W confirms outstanding and no more, or its rows are another race's.
+//! Measures the official Go client, if `GO_BENCH` names a command that runs it. The command takes
+//! `-mode pub|drain -n N -w W -q QUEUE -qt TYPE -pf N -auto=false -url URL`, and its output ends with `… 12345 msg/s`. It
+//! has to keep W confirms outstanding and no more; otherwise its rows cannot be compared with the others.
 
 use std::process::Command;
 
-/// Runs the yardstick with `arguments`; messages a second, or `None` where `GO_BENCH` is not set.
+/// Runs the command with `arguments`. Returns messages a second, or `None` if `GO_BENCH` is not set.
 pub(crate) async fn rate(arguments: &[&str]) -> Option<f64> {
     let command = crate::variable("GO_BENCH")?;
     let mut words = command.split_whitespace();

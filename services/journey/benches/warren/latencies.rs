@@ -1,10 +1,10 @@
-//! How long things took in one round, and what is printed of all rounds.
+//! How long requests took: the quantiles of each round.
 
 use std::time::Duration;
 
 use crate::rounds::Figures;
 
-/// The median, and what one of a hundred and one of a thousand exceeded; in milliseconds, a figure a round.
+/// The quantiles 0.5, 0.99 and 0.999 in milliseconds, one figure for each round.
 #[derive(Default)]
 pub(crate) struct Latencies {
     p50: Figures,
@@ -13,13 +13,13 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    /// What the columns are called.
+    /// The heads of the columns.
     pub(crate) const HEAD: [&str; 3] = ["p50", "p99", "p99.9"];
 
     /// Notes a round.
     ///
     /// # Panics
-    /// If nothing was timed in it.
+    /// If the round has no times.
     pub(crate) fn note(&mut self, mut round: Vec<Duration>) {
         round.sort_unstable();
         let quantile = |share: f64| round[((round.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1000.0;

@@ -1,4 +1,5 @@
-//! An HTTP/1.1 client that only generates load: one keep-alive connection a worker, one request after the other.
+//! An HTTP/1.1 client that only generates load. Each worker has one keep-alive connection, and sends one request after
+//! the other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What one round of requests took.
+/// The figures of one round of requests.
 pub(crate) struct Round {
     /// Answers a second, over all workers.
     pub(crate) rate: f64,
@@ -42,7 +43,7 @@ async fn worker(address: SocketAddr, request: Arc<[u8]>, left: Arc<AtomicUsize>)
     latencies
 }
 
-/// A `POST /orders` with this body, and with these further header lines, each with its end.
+/// A `POST /orders` with this body and these further header lines, each of which ends with `\r\n`.
 pub(crate) fn request(body: &str, headers: &str) -> Vec<u8> {
     let length = body.len();
     format!(
@@ -65,7 +66,7 @@ impl Client {
         Self { connection, answer: Vec::with_capacity(1024) }
     }
 
-    /// Sends one order and gives back the body of its answer, which has to be `202`.
+    /// Sends one order and returns the body of its answer, which has to be `202`.
     pub(crate) async fn post(&mut self, request: &[u8]) -> &[u8] {
         self.connection.write_all(request).await.expect("the order service reads requests");
         let body = self.read_answer().await;
@@ -73,7 +74,7 @@ impl Client {
         &self.answer[body..]
     }
 
-    /// Reads one answer with a `content-length`, which is all the order service sends; where its body begins.
+    /// Reads one answer, and returns where its body begins. Each answer of the order service has a `content-length`.
     async fn read_answer(&mut self) -> usize {
         let answer = &mut self.answer;
         answer.clear();

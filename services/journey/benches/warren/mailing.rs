@@ -1,4 +1,4 @@
-//! From the order to its mail: order process, broker, email process, and a real SMTP server.
+//! Measures the way from an order to its mail: the order process, the broker, the email process and a real SMTP server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use crate::latencies::Latencies;
 use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 
-/// How many orders show the top rate.
+/// The number of orders that the highest rate is measured with.
 const TOTAL: usize = 10_000;
-/// How long orders come at half of it, in seconds.
+/// How long orders come at half of the highest rate, in seconds.
 const STEADY: f64 = 5.0;
 
-/// The processes on the way.
+/// The processes on this way.
 struct Road {
     smtp: SmtpServer,
     email: Process,
@@ -35,7 +35,7 @@ struct Row {
     since_answer: Latencies,
 }
 
-/// Measures and prints the top rate, and the latency at half of it, `rounds` times.
+/// Measures the highest rate, and the latency at half of it, `rounds` times, and prints both.
 pub(crate) async fn measure(queues: &Queues, rounds: usize) {
     queues.fresh().await;
     let road = Road::open(queues).await;
@@ -78,13 +78,13 @@ impl Road {
     }
 }
 
-/// Which event a mail is about, by its `Message-ID`, and when the server had it.
+/// The event that the mail's `Message-ID` names, and when the server had taken the mail.
 fn mailed(mail: &Delivered) -> (Uuid, SystemTime) {
     let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
     (id.expect("an order's mail names its event"), mail.at())
 }
 
-/// A mail can come before the `202` that its order is answered with: that is no time at all.
+/// The time from each order to its mail. A mail may come before its order's `202`; then the time is zero.
 fn latencies(
     accepted: &[Accepted],
     mailed: &HashMap<Uuid, SystemTime>,

@@ -1,5 +1,6 @@
-//! What Warren costs, measured in one run on a broker of its own, beside bare lapin, the least that a client can do
-//! ([`floor`]) and, where `GO_BENCH` names it, the official Go client. `BENCH_ROUNDS` (5) is how often each row is measured; `BENCH_ONLY` names the sections that are.
+//! The benchmark: it measures in one run, on a broker of its own, what Warren costs. Beside Warren it measures bare lapin,
+//! the least that a client can do ([`floor`]), and, if `GO_BENCH` names its command, the official Go client.
+//! `BENCH_ROUNDS` (5) is the number of rounds of each row. `BENCH_ONLY` names the sections to measure.
 
 mod backlog;
 mod bare;
@@ -26,18 +27,22 @@ use queues::Queues;
 /// Every section, in the order in which they are measured and printed.
 const SECTIONS: [&str; 7] = ["publishing", "serving", "draining", "mailing", "recovering", "footprint", "backlog"];
 
-/// A variable of the benchmark's own.
+/// Reads an environment variable of the benchmark.
 #[allow(clippy::disallowed_methods, reason = "a benchmark is no service: it has no Config")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The sections that `BENCH_ONLY` names, separated by commas; all without it.
+/// The sections to measure: those that `BENCH_ONLY` names, separated by commas, or all.
 fn wanted() -> Vec<&'static str> {
     let Some(only) = variable("BENCH_ONLY") else { return SECTIONS.to_vec() };
     let named: Vec<_> = only.split(',').map(str::trim).collect();
     let unknown = named.iter().find(|name| !SECTIONS.contains(name));
-    assert!(unknown.is_none(), "BENCH_ONLY={only:?}: expected some of {}", SECTIONS.join(","));
+    assert!(
+        unknown.is_none(),
+        "BENCH_ONLY={only:?}: expected one or more of {}, separated by commas",
+        SECTIONS.join(", ")
+    );
     SECTIONS.into_iter().filter(|section| named.contains(section)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Confirmed publishing to one queue: `messaging`, bare lapin, the official Go client, and the floor below them.
+//! Measures confirmed publishing to one queue: by `messaging`, bare lapin, the official Go client, and the [`floor`].
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::cost::Contender;
 use crate::queues::Queues;
 use crate::{bare, floor, golang, rounds, sample};
 
-/// Events handed over and not yet confirmed, a row each.
+/// How many events wait for their confirm at once, in each row.
 const IN_FLIGHT: [usize; 4] = [1, 16, 256, 1024];
-/// What is published: the size of the Go client's messages.
+/// The body of every message, as long as the bodies of the Go client.
 const BODY: [u8; 300] = [b'x'; 300];
 
 struct Row<'a> {
@@ -70,12 +70,12 @@ impl<'a> Row<'a> {
     }
 }
 
-/// So many orders, encoded, in so many shares.
+/// Encodes `total` orders, and divides them into `shares`.
 pub(crate) fn orders(shares: usize, total: usize) -> Vec<Vec<Encoded>> {
     shared(shares, total, || sample::placed().encode())
 }
 
-/// So many events of this body in so many shares, each with an id of its own.
+/// Makes `total` events with this body, each with an id of its own, and divides them into `shares`.
 pub(crate) fn alike(body: &Bytes, shares: usize, total: usize) -> Vec<Vec<Encoded>> {
     let one = Encoded { body: body.clone(), ..sample::placed().encode() };
     shared(shares, total, || Encoded { id: Uuid::now_v7().to_string(), ..one.clone() })
@@ -86,7 +86,7 @@ fn shared(shares: usize, total: usize, event: impl Fn() -> Encoded) -> Vec<Vec<E
     (0..shares).map(share).collect()
 }
 
-/// Publishes events through `messaging`, one of each share at a time. Events a second.
+/// Publishes events by `messaging`, one of each share at a time. Returns events a second.
 pub(crate) async fn publish(broker: &Broker, shares: Vec<Vec<Encoded>>) -> f64 {
     let total: usize = shares.iter().map(Vec::len).sum();
     let registry = prometheus::Registry::new();

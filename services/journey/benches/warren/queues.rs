@@ -12,17 +12,17 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// What every broker of ours has.
+    /// The queues of every broker that has Warren's definitions.
     pub(crate) fn quorum(broker: &Broker) -> Self {
         Self { broker: broker.clone(), kind: "quorum" }
     }
 
-    /// What a broker has that nobody set up.
+    /// The queues of a broker without any definitions.
     pub(crate) async fn classic(broker: &Broker) -> Self {
         Self { broker: broker.with_classic_queues().await, kind: "classic" }
     }
 
-    /// Deletes the one queue with what the last row left in it, and declares it and its binding anew.
+    /// Deletes the queue with all that the last row left in it, and declares the queue and its binding again.
     pub(crate) async fn fresh(&self) {
         self.fresh_named(sample::QUEUE).await;
     }

@@ -1,4 +1,4 @@
-//! How soon a consumer works again after its broker was killed and is back.
+//! Measures how soon a consumer works again after its broker was killed and started.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use crate::{draining, publishing, sample};
 /// How many events wait when the consumer starts; the broker is killed among the first of them.
 const BACKLOG: usize = 60_000;
 
-/// What handling takes: about as long as a mail, so that enough still waits when the broker dies.
+/// How long an event is handled: about as long as a mail takes, so that enough events still wait when the broker dies.
 const HANDLING: Duration = Duration::from_millis(5);
 /// How long broker and consumer may take to be back, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Tells when each event was handled.
+/// A handler that reports when each event was handled.
 struct Clock(mpsc::UnboundedSender<Instant>);
 
 impl Handler for Clock {
@@ -37,7 +37,7 @@ impl Handler for Clock {
     }
 }
 
-/// Measures and prints the time, `rounds` times, on a broker of its own.
+/// Measures the time, `rounds` times, on a broker of its own, and prints it.
 pub(crate) async fn measure(rounds: usize) {
     let broker = Broker::start().await;
     let queues = Queues::quorum(&broker);
@@ -51,7 +51,7 @@ pub(crate) async fn measure(rounds: usize) {
     rounds::print(title, &[vec!["messaging".to_owned()], vec![figures.show(" ms")]]);
 }
 
-/// Milliseconds.
+/// Kills and starts the broker, and returns the milliseconds from its answer to the first event that is handled.
 async fn recovery(broker: &Broker) -> f64 {
     let (sender, mut handled) = mpsc::unbounded_channel();
     let registry = prometheus::Registry::new();
@@ -64,7 +64,7 @@ async fn recovery(broker: &Broker) -> f64 {
     handled.recv().await.expect("the consumer runs");
     broker.kill().await;
     state.wait_for(|state| *state != State::Consuming).await.expect("the consumer runs");
-    // What it had been given before it may handle until then.
+    // The consumer may still handle events that were delivered before.
     while timeout(Duration::from_millis(100), handled.recv()).await.is_ok() {}
     broker.restart_soon();
     let answered = timeout(PATIENCE, greeting(broker.port())).await.expect("the broker starts");
@@ -74,7 +74,7 @@ async fn recovery(broker: &Broker) -> f64 {
     first.saturating_duration_since(answered).as_secs_f64() * 1000.0
 }
 
-/// When the broker first begins to talk on a new connection.
+/// Waits until the broker answers on a new connection, and returns when it did.
 async fn greeting(port: u16) -> Instant {
     // A broker that boots may take a connection and never greet.
     while !matches!(timeout(Duration::from_millis(250), greeted(port)).await, Ok(Ok(()))) {

@@ -1,23 +1,23 @@
-//! Figures of several rounds, and the table that is printed of them.
+//! The figures of several rounds, and the table in which they are printed.
 
-/// One contender's figures in one row, a figure a round.
+/// The figures of one contender in one row, one for each round.
 #[derive(Default)]
 pub(crate) struct Figures(Vec<f64>);
 
 impl Figures {
-    /// Notes another round's figure.
+    /// Adds the figure of another round.
     pub(crate) fn push(&mut self, figure: f64) {
         self.0.push(figure);
     }
 
-    /// The middle figure; of an even number of rounds the lower middle.
+    /// The middle figure. If the number of rounds is even, it is the lower one of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted[(sorted.len() - 1) / 2]
     }
 
-    /// Median with the lowest and the highest round behind it, in `unit`s.
+    /// The median in `unit`s, followed by the lowest and the highest round.
     pub(crate) fn show(&self, unit: &str) -> String {
         if self.0.is_empty() {
             return "–".into();
@@ -27,7 +27,7 @@ impl Figures {
         format!("{}{unit} ({}–{})", short(self.median()), short(lowest), short(highest))
     }
 
-    /// `self` against `other`, both by their medians; a dash where there is no other.
+    /// The median of `self` divided by that of `other`; a dash if one of them has no figures.
     pub(crate) fn against(&self, other: &Self) -> String {
         if self.0.is_empty() || other.0.is_empty() {
             return "–".into();
@@ -36,7 +36,7 @@ impl Figures {
     }
 }
 
-/// A figure with three places that mean something: `48,300`, `12.4`, `0.53`.
+/// A figure with at least three significant digits: `48,312`, `12.4`, `0.53`.
 fn short(figure: f64) -> String {
     if figure < 10.0 {
         return format!("{figure:.2}");
@@ -55,7 +55,7 @@ fn short(figure: f64) -> String {
     text
 }
 
-/// Prints rows under a head in columns as wide as their widest cell.
+/// Prints a table, whose first row is its head. Each column is as wide as its widest cell.
 pub(crate) fn print(title: &str, rows: &[Vec<String>]) {
     println!("\n{title}");
     let widths: Vec<usize> = (0..rows[0].len())

@@ -1,4 +1,4 @@
-//! The orders that the benchmark sends, and the queue they go to.
+//! The orders that the benchmark sends, and the queue that receives them.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use journey::Broker;
 use messaging::{Endpoint, Publisher, State};
 
-/// The design's exchange.
+/// The exchange for orders.
 pub(crate) const EXCHANGE: &str = "order-exchange";
-/// The queue that holds what is published.
+/// The queue that receives every order.
 pub(crate) const QUEUE: &str = "email-queue";
-/// One order of one line, about as long as the yardsticks' bodies once it is an event.
+/// An order of one line. Its event is about as long as the bodies of the other clients.
 pub(crate) const ORDER: &str = r#"{"customer":{"name":"Ada Lovelace","email":"ada@example.com"},"currency":"EUR","items":[{"sku":"TEA-1","name":"Earl Grey","quantity":2,"unit_price":450}]}"#;
 
-/// The broker, for `messaging`.
+/// The broker as `messaging` takes it.
 pub(crate) fn endpoint(broker: &Broker) -> Endpoint {
     Endpoint::from_env(&mut Env::from_map([("AMQP_URL", broker.url())])).named("bench")
 }
@@ -26,7 +26,7 @@ pub(crate) fn placed() -> CloudEvent<OrderEvent> {
     NewOrder::parse(ORDER.as_bytes()).expect("the sample is an order").place(None, Timestamp::now())
 }
 
-/// How many messages a row of `in_flight` sends: enough for a second or more.
+/// How many messages are sent with so many in flight: enough for a second or more.
 pub(crate) fn messages(in_flight: usize) -> usize {
     match in_flight {
         1 => 3_000,

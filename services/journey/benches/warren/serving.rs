@@ -1,4 +1,4 @@
-//! `POST /orders` by the order process, confirmed, over keep-alive connections.
+//! Measures how fast the order process answers `POST /orders` over keep-alive connections. Each order is confirmed.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::queues::Queues;
 use crate::rounds::{self, Figures};
 use crate::sample;
 
-/// Requests at once, each on its own connection, a row each.
+/// How many requests are sent at once, each on a connection of its own, in each row.
 const AT_ONCE: [usize; 4] = [1, 16, 256, 1024];
 
 /// An order process, and the queue behind it.
@@ -27,7 +27,7 @@ struct Shop<'a> {
 struct Row {
     at_once: usize,
     rate: Figures,
-    /// What `messaging` reached by itself, with the same events.
+    /// Events a second that `messaging` publishes without HTTP before it.
     alone: Figures,
     latencies: Latencies,
     cpu: Figures,

@@ -1,4 +1,4 @@
-//! The reconciliation: each accepted order was mailed, is kept, or was destroyed by a fault's nature.
+//! The reconciliation: each accepted order was mailed, or is a dead letter, or was destroyed by a fault whose nature that is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -20,7 +20,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-/// What became of all events of one act.
+/// All that is known of the events of one act.
 pub(crate) struct Books {
     entries: Vec<Entry>,
     by_event: HashMap<Uuid, usize>,
@@ -37,7 +37,7 @@ pub(crate) struct Books {
     rows: Vec<Row>,
 }
 
-/// What a dead letter says of itself.
+/// The reason and the error that a dead letter carries.
 #[derive(Debug)]
 struct DeadLetter {
     reason: String,
@@ -50,8 +50,8 @@ impl DeadLetter {
         Self { reason: header("warren-reason"), error: header("warren-error") }
     }
 
-    /// Why the order with this number may have ended so, if it may: its address was refused. Whatever else the mail server does is not the order's
-    /// trouble.
+    /// The cause that excuses this dead letter of `email`, if there is one: the mail server refused the address of the
+    /// order with this number. No other answer of the mail server is an order's fault.
     fn cause(&self, number: usize) -> Option<&'static str> {
         let refused = address(number).starts_with(ODD) && self.error.contains(REFUSED);
         (self.reason == "for-good" && refused).then_some("address refused")
@@ -59,7 +59,7 @@ impl DeadLetter {
 }
 
 impl Books {
-    /// Reads everything and strikes the balance: a row for each fault that was played.
+    /// Reads queues, logs and mails, and compares them. Returns a row for each fault that was played.
     pub(crate) async fn close(shop: &mut Shop, faults: &[Fault]) -> Vec<Row> {
         shop.hear_parcels().await;
         let entries = shop.ledger.entries();
@@ -112,7 +112,7 @@ impl Books {
                     row.amiss.push(format!("lost: {entry:?}"));
                 }
             }
-            // Nothing that is played here is a reason not to count.
+            // No fault gives analytics a reason not to count an order.
             for letter in dead(ANALYTICS_QUEUE) {
                 row.amiss.push(format!("a dead letter of analytics: {letter:?} {entry:?}"));
             }
@@ -127,7 +127,8 @@ impl Books {
         }
     }
 
-    /// Each of the stranger's messages is a dead letter of every consumer, or a text, which packing cannot read.
+    /// Each of the stranger's messages is a dead letter of every consumer. A text is counted, and is a dead letter of
+    /// packing alone, which reads no texts.
     fn judge(&mut self, stranger: &Stranger) {
         for (number, &round) in stranger.rounds.iter().enumerate() {
             let row = &mut self.rows[round];
@@ -148,7 +149,7 @@ impl Books {
         let handled = self.mailed.keys().chain(&self.counted).chain(self.kept.values().flat_map(HashMap::keys));
         let sent = |event: &Uuid| self.by_event.contains_key(event) || texts.contains(event);
         let invented: HashSet<_> = handled.filter(|event| !sent(event)).collect();
-        // Nobody knows which fault brought them.
+        // The first row has them, because it is unknown which fault brought them.
         self.rows[0].invented += invented.len();
         self.rows[0].amiss.extend(invented.iter().map(|event| format!("invented: {event}")));
     }
@@ -202,7 +203,7 @@ impl Books {
     }
 }
 
-/// Every mail by its event.
+/// All mails about each event.
 fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Handling>> {
     let mut mailed = HashMap::<_, Vec<_>>::new();
     for (number, mail) in mails.iter().enumerate() {
@@ -213,20 +214,21 @@ fn mailed(mails: &[Delivered]) -> HashMap<Uuid, Vec<Handling>> {
     mailed
 }
 
-/// The event that a mail is about, which its `Message-ID` names. What has no id of ours is nobody's event.
+/// The event that a mail is about, which its `Message-ID` names; the nil UUID if it names none.
 fn about(mail: &Delivered) -> Uuid {
     let id = mail.header("message-id").trim_start_matches('<').split('@').next().and_then(|id| id.parse().ok());
     id.unwrap_or_default()
 }
 
-/// The mails that went to somebody who did not place the order.
+/// A line for each mail that went to somebody else than the order's customer.
 fn astray(mails: &[Delivered], orders: &HashMap<Uuid, usize>) -> Vec<String> {
     let numbered = mails.iter().filter_map(|mail| Some((mail, *orders.get(&about(mail))?)));
     let astray = numbered.filter(|(mail, number)| mail.recipients() != [address(*number)]);
     astray.map(|(mail, number)| format!("order {number} was mailed to {:?}", mail.recipients())).collect()
 }
 
-/// All events that analytics counted, and each count of those that it counted again. The log is long: it is read once more for these.
+/// All events that analytics counted, and each count of those that it counted more than once. For these the log is read a
+/// second time, because it is too long to be held.
 fn counted(analytics: &Service) -> (HashSet<Uuid>, HashMap<Uuid, Vec<Handling>>) {
     let (all, again) = repeated(log::counts(analytics).map(|count| count.event));
     let mut again: HashMap<_, Vec<_>> = again.into_iter().map(|event| (event, Vec::new())).collect();
@@ -240,7 +242,7 @@ fn counted(analytics: &Service) -> (HashSet<Uuid>, HashMap<Uuid, Vec<Handling>>)
     (all, again)
 }
 
-/// All events, and those that come more than once.
+/// All events, and those that occur more than once.
 fn repeated(events: impl Iterator<Item = Uuid>) -> (HashSet<Uuid>, HashSet<Uuid>) {
     let mut all = HashSet::new();
     let again = events.filter(|event| !all.insert(*event)).collect();
@@ -263,7 +265,7 @@ async fn kept_for(shop: &Shop, consumer: &str) -> (HashMap<Uuid, Vec<DeadLetter>
     (kept, strange)
 }
 
-/// The event that a message carries.
+/// The event that a message carries, by its `message_id`; the nil UUID if that is no UUID.
 pub(crate) fn event(message: &Message) -> Uuid {
     let id = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     id.unwrap_or_default()

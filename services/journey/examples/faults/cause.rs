@@ -1,4 +1,4 @@
-//! Why an event was handled more than once: an order mailed, or counted.
+//! Finds out why an order was mailed or counted more than once.
 
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
@@ -10,29 +10,29 @@ use crate::log::{self, Line};
 use crate::service::{End, Service};
 use crate::shop::REMEMBERED;
 
-/// A cause.
+/// Why an event was handled once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
-    /// The process was killed before it could acknowledge.
+    /// The process was killed before it acknowledged.
     Killed,
-    /// The answer of the mail server, which had taken the mail, never came.
+    /// The mail server took the mail, and its answer was lost.
     Unanswered,
-    /// The handler outlasted its time, its work done.
+    /// The handler did its work, and took longer than `HANDLE_TIMEOUT`.
     TimedOut,
-    /// A copy for a later attempt was confirmed, and then its original came again.
+    /// A copy for a later attempt was confirmed, and the broker delivered the original again too.
     Copied,
-    /// The event was sent more than once, and the process that knew it had ended between the copies.
+    /// Order published the event more than once, and the consumer's process ended between the two.
     Resent,
-    /// The acknowledgement was lost with the connection, and the process that knew the event had ended.
+    /// The acknowledgement was lost with the connection, and the process that remembered the event ended.
     Reconnected,
-    /// So many other events were handled between that it was forgotten.
+    /// The consumer handled so many other events in between that it forgot this one.
     Evicted,
     /// None of these.
     Unexplained,
 }
 
 impl Cause {
-    /// A word for the table.
+    /// Its name in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Killed => "killed",
@@ -47,32 +47,32 @@ impl Cause {
     }
 }
 
-/// One time that an event was handled: a mail that the mail server has, or a line of analytics.
+/// One time that an event was handled: the mail server took a mail, or analytics logged a count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Handling {
     /// Which life of the consumer did it.
     pub(crate) life: usize,
-    /// When the mail server told of it, or the line.
+    /// When the mail server took the mail, or when analytics wrote the line.
     pub(crate) at: SystemTime,
-    /// How many there were before it, of any event.
+    /// How many events the consumer had handled before.
     pub(crate) number: usize,
 }
 
-/// What there is to prove a cause with.
+/// The evidence from which a cause is found.
 pub(crate) struct Evidence {
-    /// What the consumer says of an event that it has handled.
+    /// The message that the consumer logs when it has handled an event.
     done: &'static str,
     ends: Vec<(End, SystemTime)>,
-    /// What each life of the consumer logged about the events in question.
+    /// The lines that each life of the consumer logged about the events in question.
     lines: Vec<HashMap<Uuid, Vec<Line>>>,
-    /// When each life of it lost a connection.
+    /// When each life of the consumer lost a connection.
     losses: Vec<Vec<SystemTime>>,
-    /// When order lost its connection, or ended.
+    /// When order lost its connection or ended.
     order_losses: Vec<SystemTime>,
 }
 
 impl Evidence {
-    /// Reads the logs.
+    /// Reads the logs of the consumer and of order.
     pub(crate) fn gather(consumer: &Service, done: &'static str, order: &Service, events: &HashSet<Uuid>) -> Self {
         let (mut lines, mut losses) = (Vec::new(), Vec::new());
         for life in consumer.processes() {
@@ -86,7 +86,7 @@ impl Evidence {
         Self { done, ends, lines, losses, order_losses }
     }
 
-    /// Why the event was handled at this place, after the one before it.
+    /// Why the event was handled once more: the handling with the index `at` in `handled`, after the one before it.
     pub(crate) fn judge(&self, event: Uuid, entry: Option<&Entry>, handled: &[Handling], at: usize) -> Cause {
         let (first, second) = (handled[at - 1], handled[at]);
         let resent = entry.is_some_and(|entry| {
@@ -94,7 +94,8 @@ impl Evidence {
             entry.in_doubt || log::between(&self.order_losses, entry.first_sent, until)
         });
         let in_life = handled.iter().filter(|handling| handling.life == first.life).count();
-        // Whatever made the consumer forget it, it has to have come again: what it gave back it had handled, if it does not know so.
+        // Each cause needs another delivery. A requeued event counts as one if the life knows of fewer handlings than there
+        // were.
         let given_back = if self.says(event, first.life, self.done) < in_life { self.given_back(event) } else { 0 };
         if self.arrivals(event) + given_back < at && !resent {
             return Cause::Unexplained;
@@ -123,8 +124,8 @@ impl Evidence {
         Cause::Unexplained
     }
 
-    /// How often the consumer says that the broker returned the event, or that it sent a copy of it away after an attempt. One that it gives back
-    /// is a delivery that it does not handle.
+    /// How often the log says that the broker delivered the event again, or that the consumer published a copy of it after
+    /// an attempt. A delivery that the consumer requeues is not among them, because it is not handled.
     fn arrivals(&self, event: Uuid) -> usize {
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
         let again = lines.filter(|line| match line.message() {
@@ -134,7 +135,7 @@ impl Evidence {
         again.count()
     }
 
-    /// Whether it was copied before that moment, and its original was delivered again all the same.
+    /// Whether the consumer copied the event before that moment, and the broker delivered the original again all the same.
     fn came_back_beside_its_copy(&self, event: Uuid, until: SystemTime) -> bool {
         let mut copied = false;
         let lines = self.lines.iter().filter_map(|life| life.get(&event)).flatten();
@@ -145,18 +146,18 @@ impl Evidence {
         })
     }
 
-    /// How often all lives gave it back.
+    /// How often all lives requeued the event.
     fn given_back(&self, event: Uuid) -> usize {
         (0..self.lines.len()).map(|life| self.says(event, life, "event requeued")).sum()
     }
 
-    /// How often that life said so.
+    /// How often that life logged this message about the event.
     fn says(&self, event: Uuid, life: usize, message: &str) -> usize {
         let lines = self.lines.get(life).and_then(|lines| lines.get(&event)).into_iter().flatten();
         lines.filter(|line| line.message() == message).count()
     }
 
-    /// All that the consumer logged about an event: what there is to find a cause by.
+    /// All that the consumer logged about an event, for a person who looks for the cause.
     pub(crate) fn told_of(&self, event: Uuid) -> String {
         let mut told = Vec::new();
         for (life, lines) in self.lines.iter().enumerate() {
@@ -167,8 +168,8 @@ impl Evidence {
         told.join("\n    ")
     }
 
-    /// What that life says of attempts that failed though the work was done: it knows of fewer than there were. Of counts it knows them all, which are
-    /// lines of its own.
+    /// The cause, if that life did the work in an attempt that failed: then it logged fewer successes than there were. This
+    /// cannot be so of counts, because each count is such a line.
     fn failed_attempt(&self, event: Uuid, life: usize, handled: usize) -> Option<Cause> {
         let lines = self.lines.get(life)?.get(&event).map_or(&[][..], Vec::as_slice);
         let count = |message: &str| lines.iter().filter(|line| line.message() == message).count();
@@ -190,7 +191,7 @@ impl Evidence {
     }
 }
 
-/// Whether the consumer says so of an event that it sends away for a later attempt.
+/// Whether the consumer logs this message when it copies an event for a later attempt.
 fn is_copying(message: &str) -> bool {
     message.starts_with("event failed") || message == "event postponed"
 }

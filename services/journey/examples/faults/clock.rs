@@ -1,4 +1,5 @@
-//! A service's wall clock, which can be moved while the service runs; its monotonic clock goes on, as with a real one.
+//! A service's wall clock, which can be moved while the service runs. The monotonic clock goes on, as it does on a real
+//! machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use journey::Folder;
 
-/// How far it is moved. A stage of clocks is played in less time, so a line's time says whether it was moved.
+/// How far a clock is moved. An act takes less time, so the time of a line tells whether the clock was moved.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Which way.
+/// The direction in which a clock is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Jump {
     /// An hour ahead.
@@ -26,7 +27,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// libfaketime, if it is installed.
+    /// The path of libfaketime, if it is installed.
     pub(crate) fn library() -> Option<&'static PathBuf> {
         static LIBRARY: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
             let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
@@ -35,14 +36,14 @@ impl Clock {
         LIBRARY.as_ref()
     }
 
-    /// A clock that is right.
+    /// A clock that shows the true time.
     pub(crate) fn right() -> Self {
         let clock = Self { folder: Folder::fresh(), jumps: Vec::new() };
         clock.set("+0");
         clock
     }
 
-    /// What a process has to be started with to follow this clock.
+    /// The variables with which a process follows this clock.
     pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("LD_PRELOAD", Self::library().expect("it was asked for").display().to_string()),
@@ -52,17 +53,18 @@ impl Clock {
         ]
     }
 
-    /// Removes the names of what libfaketime lets processes share, once that process has it; nobody else would.
+    /// Removes the names of the memory and the semaphore that libfaketime shares among processes. That process has opened
+    /// them, and libfaketime never removes them.
     pub(crate) fn unname_shared(process: u32) {
         for name in ["faketime_shm_", "sem.faketime_sem_"] {
             let _ = fs::remove_file(format!("/dev/shm/{name}{process}"));
         }
     }
 
-    /// Moves it.
+    /// Moves the clock.
     pub(crate) fn jump(&mut self, jump: Jump) {
         let now = SystemTime::now();
-        // Until it is put right: nobody knows when.
+        // The end is set when the clock is put right.
         self.jumps.push((jump, now, now + HOUR / 2));
         self.set(match jump {
             Jump::Forward => "+3600",
@@ -70,7 +72,7 @@ impl Clock {
         });
     }
 
-    /// Puts it right.
+    /// Puts the clock right.
     pub(crate) fn put_right(&mut self) {
         self.set("+0");
         if let Some((_, _, until)) = self.jumps.last_mut() {
@@ -78,7 +80,7 @@ impl Clock {
         }
     }
 
-    /// When it showed this time.
+    /// The true time at which the clock showed this time.
     pub(crate) fn showed(&self, time: SystemTime) -> SystemTime {
         let true_times = self.jumps.iter().map(|(jump, from, until)| {
             let then = match jump {
@@ -90,7 +92,7 @@ impl Clock {
         true_times.flatten().next().unwrap_or(time)
     }
 
-    /// At once, because it is read all the time.
+    /// Replaces the file in one step, because it is read all the time.
     fn set(&self, offset: &str) {
         let new = self.folder.file("new", offset);
         fs::rename(new, self.file()).expect("a file can be renamed");

@@ -13,9 +13,9 @@ use tokio::time::{Interval, interval, sleep, timeout};
 use crate::ledger::{Ledger, Wish};
 use crate::till::Till;
 
-/// How many place orders at once.
+/// How many customers place orders at once.
 const CUSTOMERS: usize = 64;
-/// What a customer waits before it repeats an order.
+/// How long a customer waits before it repeats an order.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long it may take until one more order is accepted, on the slowest machine and through the slowest fault.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -31,7 +31,7 @@ pub(crate) struct Customers {
 }
 
 impl Customers {
-    /// Sends them to the order service on this port; they begin when they are allowed to.
+    /// Makes customers of the order service on this port. They begin when they are allowed to.
     pub(crate) fn at(port: u16, seed: u64, ledger: &Arc<Ledger>) -> Self {
         let permits = Arc::new(Semaphore::new(0));
         let (sender, accepted) = watch::channel(0);
@@ -45,12 +45,13 @@ impl Customers {
         Self { permits, pace, accepted, granted: 0, before_round: 0, _tasks: tasks }
     }
 
-    /// From now on they begin at most so many orders a second, all together; what an outage kept is made up for.
+    /// From now on all customers together begin at most so many orders a second. After an outage they make up for the orders
+    /// that they could not begin.
     pub(crate) async fn keep_pace(&self, rate: u32) {
         *self.pace.lock().await = Some(interval(Duration::from_secs(1) / rate));
     }
 
-    /// Lets them place so many more orders.
+    /// Begins a round: lets them place so many more orders.
     pub(crate) fn allow(&mut self, orders: usize) {
         self.before_round = self.granted;
         self.grant(orders);
@@ -72,7 +73,7 @@ impl Customers {
         self.accepted_in_all(self.granted).await;
     }
 
-    /// Lets them finish what is begun and begin nothing more; returns how many orders they may still place, for
+    /// Lets them finish the orders that they have begun, and begin no more. Returns how many orders they had left, for
     /// [`Customers::grant`].
     pub(crate) async fn hold(&mut self) -> usize {
         let held = self.permits.forget_permits(usize::MAX >> 4);
@@ -88,7 +89,7 @@ impl Customers {
     }
 
     /// # Panics
-    /// When no order is accepted for long: something hangs.
+    /// If no order is accepted for [`PATIENCE`]: something hangs.
     async fn accepted_in_all(&mut self, goal: usize) {
         loop {
             let now = *self.accepted.borrow_and_update();
@@ -129,7 +130,7 @@ impl Customer {
     }
 }
 
-/// Whether the order was accepted.
+/// Notes the answer, and returns whether the order was accepted.
 fn judge(ledger: &Ledger, wish: &Wish, answer: Option<(StatusCode, Bytes)>) -> bool {
     let Some((status, body)) = answer else {
         ledger.otherwise(wish.number, "unanswered".to_owned());

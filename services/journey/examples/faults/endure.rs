@@ -13,7 +13,7 @@ use crate::shop::Shop;
 use crate::strikes::strike;
 use crate::wear::{Span, Wear};
 
-/// Plays it, and returns what each fault came to, and what wore.
+/// Plays the long run. Returns a row for each fault, and how the services wore.
 pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Row>, Wear) {
     let faults = Script::draw(settings, Fault::is_outlived, endurance.minutes - 2);
     let mut shop = Shop::open(Stage::OneNode, settings.seed).await;
@@ -39,10 +39,10 @@ pub(crate) async fn endure(settings: &Settings, endurance: Endurance) -> (Vec<Ro
     (Books::close(&mut shop, &faults).await, wear)
 }
 
-/// A minute in which nothing is broken, once what was waiting is through.
+/// Waits until nothing waits any more, and then lets customers order for a minute in which nothing is broken.
 async fn calm(shop: &mut Shop, rate: u32, orders: usize) -> Span {
     shop.rest().await;
-    // From now on, or what was not ordered meanwhile would be made up for.
+    // The pace begins anew, so that the customers do not make up for the time of the wait.
     shop.customers.keep_pace(rate).await;
     let from = SystemTime::now();
     shop.customers.allow(orders);
@@ -50,7 +50,7 @@ async fn calm(shop: &mut Shop, rate: u32, orders: usize) -> Span {
     Span { from, until: SystemTime::now() }
 }
 
-/// A minute in which something is.
+/// Lets customers order for a minute in which this fault is played.
 async fn trouble(shop: &mut Shop, sampler: &Sampler, round: usize, fault: Fault, orders: usize) -> Span {
     println!("{}: {}", round + 1, fault.name());
     shop.ledger.begin_round(round);
@@ -66,7 +66,7 @@ async fn trouble(shop: &mut Shop, sampler: &Sampler, round: usize, fault: Fault,
     Span { from, until: SystemTime::now() }
 }
 
-/// A file that stays.
+/// The path of the file of measurements, which stays.
 fn csv(seed: u64) -> PathBuf {
     std::env::temp_dir().join(format!("warren-endure-{seed}.csv"))
 }

@@ -1,4 +1,4 @@
-//! What can break, by name.
+//! All kinds of faults, and where each can be played.
 
 use journey::Disk;
 
@@ -18,10 +18,10 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// All, in the order in which they are played on.
+    /// All stages, in the order in which acts are played.
     pub(crate) const ALL: [Self; 4] = [Self::OneNode, Self::SmallDisk, Self::Clocks, Self::ThreeNodes];
 
-    /// Why it cannot be set here, if it cannot.
+    /// Why this machine does not have this stage, or nothing if it has.
     pub(crate) fn lack(self) -> Option<String> {
         match self {
             Self::OneNode | Self::ThreeNodes => None,
@@ -36,7 +36,7 @@ impl Stage {
         }
     }
 
-    /// Its name in what is printed.
+    /// Its name in the output.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OneNode => "one node",
@@ -62,7 +62,7 @@ macro_rules! faults {
                 match self { $(Self::$fault => $name),* }
             }
 
-            /// Where it is played.
+            /// The stage on which it is played.
             pub(crate) fn stage(self) -> Stage {
                 match self { $(Self::$fault => Stage::$stage),* }
             }
@@ -126,7 +126,8 @@ faults! {
 }
 
 impl Fault {
-    /// Whether it is played on one node and every service lives through it: the long run looks for what wears a process.
+    /// Whether it is played on one node, and no service ends. The long run plays only these faults, because it observes
+    /// processes that live long.
     pub(crate) fn is_outlived(self) -> bool {
         self.stage() == Stage::OneNode
             && !matches!(

@@ -1,4 +1,4 @@
-//! What the customers know of their orders.
+//! The customers' record of their orders.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-/// One in so many orders has an address that a mail server may refuse.
+/// Every order whose number is a multiple of this has an address that the mail server may refuse.
 const ODD_ADDRESSES: usize = 20;
-/// What such an address contains.
+/// The beginning of such an address.
 pub(crate) const ODD: &str = "nobody-";
-/// What a mail server says that refuses it.
+/// The answer with which the mail server refuses such an address.
 pub(crate) const REFUSED: &str = "550 5.1.1 nobody of that name";
 
-/// Where the mail about the order with this number goes.
+/// The address of the customer of the order with this number.
 pub(crate) fn address(number: usize) -> String {
     let name = if number.is_multiple_of(ODD_ADDRESSES) { ODD } else { "ada-" };
     format!("{name}{number}@example.com")
@@ -40,19 +40,19 @@ struct Pages {
 pub(crate) struct Entry {
     /// The id of its event.
     pub(crate) event: Uuid,
-    /// The fault during which it was begun.
+    /// The number of the fault during which the customer began it.
     pub(crate) round: usize,
-    /// Whether an answer, or none, left open if a queue holds it.
+    /// Whether some answer, or a missing one, left it open whether a queue holds the event.
     pub(crate) in_doubt: bool,
-    /// When it was sent first.
+    /// When the customer sent it first.
     pub(crate) first_sent: SystemTime,
-    /// When it was sent last.
+    /// When the customer sent it last.
     pub(crate) last_sent: SystemTime,
     /// When the `202` came.
     pub(crate) accepted: Option<SystemTime>,
 }
 
-/// What a customer says at the till.
+/// An order that a customer places.
 pub(crate) struct Wish {
     pub(crate) number: usize,
     pub(crate) key: String,
@@ -62,7 +62,7 @@ pub(crate) struct Wish {
 }
 
 impl Ledger {
-    /// The next order. Its ids follow from key and content, so they are known before anything is sent.
+    /// Makes the next order. Its ids are derived from its key and content, so they are known before it is sent.
     pub(crate) fn begin(&self, seed: u64) -> Wish {
         let now = SystemTime::now();
         let mut pages = self.pages();
@@ -81,27 +81,27 @@ impl Ledger {
         Wish { number, key, body: body.into(), order: order.id().to_string() }
     }
 
-    /// From now on orders are begun during this fault.
+    /// Notes that the fault with this number begins.
     pub(crate) fn begin_round(&self, round: usize) {
         self.pages().round = round;
     }
 
-    /// The fault during which orders are begun.
+    /// The number of the fault that is played now.
     pub(crate) fn round(&self) -> usize {
         self.pages().round
     }
 
-    /// It is about to be sent.
+    /// Notes that the order is about to be sent.
     pub(crate) fn sent(&self, number: usize) {
         self.pages().entries[number].last_sent = SystemTime::now();
     }
 
-    /// It was answered `202`.
+    /// Notes that the order was answered `202`.
     pub(crate) fn accepted(&self, number: usize) {
         self.pages().entries[number].accepted = Some(SystemTime::now());
     }
 
-    /// It was answered otherwise, or not at all.
+    /// Notes that the order was not answered `202`, or not at all.
     pub(crate) fn otherwise(&self, number: usize, how: String) {
         let mut pages = self.pages();
         let round = pages.round;
@@ -111,7 +111,7 @@ impl Ledger {
         *pages.otherwise.entry((round, how)).or_default() += 1;
     }
 
-    /// Something that must not be.
+    /// Notes something that must not happen, for the books.
     pub(crate) fn odd(&self, what: String) {
         self.pages().odd.push(what);
     }
@@ -126,7 +126,7 @@ impl Ledger {
         self.pages().otherwise.clone()
     }
 
-    /// All that must not be.
+    /// All that was noted by [`Ledger::odd`].
     pub(crate) fn oddities(&self) -> Vec<String> {
         self.pages().odd.clone()
     }

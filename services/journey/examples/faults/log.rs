@@ -1,4 +1,4 @@
-//! What the services' logs say, read line by line: they are long.
+//! Reads the services' logs, line by line because they are long.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,31 +11,31 @@ use uuid::Uuid;
 use crate::cause::Handling;
 use crate::service::Service;
 
-/// A line that speaks of an event or of a connection.
+/// A line about an event or a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
-    /// When it was written, whatever the clock showed.
+    /// The true time at which it was written, even if the service's clock was moved.
     pub(crate) time: SystemTime,
     fields: Value,
 }
 
 impl Line {
-    /// What it says.
+    /// Its message.
     pub(crate) fn message(&self) -> &str {
         self.fields["message"].as_str().unwrap_or_default()
     }
 
-    /// The error it names.
+    /// Its error.
     pub(crate) fn error(&self) -> &str {
         self.fields["error"].as_str().unwrap_or_default()
     }
 
-    /// Whether it is about a copy that carries returns, and that the broker itself has not returned.
+    /// Whether it is about a copy that carries a count of returns, and that the broker has not returned itself.
     pub(crate) fn is_copy(&self) -> bool {
         self.fields["evidence"].as_str().is_some_and(|evidence| evidence.contains("returned: Never"))
     }
 
-    /// One that was written at the beginning of all time.
+    /// A line with this message and error, for tests.
     #[cfg(test)]
     pub(crate) fn saying(message: &str, error: &str) -> Self {
         Self { time: SystemTime::UNIX_EPOCH, fields: serde_json::json!({ "message": message, "error": error }) }
@@ -54,7 +54,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// What one life of a service wrote about these events, by event, and when it lost a connection to the broker.
+/// The lines that one life of a service logged about each of these events, and when that life lost a connection to the
+/// broker.
 pub(crate) fn about(
     service: &Service,
     life: &Process,
@@ -71,13 +72,13 @@ pub(crate) fn about(
     (found, losses)
 }
 
-/// The events of which a service says this, in the order of its log.
+/// The events about which a service logged this message, in the order of its log.
 pub(crate) fn said(service: &Service, message: &'static str) -> impl Iterator<Item = Uuid> {
     let said = format!("\"message\":\"{message}\"");
     service.log().filter(move |line| line.contains(&said)).filter_map(|line| event(&line))
 }
 
-/// What analytics counted, in the order of its log.
+/// The counts of analytics, in the order of its log.
 pub(crate) fn counts(analytics: &Service) -> impl Iterator<Item = Count> {
     let lives = analytics.processes().enumerate();
     let lines = lives.flat_map(|(life, process)| process.each_line().map(move |line| (life, line)));
@@ -87,7 +88,7 @@ pub(crate) fn counts(analytics: &Service) -> impl Iterator<Item = Count> {
 
 /// A line about an event that was counted.
 pub(crate) struct Count {
-    /// The event; that of none is nobody's.
+    /// The event; the nil UUID if the line names none.
     pub(crate) event: Uuid,
     life: usize,
     number: usize,
@@ -95,14 +96,14 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Where and when it was.
+    /// Which life counted, and when.
     pub(crate) fn handling(&self, analytics: &Service) -> Handling {
         let at = Line::parse(&self.line, analytics).map_or(SystemTime::UNIX_EPOCH, |line| line.time);
         Handling { life: self.life, at, number: self.number }
     }
 }
 
-/// The lines of a panic. A thread that cannot begin for want of memory panics too, which is how a process ends that gets none.
+/// The lines of panics. A process that gets no memory panics too, when it cannot start a thread; those lines are left out.
 pub(crate) fn panics(service: &Service) -> impl Iterator<Item = String> {
     service.log().filter(|line| line.contains("panicked") && !line.contains("Cannot allocate memory"))
 }
@@ -121,7 +122,8 @@ fn event(line: &str) -> Option<Uuid> {
     line.get(at..at + 36)?.parse().ok()
 }
 
-/// Whether something happened between two moments, or as shortly about them as a log line's time is exact.
+/// Whether one of these times lies between two moments. It may lie a millisecond outside, because the times of log lines
+/// are not more exact.
 pub(crate) fn between(times: &[SystemTime], from: SystemTime, until: SystemTime) -> bool {
     let slack = Duration::from_millis(1);
     times.iter().any(|&time| time + slack >= from && time <= until + slack)

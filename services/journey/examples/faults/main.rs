@@ -1,7 +1,7 @@
-//! The fault journey: customers place orders while things break at random, and then the books have to balance.
+//! The fault journey: customers place orders while faults are played at random. Afterwards the books have to balance.
 //!
-//! `ORDERS` (20000), `FAULTS` (16), `SEED` (random; printed) and `FAULT` (one kind alone) say what is played; `MINUTES` and `RATE` (500
-//! orders a second) make it the long run.
+//! A round takes `ORDERS` (20000), `FAULTS` (16), `SEED` (random, and printed) and `FAULT` (one kind alone). With `MINUTES`
+//! and `RATE` (500 orders a second) it is the long run.
 
 mod books;
 mod cause;
@@ -12,7 +12,7 @@ mod fault;
 mod ledger;
 mod log;
 mod parcels;
-// Of the tests, which say what no library would.
+// The tests' client, which sends frames that no library would send.
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/it/consumer/raw.rs"]
 mod raw;
@@ -37,14 +37,14 @@ use script::Script;
 use settings::Settings;
 use table::Table;
 
-/// A variable of the journey's own.
+/// Reads an environment variable of the journey.
 #[allow(clippy::disallowed_methods, reason = "the journey is no service: it has no Config")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn main() -> ExitCode {
-    // Before there are threads; whether it was allowed is asked where it matters.
+    // This has to come before the first thread. If it fails, the faults that need it are left out.
     let _ = Disk::allow();
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     runtime.block_on(play())

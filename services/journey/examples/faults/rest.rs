@@ -1,4 +1,4 @@
-//! Waiting until nothing moves any more.
+//! Waits until no event is under way any more.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep};
 use crate::ruin::PARCEL_QUEUE;
 use crate::shop::Shop;
 
-/// How often everything has to be seen at rest, one look after the other.
+/// How often in a row everything has to be at rest.
 const LOOKS: usize = 5;
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long nothing may move before it counts as a hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What moves.
+/// What changes as long as events are under way.
 #[derive(Debug, Default, PartialEq)]
 struct Motion {
     waiting: u32,
@@ -23,7 +23,8 @@ struct Motion {
 }
 
 impl Shop {
-    /// Waits until queues and hands are empty. That they never are is amiss.
+    /// Waits until the queues are empty and no service holds an event. If nothing changes for [`PATIENCE`] before that, it
+    /// notes so in the ledger.
     pub(crate) async fn rest(&self) {
         let (mut last, mut moved, mut looks) = (Motion::default(), Instant::now(), 0);
         while looks < LOOKS {
@@ -32,7 +33,8 @@ impl Shop {
                 moved = Instant::now();
             }
             looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
-            // A delivery may be on its way, and so neither in a queue nor in a hand; to ask for it takes long.
+            // A delivery on its way is neither ready in a queue nor held by a service. The broker knows of it, and takes long to
+            // say so; therefore it is asked last.
             if looks == LOOKS && self.unsettled().await > 0 {
                 looks = 0;
             }
@@ -69,7 +71,7 @@ impl Shop {
         alive.map(|(_, count)| count.trim().parse::<u64>().unwrap_or(1)).sum()
     }
 
-    /// All queues there are.
+    /// The names of all queues.
     pub(crate) async fn queues(&self) -> Vec<String> {
         let queues = self.broker().management("queues/%2f?disable_stats=true&enable_queue_totals=true").await;
         let names = queues.as_array().into_iter().flatten().filter_map(|queue| queue["name"].as_str());

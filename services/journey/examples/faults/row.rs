@@ -1,17 +1,17 @@
-//! What one fault came to.
+//! The results of one fault.
 
 use std::collections::BTreeMap;
 
 use crate::cause::Cause;
 use crate::fault::Fault;
 
-/// The orders that were begun during a fault, or during all faults of its kind.
+/// The results of the orders that customers began during a fault, or during all faults of its kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) fault: Fault,
     pub(crate) times: usize,
     pub(crate) accepted: usize,
-    /// Answers that were no `202`, and answers that never came.
+    /// How many answers were not `202`, or never came, by how.
     pub(crate) otherwise: BTreeMap<String, usize>,
     pub(crate) emailed: usize,
     pub(crate) counted: usize,
@@ -21,34 +21,34 @@ pub(crate) struct Row {
     pub(crate) kept: BTreeMap<String, usize>,
     /// Dead letters of orders whose request for a parcel was not heard, by their cause.
     pub(crate) request_kept: BTreeMap<String, usize>,
-    /// By the fault's nature, before they were emailed.
+    /// Orders that a fault destroyed by its nature before they were mailed.
     pub(crate) destroyed: usize,
-    /// By the fault's nature, before they were counted.
+    /// Orders that a fault destroyed by its nature before they were counted.
     pub(crate) count_destroyed: usize,
-    /// By the fault's nature, before their request for a parcel was heard.
+    /// Orders that a fault destroyed by its nature, or whose request it destroyed, before the request was heard.
     pub(crate) request_destroyed: usize,
-    /// Why events were mailed once more.
+    /// How often events were mailed once more, by cause.
     pub(crate) mailed_again: BTreeMap<Cause, usize>,
-    /// Why events were counted once more.
+    /// How often events were counted once more, by cause.
     pub(crate) counted_again: BTreeMap<Cause, usize>,
     /// Requests for parcels that were heard once more, each time with the same id.
     pub(crate) requested_again: usize,
-    /// Accepted, and neither emailed nor kept nor destroyed.
+    /// Accepted orders that were neither mailed nor kept nor destroyed.
     pub(crate) lost: usize,
-    /// Accepted, and neither counted nor destroyed.
+    /// Accepted orders that were neither counted nor destroyed.
     pub(crate) uncounted: usize,
-    /// Accepted, and no request for a parcel heard, kept or destroyed.
+    /// Accepted orders whose request was not heard, and that were neither kept nor destroyed.
     pub(crate) unrequested: usize,
-    /// What a stranger published.
+    /// How many messages the stranger published.
     pub(crate) strange: usize,
-    /// Handled, and sent by nobody.
+    /// Events that were handled or heard, and that nobody sent.
     pub(crate) invented: usize,
-    /// Whatever must not be, lost and invented events among it: a line each.
+    /// A line for each thing that must not happen, such as a lost or an invented event.
     pub(crate) amiss: Vec<String>,
 }
 
 impl Row {
-    /// A fault that has come to nothing yet.
+    /// A row without any results.
     pub(crate) fn of(fault: Fault) -> Self {
         Self {
             fault,
@@ -75,7 +75,7 @@ impl Row {
         }
     }
 
-    /// Adds what another came to.
+    /// Adds the results of another row.
     pub(crate) fn add(&mut self, other: &Self) {
         self.times += other.times;
         self.accepted += other.accepted;

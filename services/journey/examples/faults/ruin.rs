@@ -1,4 +1,5 @@
-//! What a fault destroyed by its nature: what a deleted queue held, and what came until it was bound again.
+//! The damage of faults that destroy events by their nature. They delete a queue with its messages, and no queue receives
+//! an event until that queue is bound again.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -25,15 +26,15 @@ pub(crate) const PARCEL_EXCHANGE: &str = "parcel-exchange";
 /// The events that the queue of requests is bound to.
 pub(crate) const PARCELS: &str = "parcel.#";
 
-/// One queue's damage.
+/// The damage to one queue.
 pub(crate) struct Ruin {
     /// The queue.
     pub(crate) queue: &'static str,
     /// The events of the orders that its messages were about.
     pub(crate) content: HashSet<Uuid>,
-    /// Before this it was whole.
+    /// The queue received every event until this moment.
     pub(crate) from: SystemTime,
-    /// From here on it hears everything again.
+    /// The queue receives every event again from this moment on.
     pub(crate) until: SystemTime,
 }
 
@@ -44,7 +45,7 @@ impl Ruin {
         Self { queue, content, from, until: SystemTime::now() }
     }
 
-    /// Whether it may have taken this order from the queue.
+    /// Whether the event of this order may have been destroyed in this queue, or missed it.
     pub(crate) fn took(&self, queue: &str, entry: &Entry) -> bool {
         let came_meanwhile =
             entry.last_sent <= self.until && entry.accepted.is_some_and(|accepted| accepted >= self.from);

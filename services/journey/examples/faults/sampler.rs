@@ -1,4 +1,4 @@
-//! What the services hold, looked at every ten seconds while they run, and written down as CSV.
+//! Measures every ten seconds what each service holds, and writes it to a CSV file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,12 +13,12 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often it looks.
+/// How often it measures.
 const EVERY: Duration = Duration::from_secs(10);
-/// In whose time nothing is broken.
+/// The name of the time in which nothing is broken.
 pub(crate) const CALM: &str = "calm";
 
-/// One look at one service.
+/// One measurement of one service.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) at: SystemTime,
@@ -27,32 +27,32 @@ pub(crate) struct Sample {
     pub(crate) rss_kib: u64,
     pub(crate) fds: u64,
     pub(crate) threads: u64,
-    /// To the broker, as it tells; it tells nothing while it is away.
+    /// Connections to the broker, as the broker says; nothing while it does not answer.
     pub(crate) connections: Option<u64>,
     pub(crate) channels: Option<u64>,
     pub(crate) log_lines: u64,
 }
 
-/// A task that looks until this value is dropped.
+/// A task that measures until this value is dropped.
 pub(crate) struct Sampler {
     samples: Arc<Mutex<Vec<Sample>>>,
     fault: Arc<Mutex<&'static str>>,
     task: JoinHandle<()>,
 }
 
-/// Whom it looks at.
+/// A service that is measured.
 pub(crate) struct Watched {
     pub(crate) name: &'static str,
     /// The id of its process; 0 while it has none.
     pub(crate) process: Arc<AtomicU32>,
 }
 
-/// How far each log was counted: its process, the place in it, and the lines of all lives.
+/// How far the lines of each log are counted: the process, the position in its log, and the lines of all its lives.
 #[derive(Default)]
 struct Counted(BTreeMap<&'static str, (u32, u64, u64)>);
 
 impl Sampler {
-    /// Begins to look; the file gets a line for each look at a service.
+    /// Begins to measure. The file gets a line for each measurement of a service.
     pub(crate) fn start(watched: Vec<Watched>, management: u16, file: &PathBuf) -> Self {
         let samples = Arc::<Mutex<Vec<Sample>>>::default();
         let fault = Arc::new(Mutex::new(CALM));
@@ -79,12 +79,12 @@ impl Sampler {
         Self { samples, fault, task }
     }
 
-    /// Says what is broken from now on.
+    /// Notes what is broken from now on.
     pub(crate) fn mark(&self, fault: &'static str) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
-    /// All looks so far.
+    /// All measurements so far.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -96,7 +96,7 @@ impl Drop for Sampler {
     }
 }
 
-/// Nothing for a process that is gone, or goes meanwhile.
+/// Measures one service; nothing if its process is gone, or ends meanwhile.
 fn look(service: &Watched, told: &BTreeMap<String, (u64, u64)>, counted: &mut Counted) -> Option<Sample> {
     let id = service.process.load(Ordering::Relaxed);
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
@@ -119,7 +119,7 @@ fn look(service: &Watched, told: &BTreeMap<String, (u64, u64)>, counted: &mut Co
 }
 
 impl Counted {
-    /// Counts only what is new: a log is long.
+    /// Counts the new lines, because the log is too long to be read as a whole each time.
     fn lines(&mut self, service: &'static str, id: u32) -> io::Result<u64> {
         let (process, place, lines) = self.0.entry(service).or_default();
         if *process != id {

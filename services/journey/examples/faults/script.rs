@@ -1,4 +1,4 @@
-//! Which faults are played, and in which order: all of it follows from the seed.
+//! Draws which faults are played, and in which order. Both follow from the seed.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use crate::strikes::strike;
 
 /// All acts of a round.
 pub(crate) struct Script {
-    /// At most one for each stage.
+    /// At most one act for each stage.
     pub(crate) acts: Vec<Act>,
 }
 
-/// What is played on one stage.
+/// The faults that are played on one stage.
 pub(crate) struct Act {
     stage: Stage,
     faults: Vec<Fault>,
@@ -27,7 +27,7 @@ pub(crate) struct Act {
 }
 
 impl Script {
-    /// Draws faults among those that fit: each kind once before one comes again.
+    /// Draws faults among those that fit. Each kind is drawn once before one is drawn again.
     pub(crate) fn draw(settings: &Settings, fits: fn(Fault) -> bool, count: usize) -> Vec<Fault> {
         let mut dice = StdRng::seed_from_u64(settings.seed);
         let kinds = settings.only.map_or(Fault::ALL.to_vec(), |only| vec![only]);
@@ -36,14 +36,14 @@ impl Script {
         while drawn.len() < count {
             let mut all = kinds.clone();
             all.shuffle(&mut dice);
-            // Afterwards, so that what is missing here changes nothing for the others.
+            // The shuffle comes first, so that a stage that this machine lacks does not change the order of the other faults.
             drawn.extend(all.into_iter().filter(possible));
         }
         drawn.truncate(count);
         drawn
     }
 
-    /// Writes a round.
+    /// Divides the drawn faults and the orders among acts.
     pub(crate) fn write(settings: &Settings) -> Self {
         let drawn = Self::draw(settings, |_| true, settings.faults);
         let share = |faults: usize| settings.orders * faults / settings.faults;
@@ -61,7 +61,7 @@ impl Script {
     }
 }
 
-/// What will break, and where.
+/// Names the faults of each act, and those that are left out.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.acts.iter().try_for_each(|act| {
@@ -78,7 +78,7 @@ impl fmt::Display for Script {
 }
 
 impl Act {
-    /// Plays it, and returns what each fault came to.
+    /// Plays the act, and returns a row for each fault.
     pub(crate) async fn play(self, seed: u64) -> Vec<Row> {
         let mut shop = Shop::open(self.stage, seed).await;
         let count = self.faults.len();
@@ -86,7 +86,7 @@ impl Act {
             let share = self.orders * (index + 1) / count - self.orders * index / count;
             shop.ledger.begin_round(index);
             shop.customers.allow(share);
-            // Somewhere in the middle, so that there is something to lose and something to come.
+            // A fault strikes after some orders of its round and before the others.
             let before = shop.dice.random_range(1..=share.div_ceil(2));
             shop.customers.accepted_in_round(before).await;
             println!("{} of {count}: {}", index + 1, fault.name());

@@ -1,4 +1,4 @@
-//! One service over all its lives.
+//! A service through all its lives: the processes that ran one after the other.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Jump};
 
-/// How long a service may take to recover, back-off and a loaded machine included.
+/// How long a service may take to recover, with its back-off, on a machine under load.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A service whose process may be replaced; it keeps its ports.
+/// A service whose process may be replaced. Each process has the same ports.
 pub(crate) struct Service {
     name: &'static str,
     plan: Plan,
     clock: Option<Clock>,
     ops_port: u16,
-    /// The id of the process that runs, for who watches from elsewhere; 0 while there is none.
+    /// The id of the process that runs, for other tasks; 0 while there is none.
     id: Arc<AtomicU32>,
     process: Option<Process>,
-    /// The lives before, oldest first; each process is kept for its log.
+    /// The earlier lives, oldest first. Each process is kept for its log.
     past: Vec<Life>,
 }
 
 /// A life that is over.
 pub(crate) struct Life {
-    /// What was it.
+    /// Its process.
     pub(crate) process: Process,
     /// How it ended.
     pub(crate) end: End,
-    /// When.
+    /// When it ended.
     pub(crate) at: SystemTime,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum End {
 }
 
 impl Service {
-    /// Starts its first life and waits for nothing; with a clock of its own, if it gets one.
+    /// Starts its first life, with a clock of its own if it gets one, and waits for nothing.
     pub(crate) fn launch(name: &'static str, mut plan: Plan, clock: Option<Clock>) -> Self {
         for (variable, value) in clock.iter().flat_map(Clock::environment) {
             plan = plan.set(name, variable, value);
@@ -71,7 +71,7 @@ impl Service {
         let life = self.past.len();
         let mut plan = self.plan.clone().set(self.name, "OPS_ADDR", addr);
         if self.name == "email" {
-            // The sender says which life of it wrote a mail.
+            // The sender of a mail says which life wrote it.
             plan = plan.email("EMAIL_FROM", format!("Warren <life-{life}@warren.test>"));
         }
         let process = plan.launch(self.name);
@@ -79,14 +79,14 @@ impl Service {
         self.process = Some(process);
     }
 
-    /// `kill -9`.
+    /// Kills the process by SIGKILL.
     pub(crate) fn kill(&mut self) {
         let mut process = self.taken();
         process.kill();
         self.past.push(Life { process, end: End::Killed, at: SystemTime::now() });
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Stops the process by SIGTERM, and waits until it has ended.
     pub(crate) async fn stop(&mut self) {
         let mut process = self.taken();
         process.terminate();
@@ -99,12 +99,12 @@ impl Service {
         self.process.take().expect("it runs")
     }
 
-    /// The id of its process, now and later; 0 while it has none.
+    /// The id of its process, which changes with the process; 0 while there is none.
     pub(crate) fn id(&self) -> Arc<AtomicU32> {
         self.id.clone()
     }
 
-    /// Waits for the end of a process that has no choice, at most so long; whether it has ended.
+    /// Waits at most so long for the process to end by itself. Returns whether it has ended.
     pub(crate) async fn ends_within(&mut self, time: Duration) -> bool {
         timeout(time, self.process().exit_code()).await.is_ok()
     }
@@ -112,7 +112,7 @@ impl Service {
     /// Moves its clock.
     ///
     /// # Panics
-    /// If it follows none of ours.
+    /// If the process does not follow the clock.
     pub(crate) fn jump(&mut self, jump: Jump) {
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.process().id())).expect("it runs");
         assert!(maps.contains("faketime"), "{} is linked statically, so its clock cannot be moved", self.name);
@@ -124,7 +124,7 @@ impl Service {
         self.clock.as_mut().expect("it has a clock").put_right();
     }
 
-    /// When it was, if its clock showed this time.
+    /// The true time at which its clock showed this time.
     pub(crate) fn showed(&self, time: SystemTime) -> SystemTime {
         self.clock.as_ref().map_or(time, |clock| clock.showed(time))
     }
@@ -147,7 +147,7 @@ impl Service {
         assert!(process.is_running(), "{} has ended:\n{}", self.name, process.log());
     }
 
-    /// All its metrics, if it answers.
+    /// Its metrics, if it answers.
     pub(crate) async fn metrics(&self) -> Option<Metrics> {
         let answer = Request::get(self.ops_port, "/metrics").try_send().await.ok()?;
         Some(Metrics::parse(answer.text()))

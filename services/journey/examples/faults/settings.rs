@@ -1,4 +1,4 @@
-//! What is to be played: read from variables, all faults in them told at once.
+//! The settings of the journey, which are read from variables. All faults in them are reported at once.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ pub(crate) struct Settings {
     pub(crate) orders: usize,
     /// How often something breaks.
     pub(crate) faults: usize,
-    /// What chance follows from.
+    /// The seed of all random choices.
     pub(crate) seed: u64,
-    /// The only kind of fault; else all of them.
+    /// The only kind of fault that is played; all kinds without it.
     pub(crate) only: Option<Fault>,
-    /// The long run in place of a round.
+    /// The settings of the long run, if it is played in place of a round.
     pub(crate) endurance: Option<Endurance>,
 }
 
-/// How long the long run is.
+/// The settings of the long run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endurance {
-    /// One fault a minute, but for the first and the last.
+    /// How long it is. Each minute except the first and the last has a fault.
     pub(crate) minutes: usize,
     /// Orders a second.
     pub(crate) rate: u32,
@@ -32,7 +32,7 @@ impl Settings {
     /// Reads the variables.
     ///
     /// # Errors
-    /// A line for each that is no good.
+    /// A line for each variable that is not valid.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut wrong = Vec::new();
         let mut whole = |name: &str, least: u64, most: u64, default: u64| {
@@ -74,7 +74,7 @@ impl Settings {
     }
 }
 
-/// As it is written before `make faults` to play the same again.
+/// The command that plays the same again.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.endurance {

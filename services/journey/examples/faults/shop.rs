@@ -1,4 +1,4 @@
-//! The stage: broker, wires, services, mail server and customers.
+//! Everything that an act needs: broker, wires, services, mail server and customers.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use crate::ruin::{PACKING_QUEUE, PARCEL_QUEUE, PARCELS, Ruin};
 use crate::service::Service;
 use crate::stranger::Stranger;
 
-/// The delays before further attempts: short, or rest would be far.
+/// The delays before further attempts. They are short, so that the end of an act comes soon.
 const RETRY_DELAYS: &str = "500ms,1s,2s,4s";
-/// How long the mail server may be silent: short for the same reason, and longer than a slow greeting takes.
+/// How long the mail server may be silent. It is short for the same reason, and longer than a slow greeting takes.
 const SILENCE: &str = "8s";
-/// How many handled events a consumer remembers: few enough for its memory to be full, and so of its final size, in the first minute of the
-/// long run.
+/// How many handled events a consumer remembers. It remembers as many in the first minute of the long run already, so that
+/// its memory does not grow later.
 pub(crate) const REMEMBERED: usize = 20_000;
 
-/// How many bytes a disk holds that is filled: far more than the broker needs.
+/// The size of the disk that is filled, in bytes: far more than the broker needs.
 const DISK: u64 = 256 << 20;
 
 /// Everything that can break.
@@ -42,13 +42,13 @@ pub(crate) struct Shop {
     pub(crate) ledger: Arc<Ledger>,
     /// The requests for parcels that were heard so far.
     pub(crate) parcels: Parcels,
-    /// What faults destroyed by their nature.
+    /// The damage of faults that destroy events by their nature.
     pub(crate) ruins: Vec<Ruin>,
     pub(crate) stranger: Stranger,
     pub(crate) dice: StdRng,
 }
 
-/// What lies between the processes.
+/// The proxies between the processes.
 pub(crate) struct Wires {
     pub(crate) order: Proxy,
     pub(crate) email: Proxy,
@@ -122,7 +122,7 @@ impl Shop {
         [&mut self.order, &mut self.email, &mut self.analytics, &mut self.packing]
     }
 
-    /// Reads the requests for parcels that wait. Nothing may be broken meanwhile.
+    /// Reads the requests for parcels that wait. No fault may last meanwhile.
     pub(crate) async fn hear_parcels(&mut self) {
         self.parcels.hear(&self.nodes[0]).await;
     }

@@ -1,4 +1,4 @@
-//! A stranger who may publish, and whose messages are as odd as the broker takes them. None of them is an order.
+//! A stranger who may publish. The messages are as odd as the broker accepts them, and none of them is an order.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use uuid::Uuid;
 
 use crate::raw::{copies_header, long_string, nested_header, short, text_header};
 
-/// What each of its messages carries before its number, in its body or its id.
+/// Each of the stranger's messages carries this and its number, in its body or its id.
 const MARK: &str = "poison-";
-/// How many kinds of messages it has.
+/// How many kinds of messages there are.
 pub(crate) const KINDS: usize = 17;
-/// The kinds that are texts, which are no orders: email logs them, and analytics counts them.
+/// The kinds that are texts. email logs a text, analytics counts it, and packing cannot read it.
 const TEXTS: [usize; 2] = [0, 1];
 
-/// What it has published.
+/// The messages that the stranger has published.
 #[derive(Default)]
 pub(crate) struct Stranger {
-    /// The fault during which each message was published, by its number.
+    /// The number of the fault during which each message was published, by the number of the message.
     pub(crate) rounds: Vec<usize>,
 }
 
@@ -29,14 +29,14 @@ pub(crate) struct Poison {
 }
 
 impl Stranger {
-    /// The next message, of the next kind.
+    /// Makes the next message, of the next kind.
     pub(crate) fn next(&mut self, round: usize) -> Poison {
         let number = self.rounds.len();
         self.rounds.push(round);
         poison(number)
     }
 
-    /// The ids of its texts.
+    /// The ids of all texts.
     pub(crate) fn texts(&self) -> HashSet<Uuid> {
         (0..self.rounds.len()).filter_map(text).collect()
     }
@@ -47,7 +47,7 @@ pub(crate) fn text(number: usize) -> Option<Uuid> {
     TEXTS.contains(&(number % KINDS)).then(|| Uuid::from_u128(u128::MAX - number as u128))
 }
 
-/// The number of a message of its.
+/// The number of a message, if the stranger published it.
 pub(crate) fn number(message: &Message) -> Option<usize> {
     let id = message.properties.message_id().as_ref().map(|id| id.as_str().as_bytes()).unwrap_or_default();
     [&message.body[..], id].into_iter().find_map(|bytes| {
@@ -93,25 +93,25 @@ fn poison(number: usize) -> Poison {
 
 const EVENT: &str = "application/cloudevents+json";
 
-/// It goes where orders go, and has no properties.
+/// A message with this body and without properties, which goes where orders go.
 fn plain(body: Vec<u8>) -> Poison {
     Poison { key: b"order.placed".to_vec(), properties: vec![0, 0], body }
 }
 
-/// Content type, headers, delivery mode and message id, after their flags.
+/// The properties content type, headers, delivery mode and message id, after their flags.
 fn properties(id: &str, headers: &[u8], content_type: &str) -> Vec<u8> {
     let (content_type, headers) = (short(content_type.as_bytes()), long_string(headers));
     [&0xB080u16.to_be_bytes()[..], &content_type, &headers, &[2], &short(id.as_bytes())].concat()
 }
 
-/// A header that makes the payload of the header frame so long.
+/// A header that gives the payload of the header frame this length.
 fn filler(length: usize, id: &str) -> Vec<u8> {
     let table = |value: usize| text_header(b"filler", &vec![b'x'; value]);
     // Class, weight and body size come before the properties.
     table(length - 12 - properties(id, &table(0), EVENT).len())
 }
 
-/// Headers that a consumer writes on its own copies, and that the broker writes.
+/// Headers that otherwise only a consumer writes on its copies, and the broker.
 fn forged() -> Vec<u8> {
     let number = |name: &[u8], number: i64| [&short(name)[..], b"l", &number.to_be_bytes()].concat();
     let given_back = text_header(b"warren-given-back", b"2026-01-01T00:00:00Z");

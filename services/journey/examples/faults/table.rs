@@ -1,4 +1,4 @@
-//! What is printed in the end.
+//! The table that is printed in the end.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,7 +68,7 @@ fn cells(name: &str, row: &Row) -> [String; 12] {
     ]
 }
 
-/// What concerns mails, counts and requests for parcels; zeros at the end are left out.
+/// A cell with the figures of mails, counts and requests for parcels. Zeros at its end are left out.
 fn cell(figures: [usize; 3]) -> String {
     let shown = figures.iter().rposition(|&figure| figure > 0).map_or(1, |last| last + 1);
     figures[..shown].iter().map(usize::to_string).collect::<Vec<_>>().join("+")

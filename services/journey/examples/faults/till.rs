@@ -1,4 +1,4 @@
-//! One keep-alive connection to the order service, dialled again when it fails.
+//! A client of the order service: one keep-alive connection, which is made again when it fails.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::ledger::Wish;
 
-/// A client that has waited so long takes an order for unanswered.
+/// How long a customer waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Where one customer orders.
+/// The client of one customer.
 pub(crate) struct Till {
     port: u16,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -24,12 +24,12 @@ pub(crate) struct Till {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Till {
-    /// A till of the service that listens on this port of 127.0.0.1, now or later.
+    /// A client of the service that listens on this port of 127.0.0.1, now or later.
     pub(crate) fn at(port: u16) -> Self {
         Self { port, connection: None }
     }
 
-    /// Sends an order; nothing where no answer came.
+    /// Sends an order. Returns nothing if no answer came.
     pub(crate) async fn order(&mut self, wish: &Wish) -> Option<(StatusCode, Bytes)> {
         let mut connection = self.connection.take();
         let answer = timeout(PATIENCE, exchange(self.port, &mut connection, wish)).await;

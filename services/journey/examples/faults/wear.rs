@@ -1,4 +1,4 @@
-//! Whether a long run wore the services: what they held in the first minute, beside what they hold in the last.
+//! Finds out whether the services wore out in the long run: compares what they held in the first minute and in the last.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,16 +7,18 @@ use std::time::SystemTime;
 use crate::sampler::Sample;
 use crate::service::Service;
 
-/// How much more resident memory than in the first minute is no leak: an allocator keeps what a backlog needed.
+/// How much more resident memory a service may have than in the first minute. This is no leak: an allocator keeps the
+/// memory that a backlog needed.
 const MORE_KIB: u64 = 8 * 1024;
-/// What a service may have in any case.
+/// The most resident memory that a service may have.
 const MOST_KIB: u64 = 32 * 1024;
-/// How many lines of level warn and above one trouble may make in one service, besides those about single events.
+/// How many lines of level warn and above a service may log from one fault to the next, without those about single events.
 const TALK: usize = 20;
-/// How many lines of level warn and above about single events one trouble may make in one service: thousands would be of no use to anybody.
+/// How many lines of level warn and above about single events a service may log from one fault to the next. Nobody reads
+/// thousands.
 const EVENTS: usize = 1000;
 
-/// What is printed in the end.
+/// The comparison that is printed in the end.
 #[derive(Default)]
 pub(crate) struct Wear {
     rows: Vec<[String; 4]>,
@@ -71,9 +73,9 @@ impl Wear {
         }
     }
 
-    /// Counts what a service said of each trouble, from its beginning to that of the next one, and of single events.
+    /// Counts the warnings of a service from each fault to the next: those about itself, and those about single events.
     pub(crate) fn listen(&mut self, name: &'static str, service: &Service, troubles: &[(&'static str, Span)]) {
-        // The first is what was before all troubles.
+        // The first figure is of the time before all faults.
         let (mut said, mut single) = (vec![0; troubles.len() + 1], vec![0; troubles.len() + 1]);
         for (time, about_event) in crate::log::alarmed(service) {
             let after = troubles.iter().rposition(|(_, span)| span.from <= time).map_or(0, |trouble| trouble + 1);
@@ -95,7 +97,7 @@ impl Wear {
         }
     }
 
-    /// Whether nothing wore.
+    /// Whether no service wore out.
     pub(crate) fn is_none(&self) -> bool {
         self.wrong.is_empty()
     }
@@ -121,7 +123,8 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// What wore between a first and a last minute with three looks each: the first saw this memory, and of what it saw `change` makes the last.
+    /// The comparison of a first and a last minute with three measurements each. Those of the first minute have this memory,
+    /// and `change` makes those of the last from them.
     fn wear(rss_kib: u64, change: impl FnMut(Sample) -> Sample) -> Wear {
         let look = |second: u64| Sample {
             at: at(second),

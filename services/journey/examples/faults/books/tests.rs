@@ -1,4 +1,4 @@
-//! What does not balance is found in books made by hand.
+//! Books made by hand show whatever does not balance.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-/// Books of accepted orders with these numbers, the first placed in the first second and so on; none was handled.
+/// Books of so many accepted orders, of which one was placed in each second. None was handled.
 fn books(orders: u32) -> Books {
     let entries: Vec<_> = (0..orders)
         .map(|number| {
@@ -64,7 +64,7 @@ fn books_balance_where_each_order_was_mailed_and_counted() {
 #[test]
 fn an_order_is_mailed_kept_or_destroyed_or_else_lost() {
     let mut books = books(5);
-    // Every twentieth order may be refused.
+    // The mail server may refuse the address of every twentieth order, so of the first one.
     books.kept.get_mut(EMAIL_QUEUE).unwrap().insert(id(0), vec![dead("for-good", REFUSED)]);
     books.mailed.insert(id(1), mail());
     // The last one came after the queue was back.

@@ -1,4 +1,4 @@
-//! What happens to a single broker node, and what an operator does to it.
+//! Faults of a single broker node, and of its operator.
 
 use journey::Alarm;
 use rand::seq::IndexedRandom;
@@ -27,7 +27,7 @@ pub(super) async fn frozen(shop: &mut Shop) {
     shop.broker().thaw();
 }
 
-/// For longer than the heartbeat: until everybody has noticed.
+/// Freezes the broker for longer than the heartbeat, until every service has noticed.
 pub(super) async fn frozen_long(shop: &mut Shop) {
     shop.broker().freeze();
     shop.all_disconnected().await;
@@ -44,7 +44,7 @@ pub(super) async fn connections_closed(shop: &mut Shop) {
     shop.broker().close_connections().await;
 }
 
-/// For a while a queue takes so little that it refuses orders, or requests for parcels.
+/// For a while a policy lets a queue hold so few messages that it refuses orders, or requests for parcels.
 pub(super) async fn policy_changed(shop: &mut Shop) {
     let queue = *[EMAIL_QUEUE, PARCEL_QUEUE].choose(&mut shop.dice).expect("there are two");
     let narrow = json!({
@@ -57,7 +57,7 @@ pub(super) async fn policy_changed(shop: &mut Shop) {
     shop.broker().apply_policy(queue, 100).await;
 }
 
-/// The user's connections are closed, and its password is refused until it is changed back.
+/// Changes a user's password and closes all connections. Later the user gets its old password back.
 pub(super) async fn password_changed(shop: &mut Shop) {
     let user = *shop.services().map(Service::name).choose(&mut shop.dice).expect("there are four");
     shop.broker().rabbitmqctl(&["change_password", user, "another"]).await;

@@ -1,4 +1,4 @@
-//! What happens to the services' wall clocks.
+//! Faults of the services' wall clocks.
 
 use rand::RngExt;
 
@@ -6,7 +6,7 @@ use super::last;
 use crate::clock::Jump;
 use crate::shop::Shop;
 
-/// Each clock may jump; at least one does. Later those jump back.
+/// Moves at least one clock, by chance more. Later they are put right.
 pub(super) async fn moved(shop: &mut Shop, jump: Jump) {
     let certain = shop.dice.random_range(0..4);
     let struck: [bool; 4] = std::array::from_fn(|service| service == certain || shop.dice.random());

@@ -1,4 +1,4 @@
-//! What happens to three joined nodes.
+//! Faults of three joined nodes.
 
 use rand::RngExt;
 
@@ -6,7 +6,7 @@ use super::last;
 use crate::ruin::EMAIL_QUEUE;
 use crate::shop::Shop;
 
-/// How many orders two nodes of three take before the third comes back.
+/// How many orders are accepted with two of three nodes before the third comes back.
 const ENOUGH: usize = 300;
 
 pub(super) async fn node_killed(shop: &mut Shop) {
@@ -24,7 +24,7 @@ pub(super) async fn each_node_killed(shop: &mut Shop) {
     }
 }
 
-/// The queue gets another leader while it is written and read.
+/// Moves the leader of a queue to another node while the queue is in use.
 pub(super) async fn leader_moved(shop: &mut Shop) {
     let queue = format!("'%2F_{EMAIL_QUEUE}'");
     let terms = format!(
@@ -35,7 +35,7 @@ pub(super) async fn leader_moved(shop: &mut Shop) {
     shop.broker().rabbitmqctl(&["eval", &terms]).await;
 }
 
-/// One of three dies or is stopped, and stays away: the others go on without it.
+/// Kills or stops one of three nodes for long. The others go on without it.
 pub(super) async fn minority_lost(shop: &mut Shop) {
     let node = any_node(shop);
     if shop.dice.random() {
@@ -48,7 +48,7 @@ pub(super) async fn minority_lost(shop: &mut Shop) {
     shop.nodes[node].restart().await;
 }
 
-/// One of three is silent for a while.
+/// Freezes one of three nodes for a while.
 pub(super) async fn node_frozen(shop: &mut Shop) {
     let node = any_node(shop);
     shop.nodes[node].freeze();
@@ -56,7 +56,7 @@ pub(super) async fn node_frozen(shop: &mut Shop) {
     shop.nodes[node].thaw();
 }
 
-/// Two of three die: nothing can be confirmed until one is back.
+/// Kills two of three nodes. The broker confirms nothing until one of them is back.
 pub(super) async fn majority_lost(shop: &mut Shop) {
     let stays = any_node(shop);
     let lost: Vec<_> = (0..shop.nodes.len()).filter(|node| *node != stays).collect();

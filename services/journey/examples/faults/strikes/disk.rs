@@ -1,4 +1,4 @@
-//! What happens to the broker's disk.
+//! Faults of the broker's disk.
 
 use journey::{Broker, eventually_within};
 
@@ -6,13 +6,14 @@ use super::last;
 use crate::service::PATIENCE;
 use crate::shop::Shop;
 
-/// What is left: less than the broker's own limit of 50 MB, and more than comes before the broker has looked.
+/// How many bytes are left. This is less than the broker's own limit of 50 MB, and more than it writes until it next looks
+/// at the disk.
 ///
-/// Not nothing: RabbitMQ 4.0.5 met ENOSPC under load twice and never started its quorum queue again (`missing_key` in its log). Its limit is what
-/// keeps it from there.
+/// Some bytes have to be left: when the disk was full to the last byte, RabbitMQ 4.0.5 twice could not start its quorum
+/// queue again (`missing_key` in its log). The limit protects the broker from that.
 const ROOM: u64 = 24 << 20;
 
-/// The disk fills up under load, and later there is room again.
+/// Fills the disk under load, and later makes room again.
 pub(super) async fn full(shop: &mut Shop) {
     shop.broker().fill_disk(ROOM);
     let alarmed = || alarmed(shop.broker());

@@ -1,4 +1,4 @@
-//! What happens to the mail server.
+//! Faults of the mail server.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::last;
 use crate::ledger::{ODD, REFUSED};
 use crate::shop::Shop;
 
-/// How long a greeting takes that is slow: a mail server that looks up who calls, or tries its patience.
+/// How long a slow greeting takes. Some mail servers look up the client first, or test its patience.
 const GREETING: Duration = Duration::from_secs(6);
 
 pub(super) async fn stopped(shop: &mut Shop) {
@@ -19,7 +19,7 @@ pub(super) async fn stopped(shop: &mut Shop) {
     shop.smtp.start_again();
 }
 
-/// 4xx for everybody, at a step of a mail.
+/// The server answers 4xx to everybody, at one step of a mail.
 pub(super) async fn busy(shop: &mut Shop) {
     let at = *[At::Mail, At::Rcpt, At::Data, At::Body].choose(&mut shop.dice).expect("there are four");
     shop.smtp.trouble(at, &Trouble::Reply("451 4.3.0 later"), None);
@@ -27,14 +27,14 @@ pub(super) async fn busy(shop: &mut Shop) {
     shop.smtp.recover();
 }
 
-/// 5xx for some addresses: their orders are dead letters.
+/// The server answers 5xx to some addresses, so that their orders become dead letters.
 pub(super) async fn refuses_some(shop: &mut Shop) {
     shop.smtp.trouble_for(ODD, At::Rcpt, &Trouble::Reply(REFUSED));
     last(shop).await;
     shop.smtp.recover();
 }
 
-/// It takes connections and answers nothing; or it takes a mail and never says so.
+/// The server takes mails and never says so. Then it takes connections and answers nothing.
 pub(super) async fn silent(shop: &mut Shop) {
     shop.smtp.trouble(At::Body, &Trouble::Hang, Some(3));
     last(shop).await;
@@ -50,7 +50,8 @@ pub(super) async fn slow(shop: &mut Shop) {
     shop.smtp.recover();
 }
 
-/// 5xx for everybody, for what is no order's fault: the sender, the account, the sender's address.
+/// The server answers 5xx to everybody, for a reason that is no order's fault: the sender, the client's address, or the
+/// account.
 pub(super) async fn refuses_sender(shop: &mut Shop) {
     let refusals = [
         (At::Mail, "550 5.7.1 you may not send as that sender"),
@@ -64,14 +65,14 @@ pub(super) async fn refuses_sender(shop: &mut Shop) {
     shop.smtp.recover();
 }
 
-/// Every session that comes to name a recipient waits for ever; later ones do not.
+/// The server never answers a session that names a recipient. Later sessions are answered.
 pub(super) async fn hangs_at_rcpt(shop: &mut Shop) {
     shop.smtp.trouble(At::Rcpt, &Trouble::Hang, None);
     last(shop).await;
     shop.smtp.recover();
 }
 
-/// Every session is new, and waits long for its greeting.
+/// Every session has to begin anew, and waits long for its greeting.
 pub(super) async fn slow_to_greet(shop: &mut Shop) {
     shop.smtp.trouble(At::Greeting, &Trouble::Delay(GREETING), None);
     shop.wires.smtp.cut();
@@ -80,11 +81,11 @@ pub(super) async fn slow_to_greet(shop: &mut Shop) {
     shop.smtp.recover();
 }
 
-/// It takes three sessions at once and refuses others, or so many mails a second.
+/// The server takes three sessions at once and refuses others, or it takes only so many mails a second.
 pub(super) async fn throttles(shop: &mut Shop) {
     let (sessions, rate) = *[(Some(3), None), (None, Some(14))].choose(&mut shop.dice).expect("there are two");
     shop.smtp.limit(sessions, rate);
-    // Or those that there are would go on.
+    // Otherwise the sessions that exist would go on.
     shop.wires.smtp.cut();
     last(shop).await;
     shop.smtp.limit(None, None);

@@ -1,4 +1,4 @@
-//! The faults themselves: each breaks something, and mends it before it returns.
+//! The faults themselves. Each breaks something, and mends it before it returns.
 
 mod broker;
 mod clocks;
@@ -19,7 +19,7 @@ use crate::clock::Jump;
 use crate::fault::Fault;
 use crate::shop::Shop;
 
-/// Breaks and mends.
+/// Plays a fault.
 pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
     match fault {
         Fault::BrokerKilled => broker::killed(shop).await,
@@ -89,12 +89,12 @@ pub(crate) async fn strike(fault: Fault, shop: &mut Shop) {
     }
 }
 
-/// How long a fault lasts.
+/// A random time for which a fault lasts.
 fn some_seconds(shop: &mut Shop) -> Duration {
     Duration::from_millis(shop.dice.random_range(1000..4000))
 }
 
-/// Lets a fault last: it is a time by its nature.
+/// Lets a fault last for a random time.
 async fn last(shop: &mut Shop) {
     let time = some_seconds(shop);
     sleep(time).await;

@@ -1,4 +1,4 @@
-//! What happens to the wires between a service and the broker, and between email and the mail server.
+//! Faults of the network between the services and the broker, and between email and the mail server.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::last;
 use crate::fault::Fault;
 use crate::shop::Shop;
 
-/// How often connections are reset, one time after the other.
+/// How often connections are reset in one fault.
 const RESETS: usize = 5;
 
-/// Each wire may be struck; at least one is.
+/// Breaks at least one wire, by chance more.
 pub(super) async fn strike(fault: Fault, shop: &mut Shop) {
     let certain = shop.dice.random_range(0..5);
     let struck: [bool; 5] = std::array::from_fn(|wire| wire == certain || shop.dice.random());

@@ -1,4 +1,4 @@
-//! What happens to the services' processes.
+//! Faults of the services' processes.
 
 use std::fs;
 use std::process::Command;
@@ -28,17 +28,19 @@ pub(super) async fn frozen(service: &mut Service, time: Duration) {
     service.process().thaw();
 }
 
-/// No service gets another descriptor, and then each needs some.
+/// Lets no service open another descriptor, and cuts all connections, so that each needs some.
 pub(super) async fn descriptors_short(shop: &mut Shop) {
     let ids = shop.services_mut().map(|service| service.process().id());
-    // A limit is on the number that a new one gets, and those below 3 are taken for good: not even one that was closed is replaced.
+    // The limit is the lowest number that a new descriptor may not have. The numbers below 3 stay in use, so a descriptor
+    // that is closed cannot be replaced either.
     ids.into_iter().for_each(|id| limit(id, "nofile", "3"));
     shop.wires.all().into_iter().for_each(Proxy::cut);
     last(shop).await;
     ids.into_iter().for_each(|id| limit(id, "nofile", "1024"));
 }
 
-/// A service gets no more memory than it has, and then it needs some; if that ends it, it is started again, as Kubernetes does it.
+/// Gives a service no more memory than it has, and cuts its connections, so that it needs some. If its process ends, it is
+/// started again, as Kubernetes does it.
 pub(super) async fn memory_short(shop: &mut Shop) {
     let time = some_seconds(shop);
     let (service, wires) = match shop.dice.random_range(0..3) {
@@ -59,7 +61,7 @@ pub(super) async fn memory_short(shop: &mut Shop) {
     }
 }
 
-/// How many bytes a process has that `RLIMIT_DATA` counts.
+/// How many bytes of a process `RLIMIT_DATA` counts.
 fn data(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).expect("every process has data");
@@ -72,7 +74,7 @@ fn limit(id: u32, what: &str, most: &str) {
     assert!(status.is_ok_and(|status| status.success()), "prlimit is part of util-linux");
 }
 
-/// The power comes back, and everything starts at once.
+/// Kills everything, and starts all of it at once, as after a power failure.
 pub(super) async fn everything_restarted(shop: &mut Shop) {
     shop.services_mut().into_iter().for_each(Service::kill);
     shop.smtp.stop();

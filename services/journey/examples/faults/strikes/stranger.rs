@@ -1,4 +1,4 @@
-//! What a stranger does who may publish.
+//! Faults that a stranger causes who may publish.
 
 use rand::RngExt;
 
@@ -8,10 +8,11 @@ use crate::ruin::EXCHANGE;
 use crate::shop::Shop;
 use crate::stranger::KINDS;
 
-/// How often it publishes a message of each kind.
+/// How often the stranger publishes a message of each kind.
 const TURNS: usize = 2;
 
-/// It poisons the queues while customers order; between two turns consumers lose their connections, so that what they hold comes again.
+/// Publishes odd messages while customers order. After each turn the consumers lose their connections, so that the broker
+/// delivers again what they hold.
 pub(super) async fn poisons(shop: &mut Shop) {
     let round = shop.ledger.round();
     for _ in 0..TURNS {

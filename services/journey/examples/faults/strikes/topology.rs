@@ -1,4 +1,4 @@
-//! What is deleted under way: a queue, the exchanges.
+//! Faults that delete a queue or the exchanges under way.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -13,8 +13,8 @@ use crate::ruin::{ANALYTICS_QUEUE, EMAIL_QUEUE, EXCHANGE, PACKING_QUEUE, PARCEL_
 use crate::service::Service;
 use crate::shop::Shop;
 
-/// A queue that is empty is deleted while it is in use. From a service's queue it is consumed: the broker cancels the
-/// consumer, and what comes until the queue is bound again misses it. To the queue of requests packing publishes.
+/// Deletes an empty queue while it is in use. If a service consumes from it, the broker cancels the consumer, and the queue
+/// misses events until it is bound again. The other queue that is drawn is the one that packing publishes to.
 pub(super) async fn consumer_cancelled(shop: &mut Shop) {
     let queue = any_queue(shop);
     let held = shop.customers.hold().await;
@@ -26,12 +26,12 @@ pub(super) async fn consumer_cancelled(shop: &mut Shop) {
     mended(shop, queue, HashSet::new(), from, SystemTime::now()).await;
 }
 
-/// How many orders a queue holds at least when it is deleted, if so many are still to come.
+/// How many orders a queue holds at least when it is deleted, if the round has as many left.
 const BACKLOG: usize = 100;
 
-/// A queue is deleted with a backlog that is known to the last event: nobody orders, and its consumer was stopped or, if
-/// it is the queue of requests, packing has nothing more to publish. What earlier faults left is through before, so that
-/// they keep their own account.
+/// Deletes a queue with a backlog of which every event is known. Nobody orders meanwhile, and the queue's consumer is
+/// stopped; if it is the queue of requests, packing has published them all. Before that, the events of earlier faults are
+/// handled, so that this fault does not destroy them.
 pub(super) async fn queue_deleted(shop: &mut Shop) {
     let queue = any_queue(shop);
     let held = shop.customers.hold().await;
@@ -58,8 +58,8 @@ pub(super) async fn queue_deleted(shop: &mut Shop) {
     }
 }
 
-/// Whoever asserts first binds its own queues alone, so until the next assertion orders may miss another's. Requests for
-/// parcels miss nothing: packing learns that they reached no queue.
+/// Deletes both exchanges. The service that first declares one again binds only the queues that it knows, so orders may
+/// miss a queue for a while. Requests for parcels are not lost: packing learns that they reached no queue.
 pub(super) async fn exchange_deleted(shop: &mut Shop) {
     let from = SystemTime::now();
     shop.broker().delete_exchange(EXCHANGE).await;
@@ -71,8 +71,8 @@ pub(super) async fn exchange_deleted(shop: &mut Shop) {
     bound(shop.broker(), PARCEL_QUEUE).await;
 }
 
-/// Waits until a queue that was deleted is bound again, and notes what was destroyed. From the moment when the queue of
-/// requests is gone nothing more is: packing learns which requests reach no queue, and publishes them again.
+/// Waits until a deleted queue is bound again, and notes what was destroyed. Once the queue of requests is gone, no more
+/// requests are destroyed: packing learns which ones reach no queue, and publishes them again.
 async fn mended(shop: &mut Shop, queue: &'static str, content: HashSet<Uuid>, from: SystemTime, gone: SystemTime) {
     let mut ruin = Ruin::mended(shop.broker(), queue, content, from).await;
     if queue == PARCEL_QUEUE {

@@ -80,12 +80,11 @@ impl fmt::Display for Table {
         let mut rows = vec![HEAD.map(str::to_owned)];
         rows.extend(self.0.values().map(|row| cells(row.fault.name(), row)));
         rows.push(cells("all", &total));
+        let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+        let widths: [usize; 12] = std::array::from_fn(width);
         for row in &rows {
-            write!(f, "\n{:<21}", row[0])?;
-            row[1..]
-                .iter()
-                .zip(&HEAD[1..])
-                .try_for_each(|(cell, head)| write!(f, "  {cell:>w$}", w = head.len().max(6)))?;
+            write!(f, "\n{:<w$}", row[0], w = widths[0])?;
+            row.iter().zip(widths).skip(1).try_for_each(|(cell, width)| write!(f, "  {cell:>width$}"))?;
         }
         writeln!(f, "\n")?;
         let list = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };

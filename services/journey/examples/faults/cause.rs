@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_come_again_has_no_cause() {
+    fn an_event_that_was_not_delivered_again_has_no_cause() {
         let mut far = handled([0, 0]);
         far[1].number = REMEMBERED + 1;
         let mut thrice = handled([0, 1]).to_vec();

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, Default, PartialEq)]
 struct Motion {
     waiting: u32,
-    in_hand: Option<u32>,
+    in_flight: Option<u32>,
     mails: usize,
 }
 
@@ -32,14 +32,14 @@ impl Shop {
             if motion != last {
                 moved = Instant::now();
             }
-            looks = if motion.waiting == 0 && motion.in_hand == Some(0) && motion == last { looks + 1 } else { 0 };
+            looks = if motion.waiting == 0 && motion.in_flight == Some(0) && motion == last { looks + 1 } else { 0 };
             // A delivery on its way is neither ready in a queue nor held by a service. The broker knows of it, and takes long to
             // say so; therefore it is asked last.
             if looks == LOOKS && self.unsettled().await > 0 {
                 looks = 0;
             }
             if moved.elapsed() > PATIENCE && looks == 0 {
-                let odd = format!("nothing moves, and it is not at rest: {motion:?}");
+                let odd = format!("nothing changes for {PATIENCE:?}, and events are still under way: {motion:?}");
                 println!("{odd}");
                 self.ledger.odd(odd);
                 return;
@@ -54,13 +54,13 @@ impl Shop {
         for queue in self.queues().await.iter().filter(|queue| is_consumed(queue)) {
             waiting += self.broker().depth(queue).await.unwrap_or_default();
         }
-        let mut in_hand = Some(0);
+        let mut in_flight = Some(0);
         for service in self.services() {
             let metrics = service.metrics().await;
             let held = metrics.map(|metrics| metrics.sum("messaging_in_flight", &[]) as u32);
-            in_hand = in_hand.zip(held).map(|(all, held)| all + held);
+            in_flight = in_flight.zip(held).map(|(all, held)| all + held);
         }
-        Motion { waiting, in_hand, mails: self.smtp.look(<[_]>::len) }
+        Motion { waiting, in_flight, mails: self.smtp.look(<[_]>::len) }
     }
 
     /// How many messages the queues of consumers hold, delivered or not.

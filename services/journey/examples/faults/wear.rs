@@ -53,7 +53,7 @@ impl Wear {
         ];
         let lives: HashSet<_> = samples.iter().filter(|sample| sample.service == service).map(|s| s.process).collect();
         if lives.len() > 1 {
-            self.wrong.push(format!("{service}: {} processes, so nobody can say what wore one", lives.len()));
+            self.wrong.push(format!("{service}: {} processes, so their measurements cannot be compared", lives.len()));
         }
         for (name, measure) in measures {
             let median = |span| {
@@ -62,7 +62,7 @@ impl Wear {
                 values.get(values.len() / 2).copied()
             };
             let (Some(before), Some(after)) = (median(first), median(last)) else {
-                self.wrong.push(format!("{service}: nobody saw its {name} in both calm minutes"));
+                self.wrong.push(format!("{service}: its {name} was not measured in both calm minutes"));
                 continue;
             };
             self.rows.push([service.to_owned(), name.to_owned(), before.to_string(), after.to_string()]);
@@ -146,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_as_it_was_is_not_worn() {
+    fn a_service_that_holds_as_much_as_before_is_not_worn() {
         assert!(wear(20_000, |sample| sample).is_none());
         assert!(wear(20_000, |sample| Sample { rss_kib: sample.rss_kib + MORE_KIB, ..sample }).is_none());
     }
 
     #[test]
-    fn one_look_that_stands_out_is_no_wear() {
+    fn one_measurement_that_stands_out_is_no_wear() {
         let mut looks = 0;
         let change = |sample: Sample| {
             looks += 1;

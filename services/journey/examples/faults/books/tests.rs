@@ -108,7 +108,7 @@ fn an_order_is_counted_or_destroyed_or_else_uncounted() {
 }
 
 #[test]
-fn what_is_counted_twice_is_seen() {
+fn an_event_that_is_counted_twice_is_found() {
     let (all, again) = repeated([0, 1, 0, 2, 1, 0].map(id).into_iter());
     assert_eq!((all.len(), again), (3, HashSet::from([id(0), id(1)])));
 }
@@ -122,7 +122,7 @@ fn an_order_without_its_202_is_amiss() {
 }
 
 #[test]
-fn what_nobody_sent_is_invented_wherever_it_turns_up() {
+fn an_event_that_nobody_sent_is_invented_wherever_it_is_found() {
     let mut books = books(1);
     books.mailed.insert(id(0), mail());
     books.seek_inventions(&Stranger::default());
@@ -136,7 +136,7 @@ fn what_nobody_sent_is_invented_wherever_it_turns_up() {
 }
 
 #[test]
-fn what_a_stranger_published_is_dead_everywhere_or_a_text_and_never_an_invention() {
+fn a_strangers_message_is_a_dead_letter_of_every_consumer_or_a_text_and_never_an_invention() {
     let mut stranger = Stranger::default();
     for _ in 0..3 {
         stranger.next(0);
@@ -188,7 +188,7 @@ fn an_order_is_missing_if_packing_says_that_it_requested_a_parcel_that_nobody_he
 }
 
 #[test]
-fn a_request_with_an_id_or_a_cause_of_nobodys_is_invented() {
+fn a_request_with_an_unknown_id_or_cause_is_invented() {
     let mut books = books(2);
     books.entries[1].accepted = None;
     // A random id, the id of another order, and that of an order that was not accepted.

@@ -19,7 +19,6 @@ import urllib.request
 from pathlib import Path
 
 DASHBOARDS = sorted(Path(__file__).resolve().parent.parent.glob("charts/monitoring/dashboards/*.json"))
-MINUTES = 5
 SOURCE = "warren"  # the uid of the data source that the chart and Compose give to Grafana
 
 
@@ -41,14 +40,14 @@ def answered(request):
 
 
 class Prometheus:
-    def __init__(self, url):
-        self.url = url.rstrip("/")
+    def __init__(self, url, minutes=5):
+        self.url, self.minutes = url.rstrip("/"), minutes
 
     def numbers(self, target, variables):
         """The numbers that the query of a panel has had, with the variables of time filled in as Grafana does."""
-        times = {"__rate_interval": "20s", "__interval": "5s", "__interval_ms": "5000", "__range": f"{60 * MINUTES}s"}
+        times = {"__rate_interval": "20s", "__interval": "5s", "__interval_ms": "5000", "__range": f"{60 * self.minutes}s"}
         now = time.time()
-        form = {"query": filled(target["expr"], {**times, **variables}), "start": now - 60 * MINUTES, "end": now, "step": 5}
+        form = {"query": filled(target["expr"], {**times, **variables}), "start": now - 60 * self.minutes, "end": now, "step": 5}
         status, answer = answered(urllib.request.Request(f"{self.url}/api/v1/query_range", urllib.parse.urlencode(form).encode()))
         if status != 200:
             raise Refused(answer.get("error", answer))
@@ -56,8 +55,8 @@ class Prometheus:
 
 
 class Grafana:
-    def __init__(self, url):
-        parts = urllib.parse.urlsplit(url)
+    def __init__(self, url, minutes=5):
+        self.minutes, parts = minutes, urllib.parse.urlsplit(url)
         self.url = f"{parts.scheme}://{parts.hostname}:{parts.port or 80}"
         self.headers = {"Content-Type": "application/json"}
         if parts.username:
@@ -71,7 +70,7 @@ class Grafana:
         """The numbers that the query of a panel has had. Grafana itself fills in the variables of time."""
         query = {"refId": "A", "datasource": {"uid": SOURCE, "type": "prometheus"}, "expr": filled(target["expr"], variables),
                  "instant": bool(target.get("instant")), "range": not target.get("instant"), "intervalMs": 5000, "maxDataPoints": 1000}
-        status, answer = self.ask("/api/ds/query", {"queries": [query], "from": f"now-{MINUTES}m", "to": "now"})
+        status, answer = self.ask("/api/ds/query", {"queries": [query], "from": f"now-{self.minutes}m", "to": "now"})
         result = answer.get("results", {}).get("A", answer)
         if status != 200 or result.get("error"):
             raise Refused(result.get("error", result))

@@ -86,6 +86,10 @@ class Scripts(unittest.TestCase):
         for missing, given in (("REGISTRY", {}), ("SOURCE", {"REGISTRY": "ghcr.io/somebody"})):
             self.assertIn(f"{missing} is not set", self.said("release", "chart", **given))
 
+    def test_ci_runs_every_module_of_the_clusters_tests_once(self):
+        named = " ".join(re.findall(r'make kind-test TESTS="([^"]+)"', (PROJECT / ".github/workflows/ci.yaml").read_text())).split()
+        self.assertEqual(sorted(named), sorted(path.stem for path in PROJECT.glob("helm/warren/ci/cluster/test_*.py")))
+
     def test_workflows_that_may_write_use_nothing_that_can_move(self):
         for name in ("release.yml", "weekly.yml"):
             text = (PROJECT / ".github/workflows" / name).read_text()

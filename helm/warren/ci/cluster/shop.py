@@ -1,7 +1,10 @@
 """One release in a namespace of its own that enforces Pod Security "restricted", and what an operator does to it."""
 import json
+import re
+import subprocess
+from contextlib import contextmanager
 
-from cluster import CHART, HELM_ARGS, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
+from cluster import CHART, CONTEXT, HELM_ARGS, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
 
 RELEASE = "warren"
 QUEUES = ["email-queue", "analytics-queue"]
@@ -101,6 +104,19 @@ class Shop:
         self.kubectl("scale", f"deployment/{RELEASE}-{component}", f"--replicas={replicas}")
         self.roll_out("deployment", component)
         eventually(f"there are {replicas} pods of {component}", lambda: len(self.pods(component)), lambda count: count == replicas)
+
+    @contextmanager
+    def forwarded(self, component, port):
+        """An address on this machine that leads to a pod of this component."""
+        command = ["kubectl", "--context", CONTEXT, "--namespace", self.namespace, "port-forward", f"deployment/{RELEASE}-{component}", f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                [local] = re.findall(r":(\d+) ->", process.stdout.readline()) or [None]
+                if not local:
+                    raise AssertionError(f"kubectl forwards no port to {component}")
+                yield f"http://localhost:{local}"
+            finally:
+                process.kill()
 
     def ask_prometheus(self, query):
         """The values of a query, which Prometheus's own promtool asks."""

@@ -12,12 +12,13 @@ NODE = os.environ["KIND_NODE"]
 TAG = os.environ["TAG"]
 JOURNEY_IMAGE = os.environ["JOURNEY_IMAGE"]
 HELM_ARGS = shlex.split(os.environ.get("HELM_ARGS", ""))
-PATIENCE = 300
+# Nothing is measured by it: it only ends what would never come.
+PATIENCE = 900
 
 
 def run(*command, stdin=None, check=True):
     """What a command printed; where it fails, what it said."""
-    done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=900)
+    done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=1800)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout if check else done

@@ -4,7 +4,7 @@ import re
 import subprocess
 from contextlib import contextmanager
 
-from cluster import CHART, CONTEXT, HELM_ARGS, JOURNEY_IMAGE, TAG, eventually, helm, kubectl, said
+from cluster import CHART, CONTEXT, HELM_ARGS, JOURNEY_IMAGE, PATIENCE, TAG, eventually, helm, kubectl, said
 
 RELEASE = "warren"
 QUEUES = ["email-queue", "analytics-queue"]
@@ -28,18 +28,18 @@ class Shop:
         settings = [option for file in self.files for option in ("--values", file)]
         for name, value in self.values.items():
             settings += ["--set-string" if isinstance(value, str) else "--set", f"{name}={json.dumps(value).strip(chr(34))}"]
-        return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, *HELM_ARGS, "--wait", "--timeout", "10m", **options)
+        return helm("upgrade", "--install", RELEASE, CHART, "--namespace", self.namespace, *settings, *HELM_ARGS, "--wait", "--timeout", f"{PATIENCE}s", **options)
 
     def uninstall(self):
-        helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", "5m")
+        helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", f"{PATIENCE}s")
 
     def test(self):
-        return helm("test", RELEASE, "--namespace", self.namespace, "--logs", "--timeout", "5m")
+        return helm("test", RELEASE, "--namespace", self.namespace, "--logs", "--timeout", f"{PATIENCE}s")
 
     def delete(self):
         # First the release and its pods: a namespace with a pod that may take a week to stop is looked at again only after minutes.
-        helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", "5m", "--ignore-not-found")
-        self.kubectl("wait", "pod", "--for=delete", "--timeout=300s", "--selector", "app.kubernetes.io/name=rabbitmq")
+        helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait", "--timeout", f"{PATIENCE}s", "--ignore-not-found")
+        self.kubectl("wait", "pod", "--for=delete", f"--timeout={PATIENCE}s", "--selector", "app.kubernetes.io/name=rabbitmq")
         kubectl("delete", "namespace", self.namespace, "--wait")
 
     # -- what runs beside it --
@@ -51,7 +51,7 @@ class Shop:
     def serve(self, name, port):
         """A Service to the pod of this name, and waits until it answers."""
         self.apply("v1", "Service", name, spec={"selector": {"app": name}, "ports": [{"port": port}]})
-        self.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=120s")
+        self.kubectl("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={PATIENCE}s")
 
     def run_beside(self, name, *command):
         """A pod of the journey's own image, as restricted as any."""
@@ -72,6 +72,13 @@ class Shop:
         accepted = lambda: [event["accepted"] for event in said(self.kubectl("logs", "customer")) if "accepted" in event]
         [order] = eventually("an order is accepted", accepted)
         return order
+
+    def redrive(self, service):
+        """A Job that moves the dead letters; where it fails, what it said."""
+        self.kubectl("create", "job", "redrive-now", f"--from=cronjob/{RELEASE}-{service}-redrive")
+        conditions = lambda: {condition["type"] for condition in self.object("job", "redrive-now")["status"].get("conditions", [])}
+        if "Complete" not in eventually("the redrive ends", conditions, {"Complete", "Failed"}.intersection):
+            raise AssertionError(self.kubectl("logs", "job/redrive-now"))
 
     def mails(self):
         """The id of each mailed order, as often as it was mailed."""
@@ -98,7 +105,7 @@ class Shop:
         eventually(f"every queue has {count} members online", lambda: self.queues("members", "online"), whole)
 
     def roll_out(self, kind, component):
-        self.kubectl("rollout", "status", f"{kind}/{RELEASE}-{component}", "--timeout=10m")
+        self.kubectl("rollout", "status", f"{kind}/{RELEASE}-{component}", f"--timeout={PATIENCE}s")
 
     def scale(self, component, replicas):
         self.kubectl("scale", f"deployment/{RELEASE}-{component}", f"--replicas={replicas}")

@@ -2,8 +2,8 @@
 import unittest
 
 from books import Books
-from cluster import eventually
-from shop import RELEASE, Shop
+from cluster import PATIENCE, eventually
+from shop import Shop
 
 
 class Faults(unittest.TestCase):
@@ -63,7 +63,7 @@ class ThreeNodes(Faults):
             before = restarts()
             self.shop.rabbitmq("sh", "-c", "kill -9 $(pidof beam.smp)", pod=leader, check=False)
             eventually("its container has restarted", restarts, lambda count: count > before)
-            self.shop.kubectl("wait", f"pod/{leader}", "--for=condition=Ready", "--timeout=300s")
+            self.shop.kubectl("wait", f"pod/{leader}", "--for=condition=Ready", f"--timeout={PATIENCE}s")
             self.shop.wait_for_members(3)
 
     def test_the_email_pods_are_deleted(self):
@@ -103,8 +103,7 @@ class ThreeNodes(Faults):
         for query in ('ALERTS{alertname="WarrenDeadLetters", alertstate="firing"}', 'rabbitmq_detailed_queue_messages{queue="email-queue.dead"} == 1'):
             eventually(f"Prometheus knows {query}", lambda: self.shop.ask_prometheus(query))
         self.shop.kubectl("exec", "mail", "--", "touch", "/tmp/knows-everybody")
-        self.shop.kubectl("create", "job", "redrive-now", f"--from=cronjob/{RELEASE}-email-redrive")
-        self.shop.kubectl("wait", "job/redrive-now", "--for=condition=Complete", "--timeout=120s")
+        self.shop.redrive("email")
         self.books.wait_for_mails()
         eventually("no dead letter is left", dead, lambda count: count == 0)
 

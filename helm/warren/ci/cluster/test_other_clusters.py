@@ -50,8 +50,7 @@ class OtherClusters(unittest.TestCase):
         self.assertEqual(shop.rabbitmq("id", "-u").strip(), str(FIRST))
         shop.scale("email", 1)
         eventually("the order is mailed", shop.mails, lambda mails: mails == [order])
-        shop.kubectl("create", "job", "redrive-now", f"--from=cronjob/{RELEASE}-email-redrive")
-        shop.kubectl("wait", "job/redrive-now", "--for=condition=Complete", "--timeout=120s")
+        shop.redrive("email")
 
     def let_restricted_v2_rule(self, shop):
         shop.run_beside("webhook", "/restricted_v2.py", str(FIRST), str(LAST))
@@ -128,8 +127,7 @@ class OtherClusters(unittest.TestCase):
         shop.apply("v1", "LimitRange", "all", spec={"limits": [{"type": "Container", "min": {"cpu": "10m", "memory": "8Mi"}, "max": {"cpu": "4", "memory": "2Gi"}}]})
         shop.upgrade()
         self.assertIn("counted", shop.test())
-        shop.kubectl("create", "job", "redrive-now", f"--from=cronjob/{RELEASE}-analytics-redrive")
-        shop.kubectl("wait", "job/redrive-now", "--for=condition=Complete", "--timeout=120s")
+        shop.redrive("analytics")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def helm(*arguments, **options):
     return run("helm", "--kube-context", CONTEXT, *arguments, **options)
 
 
-def eventually(what, look, holds=bool):
+def eventually(what, look, holds=bool, patience=PATIENCE):
     """Looks until what is seen holds, and returns it."""
     begun = time.monotonic()
     while True:
@@ -43,8 +43,8 @@ def eventually(what, look, holds=bool):
         # What is looked for may not be there yet, or not answer.
         except (AssertionError, LookupError, ValueError) as error:
             seen = repr(error)
-        if time.monotonic() - begun > PATIENCE:
-            raise AssertionError(f"{what}: not within {PATIENCE} s; last seen: {str(seen)[-2000:]}")
+        if time.monotonic() - begun > patience:
+            raise AssertionError(f"{what}: not within {patience} s; last seen: {str(seen)[-2000:]}")
         time.sleep(1)
 
 

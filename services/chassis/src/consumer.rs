@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
-use messaging::{Client, Consumer, ConsumerOptions, Endpoint, Handler, State, Subscription};
+use messaging::{Client, Consumer, ConsumerBuilder, ConsumerOptions, Endpoint, Handler, State, Subscription};
 
 use crate::{Deadline, Env, Exit, Health, Ops, Process, Shutdown};
 
@@ -47,10 +47,25 @@ impl<H: Handler> ConsumerService<H> {
         subscription: Subscription,
         handler: H,
     ) -> Result<Self, Exit> {
+        Self::start_with(process, settings, subscription, handler, |consumer| consumer).await
+    }
+
+    /// The same, for a consumer that needs more than its settings, such as a
+    /// [`dedupe_store`](ConsumerBuilder::dedupe_store) that several processes share: `describe` adds it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(
+        process: &Process,
+        settings: ConsumerSettings,
+        subscription: Subscription,
+        handler: H,
+        describe: impl FnOnce(ConsumerBuilder<H>) -> ConsumerBuilder<H>,
+    ) -> Result<Self, Exit> {
         let ConsumerSettings { endpoint, options } = settings;
         let endpoint = endpoint.named(process.name());
         let client = Client::new(endpoint, process.registry())?;
-        let consumer = client.consumer(subscription, handler).options(options).build()?;
+        let consumer = describe(client.consumer(subscription, handler).options(options)).build()?;
         let state = consumer.state();
         let ops = process.serve_ops(move || health(&state.borrow())).await?;
         let (shutdown, drain_within) = (process.shutdown(), process.settings().shutdown_timeout);

@@ -44,6 +44,7 @@ const CONSUMER: &[(&str, &str, &[&str])] = &[
     ("messaging_consumed_total", "routing_key", &["order.placed", "other"]),
     ("messaging_consumer_active", "queue", &[]),
     ("messaging_redriven_total", "queue", &[]),
+    ("messaging_not_remembered_total", "queue", &[]),
     ("messaging_process_duration_seconds_count", "queue", &[]),
     ("messaging_process_duration_seconds_sum", "queue", &[]),
     ("messaging_event_age_seconds_count", "queue", &[]),

@@ -150,8 +150,10 @@ impl<H: Handler> Work<H> {
         match handled {
             Ok(Ok(())) => {
                 let source = received.source.as_deref().or(delivery.app_id());
-                if let Some((store, key)) = self.stored(source, received.id.as_deref()) {
-                    store.enter(key).await;
+                if let Some((store, key)) = self.stored(source, received.id.as_deref())
+                    && !store.enter(key).await
+                {
+                    self.metrics.not_remembered();
                 }
                 handling.succeeded();
                 Outcome::Handled { ends_pause: self.handler.needs_dependency(received) }

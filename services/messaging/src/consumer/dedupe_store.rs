@@ -44,7 +44,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// | [`was_handled`](Self::was_handled) fails. | It does not handle the event. It settles the event as if its handler had failed in this way. |
 /// | [`was_handled`](Self::was_handled) does not answer within 5 s. | The same, with a [`Failure::outage`]. |
 /// | [`was_handled`](Self::was_handled) panics. | The same, with a [`Failure::later`]. |
-/// | [`remember`](Self::remember) fails, panics, or does not answer within 5 s. | It logs a warning that names the event, and acknowledges the event. Its own memory recognises the next copy; another process handles it again. |
+/// | [`remember`](Self::remember) fails, panics, or does not answer within 5 s. | It logs a warning that names the event, counts it in `messaging_not_remembered_total`, and acknowledges the event. Its own memory recognises the next copy; another process handles it again. |
 pub trait DedupeStore: Send + Sync + 'static {
     /// Whether the event was handled before. It is asked once an attempt, while the attempt counts as one of
     /// `CONCURRENCY`.
@@ -77,8 +77,8 @@ pub(super) trait AnyStore: Send + Sync {
     /// Whether the event was handled before. If that is not known, this is the outcome of the attempt.
     fn knows<'a>(&'a self, event: EventKey<'a>) -> BoxFuture<'a, Result<bool, Outcome>>;
 
-    /// Enters an event, and logs if that fails.
-    fn enter<'a>(&'a self, event: EventKey<'a>) -> BoxFuture<'a, ()>;
+    /// Enters an event. Says whether that worked, and logs if not.
+    fn enter<'a>(&'a self, event: EventKey<'a>) -> BoxFuture<'a, bool>;
 }
 
 impl<S: DedupeStore> AnyStore for S {
@@ -93,16 +93,17 @@ impl<S: DedupeStore> AnyStore for S {
         .boxed()
     }
 
-    fn enter<'a>(&'a self, event: EventKey<'a>) -> BoxFuture<'a, ()> {
+    fn enter<'a>(&'a self, event: EventKey<'a>) -> BoxFuture<'a, bool> {
         async move {
             let reason = match timeout(ANSWER, caught(async { self.remember(event).await })).await {
-                Ok(Ok(Ok(()))) => return,
+                Ok(Ok(Ok(()))) => return true,
                 Ok(Ok(Err(reason))) => reason,
                 Ok(Err(panic)) => format!("the dedupe store panicked: {panic}"),
                 Err(_) => format!("the dedupe store did not answer within {ANSWER:?}"),
             };
             let (event_id, queue) = (event.id, event.queue);
             warn!(event_id, queue, reason, "handled event not entered in the dedupe store");
+            false
         }
         .boxed()
     }
@@ -162,7 +163,7 @@ mod tests {
     async fn a_store_that_does_not_remember_holds_nobody_up() {
         for store in ["knows", "fails", "hangs", "panics"] {
             let began = Instant::now();
-            Store(store).enter(EVENT).await;
+            assert_eq!(Store(store).enter(EVENT).await, store == "knows");
             assert_eq!(began.elapsed(), if store == "hangs" { ANSWER } else { Duration::ZERO }, "{store}");
         }
     }

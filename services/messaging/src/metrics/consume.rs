@@ -61,6 +61,7 @@ pub(super) struct ConsumeFamilies {
     process_duration: HistogramVec,
     event_age: HistogramVec,
     redriven: IntCounterVec,
+    not_remembered: IntCounterVec,
     active: IntGaugeVec,
     oldest: IntGaugeVec,
 }
@@ -72,6 +73,7 @@ pub(crate) struct ConsumeMetrics {
     process_duration: Histogram,
     event_age: Histogram,
     redriven: IntCounter,
+    not_remembered: IntCounter,
     /// Whether the consumer has a subscription and does not pause.
     pub(crate) active: IntGauge,
     /// When the oldest event that was delivered and not settled was accepted, in Unix seconds; 0 if there is none.
@@ -87,11 +89,15 @@ impl ConsumeFamilies {
         let consumed = registered(registry, IntCounterVec::new(consumed, &["queue", "routing_key", "outcome"])?)?;
         let redriven = Opts::new("messaging_redriven_total", "Events that came back from the dead letters.");
         let redriven = registered(registry, IntCounterVec::new(redriven, &["queue"])?)?;
+        let not_remembered =
+            Opts::new("messaging_not_remembered_total", "Handled events that the dedupe store did not take.");
+        let not_remembered = registered(registry, IntCounterVec::new(not_remembered, &["queue"])?)?;
         Ok(Self {
             consumed,
             process_duration: histogram("messaging_process_duration_seconds", "How long handlers take.", SECONDS)?,
             event_age: histogram("messaging_event_age_seconds", "From an event's time until it is handled.", AGES)?,
             redriven,
+            not_remembered,
             active: gauge("messaging_consumer_active", "Whether events are consumed: a subscription, and no pause.")?,
             oldest: gauge(
                 "messaging_oldest_event_timestamp_seconds",
@@ -108,6 +114,7 @@ impl ConsumeFamilies {
             process_duration: self.process_duration.with_label_values(&[queue]),
             event_age: self.event_age.with_label_values(&[queue]),
             redriven: self.redriven.with_label_values(&[queue]),
+            not_remembered: self.not_remembered.with_label_values(&[queue]),
             active: self.active.with_label_values(&[queue]),
             oldest: self.oldest.with_label_values(&[queue]),
         }
@@ -130,6 +137,10 @@ impl ConsumeMetrics {
 
     pub(crate) fn redriven(&self) {
         self.redriven.inc();
+    }
+
+    pub(crate) fn not_remembered(&self) {
+        self.not_remembered.inc();
     }
 }
 

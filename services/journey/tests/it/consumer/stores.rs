@@ -183,6 +183,7 @@ async fn an_event_that_the_store_does_not_remember_is_handled_and_acknowledged()
     eventually("two are handled", async || consumer.count("handled"), |&count| count == 2).await;
     eventually("one is dead", async || consumer.count("dead"), |&count| count == 1).await;
     assert_eq!((consumer.count("delayed"), consumer.count("given-back")), (0, 0));
+    assert_eq!(consumer.gauge("messaging_not_remembered_total"), 2.0);
     let mut texts = actor.texts();
     texts.sort();
     assert_eq!(texts, ["clumsy", "forgetful"], "once each, and never what the store refuses");

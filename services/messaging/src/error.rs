@@ -8,7 +8,9 @@ use crate::{PublishError, State};
 
 /// An error of messaging. Only [`Error::Url`], [`Error::Invalid`], [`Error::Metrics`] and [`Error::Undrained`] are final. The others pass
 /// when the broker or its administrator mends them, so the publisher and the consumer try again for ever.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is its text, so a `main` that returns it ends with a line that can be read.
+#[derive(thiserror::Error)]
 pub enum Error {
     /// The AMQP URL is malformed. The error never repeats the URL, because it contains a password.
     #[error("AMQP URL: {0}")]
@@ -112,7 +114,7 @@ pub enum Error {
         reason: String,
     },
     /// The registry already has such a metric: a registry can hold one client.
-    #[error("metrics could not be registered, and a registry takes those of one client, which can be cloned: {0}")]
+    #[error("{}", not_registered(.0))]
     Metrics(#[from] prometheus::Error),
     /// A stopping consumer ran out of time with deliveries unfinished. The broker delivers them again.
     #[error(
@@ -143,6 +145,21 @@ pub enum Error {
         /// Why this letter was not moved.
         reason: PublishError,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn not_registered(error: &prometheus::Error) -> String {
+    match error {
+        prometheus::Error::AlreadyReg => "the registry has the metrics of a messaging client already: \
+                                          clone that client, or give this one a registry of its own"
+            .to_owned(),
+        other => format!("the metrics of a messaging client could not be registered: {other}"),
+    }
 }
 
 impl Error {

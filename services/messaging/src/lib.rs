@@ -1,7 +1,7 @@
 //! RabbitMQ for services, at least once: connections, topology, confirmed publishing, consuming, dead letters.
 //!
 //! A [`Client`] makes the publishers and consumers of a process. A [`Publisher`] publishes events and says of each what
-//! became of it ([`PublishError`]). A [`Consumer`] runs a [`Handler`]. [`redrive`] moves dead letters back. Only this
+//! became of it ([`NotPublished`]). A [`Consumer`] runs a [`Handler`]. [`redrive`] moves dead letters back. Only this
 //! crate uses lapin, and its interface contains no type of lapin's.
 //!
 //! # A service of your own
@@ -94,7 +94,8 @@
 //! | An object may not be declared, and exists. | It uses the object as it is, and logs that once. |
 //! | A delay or dead queue does not exist and may not be declared. | It handles every event that needs no copy. It holds an event that needs one until the queue exists. |
 //!
-//! [`Publisher::publish`] and [`PublishError`] say what becomes of an event that is published.
+//! [`Publisher::publish`] and [`PublishError`] say what becomes of an event that is published. Each error prints as one
+//! line, also from a `main` that returns it.
 //!
 //! # Several publishers and consumers in one process
 //!
@@ -221,7 +222,7 @@ mod client;
 pub use client::Client;
 
 mod publisher;
-pub use publisher::{PublishError, Publisher, PublisherBuilder, PublisherOptions, RequiredQueue};
+pub use publisher::{NotPublished, PublishError, Publisher, PublisherBuilder, PublisherOptions, RequiredQueue};
 
 mod delivery;
 pub mod redrive;

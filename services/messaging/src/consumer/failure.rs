@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::PublishError;
+use crate::{NotPublished, PublishError};
 
 /// A handler's failure to handle an event. Its class decides what the consumer does with the event. Its reason is for
 /// people: it must contain no address and no body.
@@ -97,10 +97,10 @@ impl Failure {
 /// | [`Unroutable`](PublishError::Unroutable) | [`later`](Failure::later) | Nobody listens yet. Other types may be routed, so nothing pauses. If nobody listens after the last attempt, the dead letter tells an operator, who redrives it. |
 /// | [`Rejected`](PublishError::Rejected) | [`later`](Failure::later) | A queue is full or has no leader, which passes, or the event is too large, which does not. The error does not tell them apart, so this becomes a dead letter only after the last attempt. |
 /// | [`Overloaded`](PublishError::Overloaded) | [`postponed`](Failure::postponed) | This process publishes more than the broker confirms. The event is tried again soon, and no attempt is counted. |
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Self {
-        let reason = format!("the follow-up event was not published: {error}");
-        match error {
+impl From<NotPublished> for Failure {
+    fn from(error: NotPublished) -> Self {
+        let reason = format!("a follow-up event failed: {error}");
+        match error.reason {
             PublishError::Unavailable
             | PublishError::Blocked
             | PublishError::AccessRefused
@@ -131,8 +131,11 @@ mod tests {
             (FailureClass::Postponed, &[Overloaded]),
         ] {
             for error in errors {
-                let failure = Failure::from(*error);
-                assert!(failure.reason().ends_with(&error.to_string()), "{failure}");
+                let follow_up = NotPublished { exchange: "stock".into(), routing_key: "stock.low", reason: *error };
+                let failure = Failure::from(follow_up);
+                let told =
+                    format!("a follow-up event failed: stock.low was not published to exchange \"stock\": {error}");
+                assert_eq!(failure.reason(), told);
                 assert_eq!(failure.into_parts().0, class, "{error}");
             }
         }

@@ -25,7 +25,7 @@ pub use options::PublisherOptions;
 mod required_queue;
 pub use required_queue::RequiredQueue;
 mod publish_error;
-pub use publish_error::PublishError;
+pub use publish_error::{NotPublished, PublishError};
 mod outgoing;
 pub(crate) use outgoing::Outgoing;
 mod backlog;
@@ -124,13 +124,13 @@ impl<E: Event> Publisher<E> {
     /// arrive more than once, each time with the same id.
     ///
     /// # Errors
-    /// What became of the event. An event whose id is longer than AMQP can carry, 255 bytes, is
+    /// What became of the event, as [`NotPublished::reason`] says. An event whose id is longer than AMQP can carry, 255 bytes, is
     /// [`PublishError::Rejected`] without being sent.
     ///
     /// # If dropped
     /// An event that still waits for its turn is never sent. An event that was handed to the broker is sent, and
     /// nobody knows whether it arrived.
-    pub async fn publish(&self, event: CloudEvent<E>) -> Result<(), PublishError> {
+    pub async fn publish(&self, event: CloudEvent<E>) -> Result<(), NotPublished> {
         self.publish_by(event, Instant::now() + self.timeout).await
     }
 
@@ -138,8 +138,11 @@ impl<E: Event> Publisher<E> {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub async fn publish_by(&self, event: CloudEvent<E>, deadline: Instant) -> Result<(), PublishError> {
-        self.send(event.encode(), deadline).await
+    pub async fn publish_by(&self, event: CloudEvent<E>, deadline: Instant) -> Result<(), NotPublished> {
+        let event = event.encode();
+        let routing_key = event.event_type;
+        let answer = self.send(event, deadline).await;
+        answer.map_err(|reason| NotPublished { exchange: Arc::clone(&self.exchange), routing_key, reason })
     }
 }
 

@@ -1,4 +1,18 @@
-//! Why an event was not accepted, and whether a queue may hold it.
+//! Which event was not accepted, why, and whether a queue may hold it.
+
+use std::sync::Arc;
+
+/// An event that was not accepted: where it was published, and why it was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{routing_key} was not published to exchange {exchange:?}: {reason}")]
+pub struct NotPublished {
+    /// The exchange.
+    pub exchange: Arc<str>,
+    /// The event's type, which is its routing key.
+    pub routing_key: &'static str,
+    /// Why it was not accepted, and whether a queue may hold it all the same.
+    pub reason: PublishError,
+}
 
 /// Why an event was not accepted. Each variant says whether a queue may hold it all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

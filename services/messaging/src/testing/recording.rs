@@ -221,7 +221,10 @@ mod tests {
             (Overloaded, "connected"),
         ] {
             recording.answer(move |event_type| if event_type == Packed::TYPE { Err(error) } else { Ok(()) });
-            assert_eq!((publisher.publish(packed(1)).await, state()), (Err(error), name));
+            let failed = publisher.publish(packed(1)).await.unwrap_err();
+            assert_eq!((failed.reason, state()), (error, name));
+            let told = format!("parcel.packed was not published to exchange \"parcels\": {error}");
+            assert_eq!(failed.to_string(), told);
             recording.answer(|_| Ok(()));
             assert_eq!(state(), "connected", "before the next event");
         }
@@ -236,7 +239,8 @@ mod tests {
         let publisher = recording.publisher::<Packed>("parcels");
         publisher.close(Instant::now() + Duration::from_secs(60)).await;
         assert_eq!(*publisher.state().borrow(), State::Stopped);
-        assert_eq!(publisher.publish(packed(1)).await, Err(PublishError::Unavailable));
+        let failed = publisher.publish(packed(1)).await.unwrap_err();
+        assert_eq!(failed.reason, PublishError::Unavailable);
     }
 
     #[tokio::test]

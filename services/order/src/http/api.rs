@@ -140,7 +140,7 @@ impl Api {
     async fn publish(&self, order_id: OrderId, event: CloudEvent<OrderEvent>) -> Result<(), Problem> {
         self.publisher.publish(event).await.map_err(|error| {
             debug!(%order_id, %error, "not accepted");
-            Problem::from(error)
+            Problem::from(error.reason)
         })
     }
 }

@@ -95,7 +95,8 @@ async fn an_event_whose_follow_up_reaches_nobody_is_not_acknowledged_as_handled(
     eventually("its attempts are used up", || broker.depth(&dead), |&depth| depth == Some(1)).await;
     let letter = broker.take(&dead).await.remove(0);
     assert_eq!(letter.header("warren-reason").as_deref(), Some("attempts"));
-    let error = "the follow-up event was not published: no queue is bound to the routing key";
+    let error = "a follow-up event failed: parcel.requested was not published to exchange \"parcel-exchange\": \
+                 no queue is bound to the routing key";
     assert_eq!(letter.header("warren-error").as_deref(), Some(error));
 }
 

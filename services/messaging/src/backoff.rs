@@ -36,11 +36,13 @@ impl Backoff {
     }
 
     /// Notes the end of a session that worked, as far as its owner saw, for `lasted`. A connection alone shows
-    /// nothing.
-    pub(crate) fn lasted(&mut self, so_long: Duration) {
-        if so_long >= WELL {
+    /// nothing. Says whether that was long enough.
+    pub(crate) fn lasted(&mut self, so_long: Duration) -> bool {
+        let well = so_long >= WELL;
+        if well {
             self.reset();
         }
+        well
     }
 
     /// The wait after one more failure.

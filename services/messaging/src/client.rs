@@ -9,7 +9,8 @@ use prometheus::Registry;
 use tokio::sync::watch;
 
 use crate::consumer::{ConsumerBuilder, Handler, Subscription};
-use crate::metrics::Metrics;
+use crate::link::SharedLink;
+use crate::metrics::{Metrics, Role};
 use crate::publisher::{Lanes, PublisherBuilder, PublisherOptions};
 use crate::{Endpoint, Error, Exchange, State, name};
 
@@ -28,8 +29,8 @@ use crate::{Endpoint, Error, Exchange, State, name};
 /// # }
 /// ```
 ///
-/// Each consumer has two connections of its own, one that consumes and one that publishes copies. All publishers to
-/// one exchange share one connection. So whatever the broker refuses one of them stops no other.
+/// A client has one connection that publishes and one that consumes, however many publishers and consumers it has. Each
+/// of them has channels of its own on it, so whatever the broker refuses one of them stops no other.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -38,6 +39,10 @@ pub struct Client {
 struct Shared {
     endpoint: Endpoint,
     metrics: Metrics,
+    /// The connection that publishes events and copies.
+    publishing: Arc<SharedLink>,
+    /// The connection that consumes. It never publishes, so no alarm of the broker holds back what it acknowledges.
+    consuming: Arc<SharedLink>,
     parts: Mutex<Parts>,
 }
 
@@ -69,7 +74,10 @@ impl Client {
     /// [`Error::Metrics`]: the registry has a client already. Clone that one.
     pub fn new(endpoint: Endpoint, registry: &Registry) -> Result<Self, Error> {
         let metrics = Metrics::register(registry)?;
-        Ok(Self { shared: Arc::new(Shared { endpoint, metrics, parts: Mutex::default() }) })
+        let shared = |role| SharedLink::new(endpoint.clone(), role);
+        let (publishing, consuming) = (shared(Role::Publish), shared(Role::Consume));
+        let parts = Mutex::default();
+        Ok(Self { shared: Arc::new(Shared { endpoint, metrics, publishing, consuming, parts }) })
     }
 
     /// Describes a publisher of these events to an exchange. [`start`](PublisherBuilder::start) makes it.
@@ -101,6 +109,13 @@ impl Client {
         &self.shared.metrics
     }
 
+    pub(crate) fn link(&self, role: Role) -> Arc<SharedLink> {
+        Arc::clone(match role {
+            Role::Publish => &self.shared.publishing,
+            Role::Consume => &self.shared.consuming,
+        })
+    }
+
     /// The lanes to an exchange: those of another publisher to it, or new ones.
     ///
     /// # Errors
@@ -119,7 +134,7 @@ impl Client {
             if (&shared.exchange, &shared.options) == (exchange, options) {
                 return Ok(lanes);
             }
-            let expected = "the kind of exchange and the options of the first, because they share a connection";
+            let expected = "the kind of exchange and the options of the first, because they share its channels";
             let what = format!("second publisher to {exchange}");
             return Err(Error::Invalid { what, expected: expected.to_owned() });
         }

@@ -105,10 +105,23 @@
 //!
 //! - Series of a publisher have the label `exchange`, and series of a consumer the label `queue`.
 //! - [`Client::state`] is the state of the least ready one, for `/readyz`, and says whose it is.
-//! - Publishers to one exchange share a connection, also if they publish different events. A queue has one consumer in
+//! - Publishers to one exchange share its channels, also if they publish different events. A queue has one consumer in
 //!   a client; its concurrency says how many events it handles at once.
-//! - Each consumer has two connections of its own: one consumes and acknowledges, the other publishes its copies. So a
-//!   process with three consumers and publishers to two exchanges has eight connections.
+//! - A client has one connection that publishes, for its publishers and for the copies of its consumers, and one that
+//!   consumes. At the broker their names are the service's, with `:publish` or `:consume`. The first to need a
+//!   connection opens it, and the last closes it.
+//!
+//! Each publisher and consumer has channels of its own on these connections:
+//!
+//! | what happens | what becomes of the others |
+//! |---|---|
+//! | The broker closes a channel of one of them, or cancels a subscription. | Nothing: that one opens channels again on the same connection. |
+//! | A consumer stops, or a publisher is closed. | Nothing: it closes its own channels. |
+//! | A memory or disk alarm blocks the connection that publishes. | All publishers and copies wait. All consumers go on, and acknowledge. |
+//! | A connection is lost. | It is lost for all of them. One of them connects again for all, after one wait that grows until something was settled, or a connection lasted for 5 s. |
+//! | One of them gets no answer, finds no free channel, or fails twice in a row on a connection that is there. | That one takes a new connection, as does everyone who begins after it. The others keep the old one until they end or fail, so for that time there are two. |
+//! | The broker has closed half of a connection's channels over questions about the topology. | Such questions go to one more connection, whose name ends in `:topology`. |
+//! | A publisher sends more than the broker takes. | The broker slows down the whole connection, and with it the other publishers and the copies. A process that must not have this gives each its own [`Client`], with a registry of its own. |
 //!
 //! # Exchanges and bindings
 //!

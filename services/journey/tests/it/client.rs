@@ -70,7 +70,7 @@ async fn one_process_hears_two_queues_and_publishes_to_two_exchanges() {
             of("messaging_published_total", "exchange", "order-exchange"),
             of("messaging_published_total", "exchange", "stock"),
             of("messaging_consumer_active", "queue", "orders") + of("messaging_consumer_active", "queue", "stock"),
-            // Each consumer has two connections; the publishers to one exchange share theirs.
+            // Each consumer sees two connections, and the publishers to one exchange see one.
             of("messaging_connected", "queue", "orders") + of("messaging_connected", "queue", "stock"),
             of("messaging_connected", "exchange", "order-exchange") + of("messaging_connected", "exchange", "stock"),
             of("messaging_state", "queue", "orders") + of("messaging_state", "exchange", "stock"),

@@ -4,6 +4,7 @@ mod bad_http;
 mod broker;
 mod client;
 mod configuration;
+mod connections;
 mod consumer;
 mod counts;
 mod crowds;

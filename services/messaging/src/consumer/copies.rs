@@ -1,4 +1,4 @@
-//! Publishes copies to delay queues and dead queues, on a connection of their own.
+//! Publishes copies to delay queues and dead queues, on the connection that publishes.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +16,12 @@ use super::settlements::{Settlement, Settlements};
 use super::work::Work;
 use crate::backoff::Doubling;
 use crate::delivery::Copy;
-use crate::metrics::LinkMetrics;
+use crate::link::SharedLink;
+use crate::metrics::{LinkMetrics, Owner, Role};
 use crate::publisher::{Lanes, Limits, Outgoing, Plan};
 use crate::topology::Topology;
 use crate::user_name::UserName;
-use crate::{Endpoint, PublishError, State};
+use crate::{Client, PublishError, State};
 
 /// How long one try waits for the broker's confirm, if no alarm holds the confirm back.
 const CONFIRM: Duration = Duration::from_secs(10);
@@ -41,13 +42,13 @@ const ASKING: Duration = Duration::from_secs(2);
 
 /// How many channels publish copies side by side.
 const LANES: usize = 2;
-/// How long closing the connection may take when nothing is under way.
+/// How long closing the channels may take when nothing is under way.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Publishes copies on a connection of their own, because an alarm that blocks copies must not hold back
+/// Publishes copies on the connection that publishes, because an alarm that blocks copies must not hold back
 /// acknowledgements.
 pub(super) struct Copies {
-    endpoint: Endpoint,
+    link: Arc<SharedLink>,
     queue: String,
     metrics: LinkMetrics,
     user: Arc<UserName>,
@@ -58,10 +59,11 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    pub(super) fn new(endpoint: Endpoint, queue: &str, metrics: LinkMetrics) -> Self {
-        let (user, queue) = (Arc::new(UserName::new(&endpoint.url.user)), queue.to_owned());
+    pub(super) fn new(client: &Client, queue: &str) -> Self {
+        let (user, queue) = (Arc::new(UserName::new(&client.endpoint().url.user)), queue.to_owned());
         let (room, knows_user) = (Semaphore::new(ROOM as usize), AtomicBool::new(false));
-        Self { endpoint, queue, metrics, user, lanes: OnceLock::new(), room, knows_user }
+        let (link, metrics) = (client.link(Role::Publish), client.metrics().link(Role::Publish, Owner::Queue(&queue)));
+        Self { link, queue, metrics, user, lanes: OnceLock::new(), room, knows_user }
     }
 
     /// The user's name, by which copies are recognised.
@@ -90,7 +92,7 @@ impl Copies {
     pub(super) fn lanes(&self) -> &Lanes {
         self.lanes.get_or_init(|| {
             Lanes::start(Plan {
-                endpoint: self.endpoint.clone(),
+                link: Arc::clone(&self.link),
                 what: format!("publisher of copies for {}", self.queue),
                 topology: Topology::default(),
                 lanes: LANES,

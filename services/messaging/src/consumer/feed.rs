@@ -2,10 +2,10 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use lapin::Channel;
 use lapin::message::Delivery as RawDelivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
@@ -16,7 +16,7 @@ use super::acks::Reply;
 use crate::Error;
 use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
-use crate::link::Link;
+use crate::link::{Link, OpenChannel};
 use crate::user_name::UserName;
 
 /// What a subscription brings: a delivery, the error that ended it, or its end.
@@ -25,14 +25,14 @@ pub(super) type Next = Option<Result<Arc<Delivery>, Error>>;
 /// A channel with one subscription at most.
 pub(super) struct Feed<'a> {
     link: &'a Link,
-    channel: Channel,
+    channel: OpenChannel,
     queue: &'a str,
     reader: Arc<Reader>,
     subscription: Option<lapin::Consumer>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(link: &'a Link, channel: Channel, queue: &'a str, user: Arc<UserName>) -> Self {
+    pub(super) fn new(link: &'a Link, channel: OpenChannel, queue: &'a str, user: Arc<UserName>) -> Self {
         let reader = Arc::new(Reader::consumer(user, link.server_version(), link.frame_max()));
         Self { link, channel, queue, reader, subscription: None }
     }
@@ -80,7 +80,7 @@ impl<'a> Feed<'a> {
 
     /// Sends answers one after the other, because a tag must not follow an answer that covered it.
     pub(super) fn answer(&self, replies: Vec<Reply>) -> BoxFuture<'static, lapin::Result<()>> {
-        let channel = self.channel.clone();
+        let channel = lapin::Channel::clone(&self.channel);
         async move {
             for reply in replies {
                 match reply {
@@ -102,9 +102,9 @@ impl<'a> Feed<'a> {
         self.link.step(answers).await
     }
 
-    /// Closes the channel. The broker delivers again what has no answer.
-    pub(super) async fn close(self) {
-        let _ = self.link.step(self.channel.close(200, "bye".into())).await;
+    /// Closes the channel, within a limited time. The broker delivers again what has no answer. The connection goes on.
+    pub(super) async fn close(self, within: Duration) {
+        let _ = self.link.patiently(within, self.channel.close(200, "bye".into())).await;
     }
 }
 

@@ -17,12 +17,16 @@ use super::work::Work;
 use super::{Handler, Outcome, stopped};
 use crate::Error;
 use crate::delivery::{DeadReason, Delivery};
+use crate::link::STEP;
 
 /// The most settlements or deliveries that are taken in before the other kind gets its turn.
 const BURST: usize = 64;
 
 /// After a pause, a subscription that brings no event for this long counts as consuming, because the queue is empty.
 const NOTHING_TO_TRY: Duration = Duration::from_secs(5);
+
+/// How long the broker may take to close the channel of a broken session. It closes the channel later all the same.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How a session ended, if nothing broke. The consumer then holds nothing, except deliveries whose copies are stuck.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,16 +143,17 @@ impl<'a, H: Handler> Session<'a, H> {
         if self.in_flight.len() > 0 {
             self.explain_returns();
         }
-        self.feed.close().await;
+        self.feed.close(STEP).await;
     }
 
     /// Gives up a broken session. The broker delivers again what the session held, and these redeliveries are not
     /// held against their deliveries.
-    pub(super) fn forsake(self) {
+    pub(super) async fn forsake(self) {
         self.settlements.leave();
         self.work.metrics.active.set(0);
         self.work.in_flight.set(0);
         self.explain_returns();
+        self.feed.close(FAREWELL).await;
     }
 
     /// The broker counts a return of everything this session held, although this process did not die.

@@ -15,11 +15,11 @@ use super::session::{Ended, Session};
 use super::work::Work;
 use super::{ConsumerOptions, Handler, Subscription, queues, stopped};
 use crate::backoff::Backoff;
-use crate::link::{Link, Version};
+use crate::link::{Hold, Link, SharedLink, Version};
 use crate::metrics::{LinkMetrics, Owner, Role};
 use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
-use crate::{Client, Endpoint, Error, State};
+use crate::{Client, Error, State};
 
 /// From this version on, `basic.nack` does not raise the delivery count.
 const UNCOUNTED_NACK: Version = Version { major: 4, minor: 3 };
@@ -28,7 +28,7 @@ const UNCOUNTED_NACK: Version = Version { major: 4, minor: 3 };
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<H: Handler> {
-    endpoint: Endpoint,
+    link: Arc<SharedLink>,
     topology: Arc<Topology>,
     work: Arc<Work<H>>,
     link_metrics: LinkMetrics,
@@ -43,14 +43,14 @@ impl<H: Handler> Supervisor<H> {
         dedupe_store: Option<Box<dyn AnyStore>>,
     ) -> Result<Self, Error> {
         let topology = Arc::new(queues::topology(&subscription, &options)?);
-        let (endpoint, queue) = (client.endpoint().clone(), subscription.queue_name().to_owned());
-        let link_metrics = |role| client.metrics().link(role, Owner::Queue(&queue));
+        let queue = subscription.queue_name().to_owned();
         let make = || {
-            let copies = Copies::new(endpoint.clone(), &queue, link_metrics(Role::Publish));
+            let copies = Copies::new(client, &queue);
             Arc::new(Work::new(subscription, options, handler, dedupe_store, copies, client.metrics()))
         };
         let work = client.admit(&queue, make, |work| work.health.subscribe())?;
-        Ok(Self { topology, work, link_metrics: link_metrics(Role::Consume), endpoint })
+        let link_metrics = client.metrics().link(Role::Consume, Owner::Queue(&queue));
+        Ok(Self { link: client.link(Role::Consume), topology, work, link_metrics })
     }
 
     pub(super) fn state(&self) -> watch::Receiver<State> {
@@ -79,47 +79,39 @@ impl<H: Handler> Supervisor<H> {
     /// Consumes until a stop is requested and nothing is unacknowledged.
     pub(super) async fn supervise(&self, mut stop: watch::Receiver<bool>) {
         self.work.copies.lanes();
-        let (mut link, mut backoff) = (None, Backoff::default());
+        let mut hold = Hold::new(Arc::clone(&self.link), self.link_metrics.clone());
+        let mut backoff = Backoff::default();
         loop {
-            match caught(self.round(&mut link, &mut backoff, &mut stop)).await {
+            match caught(self.round(&mut hold, &mut backoff, &mut stop)).await {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
                 Err(_) => {
                     // The panic hook has logged the panic. Nothing of the session is left.
-                    link = None;
                     self.work.panicked();
                     sleep(AFTER_PANIC).await;
                 }
             }
         }
         self.work.copies.close().await;
-        if let Some(link) = link {
-            link.close().await;
-        }
+        hold.close().await;
     }
 
     /// Waits until a pause is over, if there is one, and then runs one session. It breaks off when a stop is
     /// requested.
-    async fn round(
-        &self,
-        link: &mut Option<Link>,
-        backoff: &mut Backoff,
-        stop: &mut watch::Receiver<bool>,
-    ) -> ControlFlow<()> {
+    async fn round(&self, hold: &mut Hold, backoff: &mut Backoff, stop: &mut watch::Receiver<bool>) -> ControlFlow<()> {
         self.work.wait_out(stop).await;
         if *stop.borrow() {
             return ControlFlow::Break(());
         }
-        match self.consume(link, backoff, stop).await {
+        match self.consume(hold, backoff, stop).await {
             Ok(Ended::Stopped) => return ControlFlow::Break(()),
             Ok(Ended::Outage) => {}
             Err(error) => {
-                // A refused subscription does not mean that the connection is broken.
-                if !matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. }) {
-                    *link = None;
+                self.work.health.trouble(&error);
+                if !hold.failed(&error) {
+                    return ControlFlow::Continue(());
                 }
                 let delay = backoff.next_delay(&error);
-                self.work.health.trouble(&error);
                 tokio::select! {
                     () = stopped(stop) => return ControlFlow::Break(()),
                     () = sleep(delay) => {}
@@ -129,22 +121,24 @@ impl<H: Handler> Supervisor<H> {
         ControlFlow::Continue(())
     }
 
-    /// Runs one session, on the existing connection or on a new one.
+    /// Runs one session.
     async fn consume(
         &self,
-        kept: &mut Option<Link>,
+        hold: &mut Hold,
         backoff: &mut Backoff,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, Error> {
-        let link = match kept.take().filter(Link::is_connected) {
-            Some(link) => link,
-            None => tokio::select! {
-                biased;
-                () = stopped(stop) => return Ok(Ended::Stopped),
-                link = self.connect() => link?,
-            },
+        let (share, is_new) = tokio::select! {
+            biased;
+            () = stopped(stop) => return Ok(Ended::Stopped),
+            share = hold.get(|error| self.work.health.trouble(error)) => share,
         };
-        let link = &*kept.insert(link);
+        match (is_new, self.work.health.is_troubled()) {
+            (true, false) => info!(queue = self.queue(), "connected"),
+            (true, true) => debug!(queue = self.queue(), "connected"),
+            (false, _) => {}
+        }
+        let link: &Link = share.link();
         let mut keeper = Keeper::new(Arc::clone(&self.topology));
         let prepared = async {
             match keeper.assert(link).await? {
@@ -168,24 +162,17 @@ impl<H: Handler> Supervisor<H> {
             lost = link.lost() => Err(lost),
             never = self.keep_topology(link, keeper) => never,
         };
-        match ended.is_ok() || session.has_settled() {
-            true => backoff.reset(),
-            false => backoff.lasted(session.lasted()),
+        if ended.is_ok() || session.has_settled() {
+            backoff.reset();
+            share.works();
+        } else if backoff.lasted(session.lasted()) {
+            share.works();
         }
         match &ended {
             Ok(_) => session.close().await,
-            Err(_) => session.forsake(),
+            Err(_) => session.forsake().await,
         }
         ended
-    }
-
-    async fn connect(&self) -> Result<Link, Error> {
-        let link = Link::dial(&self.endpoint, &self.link_metrics).await?;
-        match self.work.health.is_troubled() {
-            true => debug!(queue = self.queue(), "connected"),
-            false => info!(queue = self.queue(), "connected"),
-        }
-        Ok(link)
     }
 
     /// Asserts the topology again and again, because the broker tells nobody of a deleted exchange or binding. A

@@ -28,9 +28,9 @@ pub(super) struct Heard {
     returns: [AtomicU64; COUNTERS],
 }
 
-/// The number of counters. A new channel takes the lowest free number, and a publisher has fewer channels than this.
-/// If two channels share a counter, each of them only looks for returns once too often.
-const COUNTERS: usize = 64;
+/// The number of counters: as many as RabbitMQ allows channels on a connection, unless it is told otherwise. If two
+/// channels share a counter, each of them only looks for returns once too often.
+const COUNTERS: usize = 2048;
 
 impl Heard {
     /// The number of messages that came back on a channel so far.
@@ -133,6 +133,6 @@ mod tests {
         let heard = Heard::default();
         [7, 7, 40].into_iter().for_each(|channel| heard.returned(channel));
         assert_eq!([1, 7, 40].map(|channel| heard.returns(channel)), [0, 2, 1]);
-        assert!([0, 2047, u16::MAX].iter().all(|channel| heard.returns(*channel) == 0), "any number is a channel's");
+        assert!([0, 2046, u16::MAX].iter().all(|channel| heard.returns(*channel) == 0), "any number is a channel's");
     }
 }

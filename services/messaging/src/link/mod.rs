@@ -5,19 +5,21 @@ use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt};
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Connection, ErrorKind, Event};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::reply;
-use crate::metrics::LinkMetrics;
+use crate::metrics::Role;
 use crate::{Endpoint, Error, tls};
 
+mod channel;
+pub(crate) use channel::OpenChannel;
 mod greeting;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,8 @@ mod oversize;
 mod payload;
 mod reach;
 use reach::reach;
+mod shared;
+pub(crate) use shared::{Hold, SharedLink};
 mod transport;
 use transport::{Io, Transport};
 
@@ -42,6 +46,9 @@ pub(crate) const STEP: Duration = Duration::from_secs(5);
 pub(crate) const FRAME_MAX_BYTES: u32 = 131_072;
 /// The codes with which a broker closes a channel and not its connection.
 const SOFT: [u16; 6] = [311, 313, 403, 404, 405, 406];
+
+/// The number of connections that this process has opened.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 /// A connection without lapin's own recovery: when it is lost, everything on it fails at once. Dropping it closes its
 /// socket, so that no thread and no socket stays behind, whatever the peer does.
@@ -54,9 +61,16 @@ pub(crate) struct Link {
     heard: Arc<Heard>,
     condition: watch::Receiver<Condition>,
     observer: JoinHandle<()>,
-    /// None if the connection only helps another.
-    metrics: Option<LinkMetrics>,
-    hangup: Hangup,
+    /// Its number in this process; the first is 1.
+    number: u64,
+    opened: Instant,
+    /// When the certificate of the broker expires, in seconds since 1970; none without TLS.
+    not_after: Option<i64>,
+    /// Something was settled on it.
+    proven: AtomicBool,
+    /// No number was left for another channel.
+    exhausted: AtomicBool,
+    _hangup: Hangup,
 }
 
 /// The condition of a connection.
@@ -70,31 +84,25 @@ struct Condition {
 /// silent peer.
 struct Hangup(StdTcpStream);
 
-impl Hangup {
-    fn hang_up(&self) {
+impl Drop for Hangup {
+    fn drop(&mut self) {
         // If the peer was faster, nothing is left to shut down.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-impl Drop for Hangup {
-    fn drop(&mut self) {
-        self.hang_up();
-    }
-}
-
 impl Link {
     /// Connects, encrypts if the endpoint says so, and logs in, within the endpoint's times.
-    pub(crate) async fn dial(endpoint: &Endpoint, metrics: &LinkMetrics) -> Result<Self, Error> {
-        Self::open(endpoint, metrics.role(), Some(metrics.clone())).await
+    async fn dial(endpoint: &Endpoint, role: Role) -> Result<Self, Error> {
+        Self::open(endpoint, role.name()).await
     }
 
     /// Connects to the same broker once more, for questions that would use up this connection's channels.
     pub(crate) async fn another(&self) -> Result<Self, Error> {
-        Self::open(&self.endpoint, "topology", None).await
+        Self::open(&self.endpoint, "topology").await
     }
 
-    async fn open(endpoint: &Endpoint, role: &str, metrics: Option<LinkMetrics>) -> Result<Self, Error> {
+    async fn open(endpoint: &Endpoint, role: &str) -> Result<Self, Error> {
         let broker = endpoint.url.authority();
         let within = endpoint.url.connection_timeout();
         let silent = || Error::Silent { broker: broker.clone(), within };
@@ -116,24 +124,41 @@ impl Link {
             Err(_) => return Err(login::not_offered(&heard, endpoint).unwrap_or_else(silent)),
         };
         let (sender, condition) = watch::channel(Condition::default());
-        metrics.iter().for_each(|metrics| metrics.opened(not_after));
-        let events = connection.events_listener();
-        let observer = tokio::spawn(observe(events, closed, Arc::clone(&heard), sender, metrics.clone()));
-        let (endpoint, refused) = (endpoint.clone(), AtomicU16::new(0));
-        Ok(Self { connection, endpoint, broker, refused, heard, condition, observer, metrics, hangup })
+        let observer = tokio::spawn(observe(connection.events_listener(), closed, Arc::clone(&heard), sender));
+        Ok(Self {
+            connection,
+            endpoint: endpoint.clone(),
+            broker,
+            refused: AtomicU16::new(0),
+            heard,
+            condition,
+            observer,
+            number: OPENED.fetch_add(1, Ordering::Relaxed) + 1,
+            opened: Instant::now(),
+            not_after,
+            proven: AtomicBool::new(false),
+            exhausted: AtomicBool::new(false),
+            _hangup: hangup,
+        })
     }
 
     /// Opens a channel within [`STEP`]. On a blocked connection this never succeeds.
-    pub(crate) async fn channel(&self) -> Result<Channel, Error> {
+    pub(crate) async fn channel(&self) -> Result<OpenChannel, Error> {
         for _ in 0..=self.connection.configuration().channel_max() {
             match self.within(self.connection.create_channel()).await? {
-                Ok(channel) => return Ok(channel),
+                Ok(channel) => return Ok(OpenChannel::new(channel)),
                 // lapin remembers why the broker once closed a channel, and fails the next with its number. After that
                 // it leaves the number alone.
                 Err(error) if reply(&error).is_some_and(|(code, _)| SOFT.contains(&code)) && self.is_connected() => {}
-                Err(error) => return Err(Error::lost(error)),
+                Err(error) => {
+                    if matches!(error.kind(), ErrorKind::ChannelsLimitReached) {
+                        self.exhausted.store(true, Ordering::Relaxed);
+                    }
+                    return Err(Error::lost(error));
+                }
             }
         }
+        self.exhausted.store(true, Ordering::Relaxed);
         Err(Error::Lost { reason: "no channel is left".to_owned() })
     }
 
@@ -199,6 +224,20 @@ impl Link {
         }
     }
 
+    /// Resolves once no alarm holds back what is written.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(crate) async fn unblocked(&self) -> Result<(), Error> {
+        if !self.is_blocked() {
+            return Ok(());
+        }
+        tokio::select! {
+            lost = self.lost() => Err(lost),
+            () = self.until_blocked(false) => Ok(()),
+        }
+    }
+
     /// Resolves once the connection is lost, with the reason.
     pub(crate) async fn lost(&self) -> Error {
         let mut condition = self.condition.clone();
@@ -207,13 +246,8 @@ impl Link {
         Error::Lost { reason: reason.unwrap_or_else(|| "it was closed".to_owned()) }
     }
 
-    /// Cuts the connection without closing it properly. Everything on it fails at once.
-    pub(crate) fn hang_up(&self) {
-        self.hangup.hang_up();
-    }
-
     /// Closes the connection properly, within a second at most.
-    pub(crate) async fn close(&self) {
+    async fn close(&self) {
         let _ = timeout(Duration::from_secs(1), self.connection.close(200, "bye".into())).await;
     }
 }
@@ -221,7 +255,6 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.observer.abort();
-        self.metrics.iter().for_each(LinkMetrics::closed);
     }
 }
 
@@ -245,7 +278,6 @@ async fn observe(
     closed: oneshot::Receiver<()>,
     heard: Arc<Heard>,
     condition: watch::Sender<Condition>,
-    metrics: Option<LinkMetrics>,
 ) {
     tokio::pin!(events, closed);
     let mut latest = None;
@@ -259,16 +291,16 @@ async fn observe(
             Some(Event::ConnectionUnblocked) => false,
             // The error of a channel comes in the same way. Only the socket says that the connection is gone.
             Some(Event::Error(error)) => {
-                latest = Some((Instant::now(), error));
+                if !reply(&error).is_some_and(|(code, _)| SOFT.contains(&code)) {
+                    latest = Some((Instant::now(), error));
+                }
                 continue;
             }
             Some(_) => continue,
             None => break,
         };
-        metrics.iter().for_each(|metrics| metrics.blocked(blocked));
         condition.send_modify(|condition| condition.blocked = blocked);
     }
-    metrics.iter().for_each(LinkMetrics::closed);
     let words = farewell(events, latest, &heard).await;
     condition.send_modify(|condition| condition.lost = Some(words));
 }

@@ -2,19 +2,15 @@ use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 
-use prometheus::Registry;
-
 use super::*;
-use crate::metrics::{Metrics, Owner, Role};
 
 async fn dial(port: u16) -> Result<Link, Error> {
     dial_with(port, "").await
 }
 
 async fn dial_with(port: u16, parameters: &str) -> Result<Link, Error> {
-    let metrics = Metrics::register(&Registry::new()).unwrap().link(Role::Publish, Owner::Exchange("e"));
     let url = format!("amqp://guest:s3cret@127.0.0.1:{port}/{parameters}").parse().unwrap();
-    Link::dial(&Endpoint::new(url, "test"), &metrics).await
+    Link::dial(&Endpoint::new(url, "test"), Role::Publish).await
 }
 
 fn threads_of_lapin() -> usize {

@@ -1,7 +1,7 @@
-//! The metrics of connections.
+//! The metrics of connections, as each publisher and consumer sees its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -35,22 +35,23 @@ pub(super) struct LinkFamilies {
     certificate_not_after: IntGaugeVec,
 }
 
-/// The metrics of one connection, and of all later connections in the same role.
+/// The metrics of one owner's connection, and of all its later connections in the same role.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkMetrics {
-    role: Role,
     connected: IntGauge,
     blocked: IntGauge,
     reconnects: IntCounter,
     certificate_not_after: IntGauge,
-    opened_before: Arc<AtomicBool>,
+    /// The number of the connection that it had last; 0 before the first.
+    last: Arc<AtomicU64>,
 }
 
 impl LinkFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
         let labels = Owner::labels("connection");
         let gauge = |name, help| registered(registry, IntGaugeVec::new(Opts::new(name, help), &labels)?);
-        let reconnects = Opts::new("messaging_reconnects_total", "Connections opened after the first.");
+        let reconnects =
+            Opts::new("messaging_reconnects_total", "Connections that this publisher or consumer had after its first.");
         Ok(Self {
             connected: gauge("messaging_connected", "Whether the connection to the broker is open.")?,
             blocked: gauge("messaging_blocked", "Whether an alarm of the broker holds back what is published.")?,
@@ -65,23 +66,20 @@ impl LinkFamilies {
     pub(super) fn of(&self, role: Role, owner: Owner<'_>) -> LinkMetrics {
         let labels = owner.values(role.name());
         LinkMetrics {
-            role,
             connected: self.connected.with_label_values(&labels),
             blocked: self.blocked.with_label_values(&labels),
             reconnects: self.reconnects.with_label_values(&labels),
             certificate_not_after: self.certificate_not_after.with_label_values(&labels),
-            opened_before: Arc::default(),
+            last: Arc::default(),
         }
     }
 }
 
 impl LinkMetrics {
-    pub(crate) fn role(&self) -> &'static str {
-        self.role.name()
-    }
-
-    pub(crate) fn opened(&self, certificate_not_after: Option<i64>) {
-        if self.opened_before.swap(true, Ordering::Relaxed) {
+    /// Notes that the owner has the connection of this number.
+    pub(crate) fn opened(&self, number: u64, certificate_not_after: Option<i64>) {
+        let last = self.last.swap(number, Ordering::Relaxed);
+        if last != 0 && last != number {
             self.reconnects.inc();
         }
         self.connected.set(1);

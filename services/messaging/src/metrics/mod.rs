@@ -148,7 +148,7 @@ mod tests {
         assert!(registry.gather().is_empty(), "what nobody moves is not shown");
         for owner in [Owner::Exchange("stock"), Owner::Queue("stock")] {
             metrics.health(owner).in_flight.inc();
-            metrics.link(owner.role(), owner).opened(None);
+            metrics.link(owner.role(), owner).opened(1, None);
         }
         for name in ["messaging_in_flight", "messaging_connected"] {
             let family = registry.gather().into_iter().find(|family| family.name() == name).unwrap();

@@ -58,7 +58,7 @@ impl<E: Event> PublisherBuilder<E> {
     }
 
     /// Starts to connect, within the current tokio runtime. The publisher declares its exchange, and what the options
-    /// require, before it publishes anything. Several publishers of a client to one exchange share a connection; to
+    /// require, before it publishes anything. Several publishers of a client to one exchange share its channels; to
     /// close one of them closes them all.
     ///
     /// # Errors

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
-use tokio::sync::Mutex;
-use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 
 use super::publish_queue::{PublishQueue, Turn};
@@ -15,12 +14,15 @@ use super::unconfirmed::Unconfirmed;
 use crate::Error;
 use crate::backoff::Backoff;
 use crate::error::reply;
-use crate::link::Link;
+use crate::link::{Link, OpenChannel};
 use crate::topology::Keeper;
 use crate::user_name::UserName;
 
 /// How often a lane looks for late confirms.
 const ROUNDS: Duration = Duration::from_millis(100);
+
+/// How long lanes have to collect the confirms that arrived before their session ended.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Takes its share of the waiting messages, publishes them, and answers each publisher when the confirm comes. A
 /// single message is sent at once.
@@ -31,11 +33,21 @@ pub(super) struct Lane {
     pub(super) user: Option<Arc<UserName>>,
     /// The number of lanes that share the waiting messages.
     pub(super) lanes: usize,
+    /// Becomes true when its session ends.
+    pub(super) over: watch::Receiver<bool>,
+}
+
+/// The lanes of a session.
+pub(super) struct Running {
+    pub(super) lanes: JoinSet<Error>,
+    /// The number of lanes at the beginning.
+    pub(super) opened: usize,
+    end: watch::Sender<bool>,
 }
 
 /// Why a channel cannot be used any more.
 enum Gone {
-    /// The connection is lost.
+    /// The connection is lost, or the session has ended.
     Link(Error),
     /// The broker closed the channel, with a reason if it gave one.
     Closed(Option<(u16, String)>),
@@ -43,16 +55,33 @@ enum Gone {
     Overdue,
 }
 
-/// Opens a channel that confirms.
-pub(super) async fn open(link: &Link) -> Result<Channel, Error> {
+impl Running {
+    /// Starts a lane on each channel. `lane` makes one, of what says that the session has ended, and of their number.
+    pub(super) fn start(channels: Vec<OpenChannel>, lane: impl Fn(watch::Receiver<bool>, usize) -> Lane) -> Self {
+        let (opened, (end, over)) = (channels.len(), watch::channel(false));
+        let lanes = channels.into_iter().map(|channel| lane(over.clone(), opened).run(channel)).collect();
+        Self { lanes, opened, end }
+    }
+
+    /// Ends the lanes. They first collect the confirms that have arrived; the other messages wait again.
+    pub(super) async fn end(mut self) {
+        self.end.send_replace(true);
+        let _ = timeout(LAST_WORDS, async { while self.lanes.join_next().await.is_some() {} }).await;
+        self.lanes.shutdown().await;
+    }
+}
+
+/// Opens a channel that confirms. While an alarm holds back the connection, it waits.
+pub(super) async fn open(link: &Link) -> Result<OpenChannel, Error> {
+    link.unblocked().await?;
     let channel = link.channel().await?;
     link.step(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
 
 impl Lane {
-    /// Publishes until the connection is lost.
-    pub(super) async fn run(self, mut channel: Channel) -> Error {
+    /// Publishes until the connection is lost, or its session ends.
+    pub(super) async fn run(self, mut channel: OpenChannel) -> Error {
         let mut backoff = Backoff::default();
         let mut told = None;
         loop {
@@ -65,6 +94,8 @@ impl Lane {
                     }
                 }
             }
+            // Closes before the next opens, because their number may be limited.
+            drop(channel);
             channel = match open(&self.link).await {
                 Ok(channel) => channel,
                 Err(error) => return error,
@@ -72,7 +103,7 @@ impl Lane {
         }
     }
 
-    async fn publish_on(&self, channel: &Channel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
+    async fn publish_on(&self, channel: &OpenChannel, backoff: &mut Backoff, told: &mut Option<u16>) -> Gone {
         let mut unconfirmed = Unconfirmed::new(&self.link, &self.publish_queue, channel);
         let gone = match self.keep_busy(&mut unconfirmed, backoff, told).await {
             // The first message that failed may not know the reason; another may.
@@ -104,7 +135,7 @@ impl Lane {
         backoff: &mut Backoff,
         told: &mut Option<u16>,
     ) -> Gone {
-        let lost = self.link.lost();
+        let lost = self.over();
         tokio::pin!(lost);
         let mut rounds = interval(ROUNDS);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -137,6 +168,16 @@ impl Lane {
             full = false;
             backoff.reset();
             *told = None;
+        }
+    }
+
+    /// Resolves when nothing can be published any more.
+    async fn over(&self) -> Error {
+        let mut over = self.over.clone();
+        tokio::select! {
+            lost = self.link.lost() => lost,
+            // Without a sender, the session has ended as well.
+            _ = over.wait_for(|over| *over) => Error::Lost { reason: "the session ended".to_owned() },
         }
     }
 

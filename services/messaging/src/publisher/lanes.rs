@@ -1,31 +1,31 @@
-//! Publishes over several channels of one connection, and keeps the connection up.
+//! Publishes over several channels of the connection that publishes, and opens them again when they fail.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::Channel;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 
 use super::backlog::Limits;
-use super::lane::{self, Lane};
+use super::lane::{self, LAST_WORDS, Lane, Running};
 use super::publish_queue::PublishQueue;
 use super::{Answer, Outgoing, PublishError};
 use crate::backoff::Backoff;
 use crate::health::Health;
-use crate::link::Link;
+use crate::link::{Hold, Link, OpenChannel, SharedLink};
 use crate::metrics::{HealthMetrics, LinkMetrics};
 use crate::panics::caught;
 use crate::topology::{ASSERT_EVERY, Keeper, Topology};
 use crate::user_name::UserName;
-use crate::{Endpoint, Error, State};
+use crate::{Error, State};
 
 /// What the lanes need.
 pub(crate) struct Plan {
-    pub(crate) endpoint: Endpoint,
+    /// The connection that they share with others.
+    pub(crate) link: Arc<SharedLink>,
     /// The beginning of each log line, such as `publisher to order-exchange`.
     pub(crate) what: String,
     /// The objects that must exist before anything is published, and as long as anything is.
@@ -41,16 +41,13 @@ pub(crate) struct Plan {
     pub(crate) health_metrics: Option<HealthMetrics>,
 }
 
-/// Publishes messages with confirms. A supervisor keeps the connection up; it ends when this is closed or dropped.
+/// Publishes messages with confirms. A supervisor keeps the channels open; it ends when this is closed or dropped.
 pub(crate) struct Lanes {
     publish_queue: Arc<PublishQueue>,
     state: watch::Receiver<State>,
     closing: watch::Sender<Closing>,
     supervisor: JoinHandle<()>,
 }
-
-/// How long lanes have to collect the confirms that arrived before their connection ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long closing the connection may take, even after the deadline.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -60,9 +57,6 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The words of the broker, and of lapin, for too many channels.
 const CHANNEL_LIMIT: &str = "number of channels";
-
-/// A connection, its lanes, and the faults of the topology that they can do without.
-type Connected = (Arc<Link>, JoinSet<Error>, Option<Error>);
 
 /// How far closing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,12 +75,11 @@ impl Lanes {
         let state = health.subscribe();
         let (closing, closed) = watch::channel(Closing::No);
         let supervisor = Supervisor {
-            endpoint: plan.endpoint,
+            hold: Hold::new(plan.link, plan.link_metrics),
             topology: Arc::new(plan.topology),
             lanes: plan.lanes,
             lanes_setting: plan.lanes_setting,
             user: plan.user,
-            link_metrics: plan.link_metrics,
             publish_queue: Arc::clone(&publish_queue),
             health,
             backoff: Backoff::default(),
@@ -178,12 +171,11 @@ impl Drop for Lanes {
 
 /// Connects, declares and runs the lanes, and begins again when any of this fails.
 struct Supervisor {
-    endpoint: Endpoint,
+    hold: Hold,
     topology: Arc<Topology>,
     lanes: usize,
     lanes_setting: Option<&'static str>,
     user: Option<Arc<UserName>>,
-    link_metrics: LinkMetrics,
     publish_queue: Arc<PublishQueue>,
     health: Health,
     backoff: Backoff,
@@ -207,65 +199,84 @@ impl Supervisor {
                 }
             }
         }
+        self.hold.close().await;
         self.health.set(State::Stopped);
     }
 
-    /// Runs one connection, and waits before the next. It breaks off when this is closed.
+    /// Runs one session, and waits before the next. It breaks off when this is closed.
     async fn round(&mut self) -> ControlFlow<()> {
         let Err(error) = self.session().await else { return ControlFlow::Break(()) };
         self.health.trouble(&error);
+        if !self.hold.failed(&error) {
+            return ControlFlow::Continue(());
+        }
         tokio::select! {
             () = sleep(self.backoff.next_delay(&error)) => ControlFlow::Continue(()),
             () = reached(&self.closing, Closing::Now) => ControlFlow::Break(()),
         }
     }
 
-    /// Runs one connection from beginning to end. It ends well only when this is closed.
+    /// Runs one session from beginning to end. It ends well only when this is closed.
     async fn session(&mut self) -> Result<(), Error> {
         let closing = self.closing.clone();
         let now = reached(&closing, Closing::Now);
         tokio::pin!(now);
-        let keeper = Arc::new(Mutex::new(Keeper::new(Arc::clone(&self.topology))));
-        let (link, mut running, amiss) = tokio::select! {
-            up = self.connect(&keeper) => up?,
+        let link = tokio::select! {
+            (share, _) = self.hold.get(|error| self.health.trouble(error)) => Arc::clone(share.link()),
             () = &mut now => return Ok(()),
         };
-        let up = Instant::now();
+        let keeper = Arc::new(Mutex::new(Keeper::new(Arc::clone(&self.topology))));
+        let (mut running, amiss) = tokio::select! {
+            begun = self.begin(&link, &keeper) => begun?,
+            () = &mut now => return Ok(()),
+        };
+        let begun = Instant::now();
         self.publishes(amiss);
         let error = tokio::select! {
-            error = self.watch_over(&link, &mut running, &keeper) => error,
+            error = self.watch_over(&link, &mut running.lanes, &keeper) => error,
             () = &mut now => {
-                running.shutdown().await;
-                link.close().await;
+                running.lanes.shutdown().await;
                 return Ok(());
             }
         };
-        self.backoff.lasted(up.elapsed());
-        // The lanes first collect the confirms that have arrived; the other messages wait again.
-        link.hang_up();
-        let _ = timeout(LAST_WORDS, async { while running.join_next().await.is_some() {} }).await;
-        running.shutdown().await;
+        if self.backoff.lasted(begun.elapsed()) {
+            self.hold.works();
+        }
+        if error.to_string().contains(CHANNEL_LIMIT) {
+            self.allowed = Some(running.opened.saturating_sub(1).max(1));
+        }
+        running.end().await;
         Err(error)
     }
 
-    async fn connect(&mut self, keeper: &Arc<Mutex<Keeper>>) -> Result<Connected, Error> {
-        let link = Arc::new(Link::dial(&self.endpoint, &self.link_metrics).await?);
-        let amiss = keeper.lock().await.assert(&link).await?;
-        let channels = self.open_channels(&link).await?;
-        let lanes = channels.len();
-        let run = |channel| {
-            let (publish_queue, link, keeper) =
-                (Arc::clone(&self.publish_queue), Arc::clone(&link), Arc::clone(keeper));
-            Lane { publish_queue, link, keeper, user: self.user.clone(), lanes }.run(channel)
-        };
-        let running = channels.into_iter().map(run).collect();
-        Ok((link, running, amiss))
+    /// Declares the topology and opens the channels. It also returns the faults that the lanes can do without.
+    async fn begin(
+        &mut self,
+        link: &Arc<Link>,
+        keeper: &Arc<Mutex<Keeper>>,
+    ) -> Result<(Running, Option<Error>), Error> {
+        if link.is_blocked() {
+            // An alarm began before, and another publisher has met it. No channel opens until it is over.
+            self.health.alarm(true, State::Blocked);
+            link.unblocked().await?;
+            self.health.alarm(false, State::Connecting { reason: None });
+        }
+        let amiss = keeper.lock().await.assert(link).await?;
+        let channels = self.open_channels(link).await?;
+        let running = Running::start(channels, |over, lanes| Lane {
+            publish_queue: Arc::clone(&self.publish_queue),
+            link: Arc::clone(link),
+            keeper: Arc::clone(keeper),
+            user: self.user.clone(),
+            lanes,
+            over,
+        });
+        Ok((running, amiss))
     }
 
     /// Opens the channels one after the other. If a limit of the connection allows fewer, it goes on with those. A limit
-    /// of the user or the node closes the connection. The next connection has one channel less than were open, because
-    /// the questions about the topology need one.
-    async fn open_channels(&mut self, link: &Link) -> Result<Vec<Channel>, Error> {
+    /// of the user or the node closes the connection. The next has one channel less, for questions about the topology.
+    async fn open_channels(&mut self, link: &Link) -> Result<Vec<OpenChannel>, Error> {
         let wanted = self.allowed.take().unwrap_or(self.lanes);
         let mut channels = Vec::with_capacity(wanted);
         while channels.len() < wanted {
@@ -292,7 +303,7 @@ impl Supervisor {
         Ok(channels)
     }
 
-    /// Logs that fewer channels are open than were wanted, unless it was logged already.
+    /// Logs once that fewer channels are open than were wanted.
     fn tell_fewer(&mut self, open: usize, reason: &str) {
         if self.told_fewer.replace(open) != Some(open) {
             let (wanted, setting) = (self.lanes, self.lanes_setting);

@@ -51,7 +51,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// AMQP's delivery mode for a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// Publishes events of one kind to one exchange, and says of each what became of it. Clones share one connection.
+/// Publishes events of one kind to one exchange, and says of each what became of it. Clones share its channels.
 ///
 /// An event is accepted when the broker has confirmed that at least one queue holds it, on disk if the queue is
 /// durable. Until then it waits, and its deadline decides:
@@ -92,10 +92,10 @@ impl<E: Event> Publisher<E> {
         exchange.check()?;
         options.check()?;
         let topology = topology(&exchange, &options)?;
-        let (endpoint, owner) = (client.endpoint(), Owner::Exchange(exchange.name()));
+        let owner = Owner::Exchange(exchange.name());
         let lanes = client.lanes_to(&exchange, &options, || {
             Lanes::start(Plan {
-                endpoint: endpoint.clone(),
+                link: client.link(Role::Publish),
                 what: format!("publisher to {}", exchange.name()),
                 topology,
                 lanes: options.lanes,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use tokio::time::Instant;
@@ -20,7 +19,7 @@ pub use summary::Summary;
 
 use crate::delivery::{Delivery, Reader};
 use crate::error::reply;
-use crate::link::Link;
+use crate::link::{Link, OpenChannel};
 use crate::metrics::{Owner, Role};
 use crate::publisher::{Lanes, Limits, Plan};
 use crate::topology::Topology;
@@ -47,9 +46,10 @@ const GET: Duration = Duration::from_secs(120);
 pub async fn run(client: &Client, options: RedriveOptions, stop: impl Future<Output = ()>) -> Result<Summary, Error> {
     options.check()?;
     let metrics = |role| client.metrics().link(role, Owner::Queue(&options.queue));
-    let link = Link::dial(client.endpoint(), &metrics(Role::Consume)).await?;
+    let share = client.link(Role::Consume).once(&metrics(Role::Consume)).await?;
+    let link: &Link = share.link();
     let lanes = Lanes::start(Plan {
-        endpoint: client.endpoint().clone(),
+        link: client.link(Role::Publish),
         what: format!("publisher of redriven letters to {}", options.queue),
         topology: Topology::default(),
         lanes: 1,
@@ -59,19 +59,19 @@ pub async fn run(client: &Client, options: RedriveOptions, stop: impl Future<Out
         link_metrics: metrics(Role::Publish),
         health_metrics: None,
     });
-    let found = depth(&link, &options.dead_queue()).await?;
+    let found = depth(link, &options.dead_queue()).await?;
     let summary = Summary { found, dry_run: options.dry_run, ..Summary::default() };
     let channel = link.channel().await?;
     let moving = FuturesUnordered::new();
     let reader = Arc::new(Reader::dead_letters(link.frame_max()));
-    let (options, link, lanes) = (&options, &link, &lanes);
+    let (options, link, lanes) = (&options, link, &lanes);
     let mut redrive = Redrive { options, link, channel, lanes, reader, moving, held: None, failure: None, summary };
     let moved = redrive.take_all(std::pin::pin!(stop)).await;
     let given_back = redrive.give_back().await;
     let summary = redrive.summary;
     drop(redrive);
     lanes.close(Instant::now()).await;
-    link.close().await;
+    share.close().await;
     moved.and(given_back).map(|()| summary)
 }
 
@@ -81,7 +81,7 @@ type Moved = (Delivery, Result<(), PublishError>);
 struct Redrive<'a> {
     options: &'a RedriveOptions,
     link: &'a Link,
-    channel: Channel,
+    channel: OpenChannel,
     lanes: &'a Lanes,
     reader: Arc<Reader>,
     moving: FuturesUnordered<BoxFuture<'a, Moved>>,

@@ -6,7 +6,7 @@ use lapin::types::FieldTable;
 
 use super::Object;
 use crate::error::reply;
-use crate::link::Link;
+use crate::link::{Link, OpenChannel};
 use crate::{Error, ExchangeKind};
 
 /// The broker's code and words.
@@ -18,7 +18,7 @@ pub(super) type Refusal = (u16, String);
 pub(super) struct Asking<'l> {
     link: &'l Link,
     own: Option<Link>,
-    channel: Option<Channel>,
+    channel: Option<OpenChannel>,
 }
 
 impl<'l> Asking<'l> {
@@ -63,7 +63,7 @@ impl<'l> Asking<'l> {
         }
     }
 
-    async fn open(&mut self) -> Result<Channel, Error> {
+    async fn open(&mut self) -> Result<OpenChannel, Error> {
         if self.own.as_ref().is_some_and(|own| !own.is_connected()) {
             self.own = None;
         }

@@ -27,7 +27,7 @@ fn a_level_is_a_level_or_directives() {
         let level = Settings::from_env(&mut env).log.level;
         env.faults().is_empty().then_some(level)
     };
-    for right in ["warn", "INFO", "info,messaging=debug", "off,email=trace"] {
+    for right in ["warn", "INFO", "info,messaging=debug", "info, messaging=debug", "off,email=trace"] {
         assert_eq!(read(right).as_deref(), Some(right));
     }
     for wrong in ["verbose", "messaging", "info,", "=", "info;messaging=debug", "messaging=loud"] {

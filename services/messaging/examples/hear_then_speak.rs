@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::EventData;
 use messaging::{
-    AmqpUrl, Client, ConsumerOptions, Endpoint, Error, Failure, Handler, Publisher, Received, State, Subscription,
+    AmqpUrl, Client, ConsumerOptions, Endpoint, Error, Failure, Handler, Publisher, Received, Subscription,
 };
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ impl Handler for Packing {
 
     async fn probe(&self) -> Result<(), String> {
         match &*self.parcels.state().borrow() {
-            State::Connected => Ok(()),
+            state if state.is_serving() => Ok(()),
             other => Err(format!("the publisher is {}", other.name())),
         }
     }

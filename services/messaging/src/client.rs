@@ -29,8 +29,9 @@ use crate::{Endpoint, Error, Exchange, State, name};
 /// # }
 /// ```
 ///
-/// A client has one connection that publishes and one that consumes, however many publishers and consumers it has. Each
-/// of them has channels of its own on it, so whatever the broker refuses one of them stops no other.
+/// A client normally has one connection that publishes and one that consumes, however many publishers and consumers it
+/// has. Each of them has channels of its own there. What closes a channel of one stops no other. What closes a connection
+/// stops all of them until it is back. The crate's front page has a table of it.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,

@@ -119,9 +119,10 @@
 //! | A consumer stops, or a publisher is closed. | Nothing: it closes its own channels. |
 //! | A memory or disk alarm blocks the connection that publishes. | All publishers and copies wait. All consumers go on, and acknowledge. |
 //! | A connection is lost. | It is lost for all of them. One of them connects again for all, after one wait that grows until something was settled, or a connection lasted for 5 s. |
-//! | One of them gets no answer, finds no free channel, or fails twice in a row on a connection that is there. | That one takes a new connection, as does everyone who begins after it. The others keep the old one until they end or fail, so for that time there are two. |
-//! | The broker has closed half of a connection's channels over questions about the topology. | Such questions go to one more connection, whose name ends in `:topology`. |
-//! | A publisher sends more than the broker takes. | The broker slows down the whole connection, and with it the other publishers and the copies. A process that must not have this gives each its own [`Client`], with a registry of its own. |
+//! | One of them gets no answer, finds no free channel, or fails twice in a row without settling anything and not because it is refused. | That one takes a new connection, as does everyone who begins after it. The others keep the old one until they end or fail, so for that time there are two. What a channel without an answer holds comes back when the old connection ends. |
+//! | Three times in a row the broker closes the connection over a channel, for a limit or an error inside the broker, before one of them has settled anything. | Whoever settled nothing takes a connection of its own, and keeps to it. |
+//! | The broker has closed half of a connection's channels over questions about the topology. | Whoever asks such a question opens a further connection for it, whose name ends in `:topology`. |
+//! | A publisher sends more than the broker takes. | The broker slows down the whole connection, and with it the other publishers and the copies. If a process cannot accept that, give each publisher a [`Client`] of its own, with a registry of its own. |
 //!
 //! # Exchanges and bindings
 //!

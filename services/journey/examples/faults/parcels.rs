@@ -20,7 +20,7 @@ const SOURCE: &str = "urn:packing";
 
 /// All that their ids depend on: their type.
 #[derive(Serialize, Deserialize)]
-struct ParcelRequested {}
+pub(crate) struct ParcelRequested {}
 
 impl EventData for ParcelRequested {
     const TYPE: &'static str = "parcel.requested";

@@ -60,7 +60,7 @@ impl Handler for Packing {
 
     async fn probe(&self) -> Result<(), String> {
         match &*self.parcels.state().borrow() {
-            State::Connected => Ok(()),
+            state if state.is_serving() => Ok(()),
             other => Err(format!("the publisher is {}", other.name())),
         }
     }

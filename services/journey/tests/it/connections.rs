@@ -121,7 +121,8 @@ async fn connections(broker: &Broker) -> BTreeSet<(String, String)> {
         let (_, name) = properties.split_once("{\"connection_name\",\"")?;
         Some((pid.to_owned(), name.split('"').next()?.to_owned()))
     });
-    fields.filter(|(_, name)| name.starts_with("test:")).collect()
+    // Those for questions about the topology come and go.
+    fields.filter(|(_, name)| name.starts_with("test:") && name != "test:topology").collect()
 }
 
 fn names(connections: &BTreeSet<(String, String)>) -> Vec<&str> {
@@ -273,4 +274,36 @@ async fn who_finds_no_channel_on_a_connection_gets_another_and_leaves_the_others
         let answers = join_all(answers).await;
         assert!(answers.iter().all(|answer| *answer == Err(messaging::PublishError::Unroutable)), "{answers:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_connection_for_all_again_and_again_gets_one_of_its_own() {
+    let broker = Broker::shared().await;
+    let parts = Parts::start(&broker).await;
+    parts.works("a").await;
+    // The first settles events all the while. The channel of the second crashes whenever it has subscribed, and the
+    // broker closes the whole connection over it.
+    let says = async {
+        for event in 0..200 {
+            parts.says(0, &event.to_string()).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let crash = format!(
+        "F = fun(_, 0) -> ok; (G, N) -> \
+           case [proplists:get_value(channel_pid, C) || C <- rabbit_amqqueue:consumers_all(<<\"{}\">>), \
+                 element(4, proplists:get_value(queue_name, C)) =:= <<\"stock\">>] of \
+             [Channel | _] -> exit(Channel, kill), timer:sleep(200), G(G, N - 1); \
+             [] -> timer:sleep(50), G(G, N) end end, F(F, 4).",
+        broker.vhost()
+    );
+    let arguments = ["eval", crash.as_str()];
+    tokio::join!(says, broker.rabbitmqctl(&arguments));
+    let apart = |now: &BTreeSet<_>| names(now).iter().filter(|name| **name == "test:consume").count() == 2;
+    eventually("there are two connections that consume", || connections(&broker), apart).await;
+    parts.serves().await;
+    let before = parts.sum("messaging_reconnects_total", ("queue", "orders"));
+    broker.rabbitmqctl(&arguments).await;
+    parts.works("b").await;
+    assert_eq!(parts.sum("messaging_reconnects_total", ("queue", "orders")), before, "the first lost nothing any more");
 }

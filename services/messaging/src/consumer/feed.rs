@@ -25,6 +25,7 @@ pub(super) type Next = Option<Result<Arc<Delivery>, Error>>;
 /// A channel with one subscription at most.
 pub(super) struct Feed<'a> {
     link: &'a Link,
+    /// Before the subscription, so that a dropped channel closes before lapin cancels on it.
     channel: OpenChannel,
     queue: &'a str,
     reader: Arc<Reader>,

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -87,11 +88,13 @@ impl<H: Handler> Consumer<H> {
     /// [`Error::Undrained`]: deliveries were still unfinished when `within` was over.
     ///
     /// # If dropped
-    /// The connections close. The broker delivers again what the consumer held.
+    /// Its channels close, and the connections that no other part of the client uses. The broker delivers again what the
+    /// consumer held.
     pub async fn run(self, stop: impl Future<Output = ()>, within: Duration) -> Result<(), Error> {
         let _end = End(&self.supervisor);
         let (stopping, stopped) = watch::channel(false);
-        let mut supervision = std::pin::pin!(self.supervisor.supervise(stopped));
+        // In a box, its type has no depth that a caller's compiler would have to look through.
+        let mut supervision = self.supervisor.supervise(stopped).boxed();
         tokio::select! {
             () = &mut supervision => return Ok(()),
             () = stop => {}

@@ -39,11 +39,11 @@ pub(crate) struct Evidence {
     pub(crate) returned: Returned,
     /// The returns that were held against the copies before it.
     pub(crate) carried: u32,
-    /// This process held it when a connection ended, and lives. So it is no suspect here, however often it comes
+    /// This process held it when a channel or its connection ended, and lives. So it is no suspect here, however often it comes
     /// back.
     pub(crate) explained: bool,
-    /// Since the copy was made, this process has survived the loss of a connection, or ended a subscription. This
-    /// alone may be why it came back.
+    /// Since the copy was made, this process has survived the loss of a channel or its connection, or ended a
+    /// subscription. This alone may be why it came back.
     pub(crate) excused: bool,
 }
 
@@ -78,8 +78,8 @@ impl Evidence {
     }
 }
 
-/// Remembers which returns lost connections and ended subscriptions explain: the deliveries that this process held
-/// when a connection ended, and the time since it consumes again. If the return of a killer is explained and the
+/// Remembers which returns lost channels and ended subscriptions explain: the deliveries that this process held when a
+/// channel or its connection ended, and the time since it consumes again. If the return of a killer is explained and the
 /// killer ends the process, the explanation is lost with the process.
 #[derive(Debug)]
 pub(crate) struct ExplainedReturns(Mutex<Memory>);
@@ -123,7 +123,7 @@ impl ExplainedReturns {
     }
 
     /// Whether a copy may have come back for another reason than a killed process: since the copy was made, this
-    /// process has survived the loss of a connection, or has ended a subscription. (RabbitMQ 4.0 counts a return of
+    /// process has survived the loss of a channel or its connection, or has ended a subscription. (RabbitMQ 4.0 counts a return of
     /// what a quorum queue had already sent to a channel when its subscription was cancelled.) A new process has
     /// survived nothing: it may run because the copy killed the process before it.
     pub(crate) fn excuse(&self, made: Option<Timestamp>) -> bool {

@@ -9,7 +9,8 @@ use lapin::Channel;
 /// goes on.
 ///
 /// lapin closes a dropped channel as well, and takes it for the end of the connection if the broker has closed the
-/// channel meanwhile. A `close` that this crate calls has no such effect.
+/// channel meanwhile. A `close` that this crate calls has no such effect, unless the broker closes the channel at the
+/// same moment: then lapin gives up the connection.
 pub(crate) struct OpenChannel(Channel);
 
 impl OpenChannel {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use lapin::{Channel, Connection, ErrorKind, Event};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 
 use crate::error::reply;
@@ -229,13 +229,20 @@ impl Link {
     /// # Errors
     /// The connection is lost.
     pub(crate) async fn unblocked(&self) -> Result<(), Error> {
-        if !self.is_blocked() {
-            return Ok(());
+        while self.is_blocked() {
+            tokio::select! {
+                lost = self.lost() => return Err(lost),
+                () = self.until_blocked(false) => {}
+            }
+            // lapin knows of an alarm a little earlier than this connection's condition does.
+            yield_now().await;
         }
-        tokio::select! {
-            lost = self.lost() => Err(lost),
-            () = self.until_blocked(false) => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Notes that something was settled over this connection.
+    pub(crate) fn works(&self) {
+        self.proven.store(true, Ordering::Relaxed);
     }
 
     /// Resolves once the connection is lost, with the reason.

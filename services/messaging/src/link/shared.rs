@@ -49,12 +49,23 @@ pub(crate) struct Share {
 
 /// What a publisher or consumer has of the shared connection. It keeps its share from session to session.
 pub(crate) struct Hold {
+    /// The connection that all of the client share, or one of this owner's alone.
     from: Arc<SharedLink>,
+    /// How many connections in a row the broker closed over a channel, before this owner settled anything on them.
+    lost_early: u32,
     metrics: LinkMetrics,
     share: Option<Share>,
     /// The last session failed on this connection, and settled nothing.
     in_vain: bool,
 }
+
+/// After this many connections that the broker closed over a channel, before an owner settled anything on them, the owner
+/// takes one of its own for good. The channel may be this owner's, and the others then keep their connection.
+const LOST_EARLY: u32 = 3;
+
+/// The names of the errors that begin on a channel and close its whole connection: a limit of channels, a channel that
+/// crashed, and a frame for a closed channel.
+const OF_A_CHANNEL: [&str; 3] = ["NOT_ALLOWED", "INTERNAL_ERROR", "CHANNEL_ERROR"];
 
 impl SharedLink {
     pub(crate) fn new(endpoint: Endpoint, role: Role) -> Arc<Self> {
@@ -66,7 +77,7 @@ impl SharedLink {
     /// the attempts that another made.
     async fn link(&self, tell: impl Fn(&Error)) -> Arc<Link> {
         let mut failures = self.failure.subscribe();
-        // What lasts counts as news.
+        // Whoever comes while the broker is away is told why at once.
         if self.current().due.is_some_and(|due| due > Instant::now()) {
             failures.mark_changed();
         }
@@ -84,14 +95,18 @@ impl SharedLink {
     }
 
     async fn dial(&self) -> Arc<Link> {
-        let _turn = self.dialling.lock().await;
         loop {
-            if let Some(link) = self.usable() {
-                return link;
-            }
             let due = self.current().due;
             if let Some(due) = due {
                 sleep_until(due).await;
+            }
+            let _turn = self.dialling.lock().await;
+            if let Some(link) = self.usable() {
+                return link;
+            }
+            // Another has tried meanwhile, or the connection was found lost just now.
+            if self.current().due.is_some_and(|due| due > Instant::now()) {
+                continue;
             }
             match Link::dial(&self.endpoint, self.role).await {
                 Ok(link) => return self.admit(link),
@@ -182,7 +197,7 @@ impl Share {
     /// Notes that something was settled over this connection.
     pub(crate) fn works(&self) {
         self.worked.store(true, Ordering::Relaxed);
-        self.link.proven.store(true, Ordering::Relaxed);
+        self.link.works();
     }
 
     /// Gives the share up. The last to do so closes the connection properly.
@@ -221,7 +236,7 @@ async fn follow(mut condition: watch::Receiver<Condition>, metrics: LinkMetrics)
 
 impl Hold {
     pub(crate) fn new(from: Arc<SharedLink>, metrics: LinkMetrics) -> Self {
-        Self { from, metrics, share: None, in_vain: false }
+        Self { from, lost_early: 0, metrics, share: None, in_vain: false }
     }
 
     /// The share of the last session, or else a new one, and whether it is new. It tries until there is one, and tells
@@ -241,12 +256,13 @@ impl Hold {
         self.share.iter().for_each(Share::works);
     }
 
-    /// Notes that a session failed. Says whether its connection is still there. If so, the caller waits before its
-    /// next session; if not, the next connection is dialled after a wait anyway.
+    /// Notes that a session failed. Returns true if its connection is still there: then the caller waits before its next
+    /// session. Otherwise the next connection is dialled only after a wait.
     pub(crate) fn failed(&mut self, error: &Error) -> bool {
         let Some(share) = self.share.take() else { return true };
         let was_in_vain = std::mem::take(&mut self.in_vain);
         if !share.link.is_connected() {
+            self.lost(share.worked.load(Ordering::Relaxed), error);
             return false;
         }
         let refused = matches!(error, Error::AccessRefused { .. } | Error::Conflict { .. });
@@ -259,6 +275,19 @@ impl Hold {
             self.share = Some(share);
         }
         true
+    }
+
+    /// Notes that the connection was lost, and whether this owner had settled something over it.
+    fn lost(&mut self, worked: bool, error: &Error) {
+        let words = error.to_string();
+        if worked {
+            self.lost_early = 0;
+        } else if OF_A_CHANNEL.iter().any(|name| words.contains(name)) {
+            self.lost_early += 1;
+            if self.lost_early == LOST_EARLY {
+                self.from = SharedLink::new(self.from.endpoint.clone(), self.from.role);
+            }
+        }
     }
 
     /// Gives the connection up. The last to do so closes it properly.

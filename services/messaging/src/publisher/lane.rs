@@ -167,6 +167,7 @@ impl Lane {
             }
             full = false;
             backoff.reset();
+            self.link.works();
             *told = None;
         }
     }

@@ -49,7 +49,7 @@ pub(crate) struct Lanes {
     supervisor: JoinHandle<()>,
 }
 
-/// How long closing the connection may take, even after the deadline.
+/// How long giving up the connection may take, even after the deadline.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The wait after a panic in the supervisor itself.

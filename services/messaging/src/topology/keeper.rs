@@ -1,4 +1,4 @@
-//! Asserts a topology over one connection, again and again.
+//! Asserts a topology during one session, again and again.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{Object, Topology};
 use crate::Error;
 use crate::link::Link;
 
-/// What is known of a topology on one connection: what the user may do with each object, and whether everything was
+/// What is known of a topology in one session: what the user may do with each object, and whether everything was
 /// there.
 pub(crate) struct Keeper {
     topology: Arc<Topology>,

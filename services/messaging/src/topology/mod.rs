@@ -1,6 +1,6 @@
 //! The exchanges, queues and bindings that a publisher or consumer relies on, and how it makes sure of them.
 //!
-//! A keeper declares everything when a connection begins. Every process asks again every few seconds, because the
+//! A keeper declares everything when a session begins. Every process asks again every few seconds, because the
 //! broker tells nobody of a deleted exchange or binding. So a keeper later asks only for what shows that everything
 //! is still there:
 //!

@@ -2,27 +2,31 @@
 
 use std::collections::HashMap;
 
+use events::EventData;
+use messaging::{Failure, NotPublished, PublishError};
+
 use super::{Books, DeadLetter};
 use crate::fault::Fault;
-use crate::parcels;
-use crate::ruin::{PACKING_QUEUE, PARCEL_QUEUE, Ruin};
+use crate::parcels::{self, ParcelRequested};
+use crate::ruin::{PACKING_QUEUE, PARCEL_EXCHANGE, PARCEL_QUEUE, Ruin};
 
-/// How the error of a dead letter begins whose request was not published.
-const UNPUBLISHED: &str = "the follow-up event was not published: ";
-/// What the publisher says of a request that reached no queue.
-const UNROUTABLE: &str = "no queue is bound to the routing key";
-/// What it says of a request that the queue refused.
-const REJECTED: &str = "the broker rejected the event";
+/// The error of a dead letter whose request was not published for this reason.
+pub(super) fn unpublished(reason: PublishError) -> String {
+    let request = NotPublished { exchange: PARCEL_EXCHANGE.into(), routing_key: ParcelRequested::TYPE, reason };
+    Failure::from(request).reason().to_owned()
+}
 
 impl DeadLetter {
     /// Why packing may have given up this order, if it may: in all attempts the queue of requests was gone, where a fault
     /// deletes it, or refused the request.
     fn cause_in_packing(&self, queue_was_gone: bool) -> Option<&'static str> {
-        let error = self.error.strip_prefix(UNPUBLISHED).filter(|_| self.reason == "attempts")?;
-        match error {
-            UNROUTABLE if queue_was_gone => Some("request reached no queue"),
-            REJECTED => Some("request rejected"),
-            _ => None,
+        match () {
+            () if self.reason != "attempts" => None,
+            () if self.error == unpublished(PublishError::Unroutable) && queue_was_gone => {
+                Some("request reached no queue")
+            }
+            () if self.error == unpublished(PublishError::Rejected) => Some("request rejected"),
+            () => None,
         }
     }
 }

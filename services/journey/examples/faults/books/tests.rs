@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use messaging::PublishError;
+
+use super::requests::unpublished;
 use super::*;
 use crate::parcels;
 use crate::ruin::PARCEL_QUEUE;
@@ -168,8 +171,8 @@ fn hear(books: &mut Books, requests: &[(u128, u128, usize)]) {
 fn each_order_has_the_request_that_follows_from_it_or_it_is_kept_destroyed_or_missing() {
     let mut books = books(6);
     hear(&mut books, &[(0, 0, 1), (1, 1, 3)]);
-    let rejected = "the follow-up event was not published: the broker rejected the event";
-    books.kept.get_mut(PACKING_QUEUE).unwrap().insert(id(2), vec![dead("attempts", rejected)]);
+    let rejected = unpublished(PublishError::Rejected);
+    books.kept.get_mut(PACKING_QUEUE).unwrap().insert(id(2), vec![dead("attempts", &rejected)]);
     // The queue of packing lost the third, and that of requests the fourth.
     books.strike_requests(&[ruin(PACKING_QUEUE, &[id(3)], 9, 9), ruin(PARCEL_QUEUE, &[id(4)], 9, 9)]);
     let row = &books.rows[0];
@@ -200,8 +203,8 @@ fn a_request_with_an_unknown_id_or_cause_is_invented() {
 
 #[test]
 fn a_dead_letter_of_packing_has_a_cause_or_is_amiss() {
-    let unroutable = "the follow-up event was not published: no queue is bound to the routing key";
-    let letters = [dead("attempts", unroutable), dead("attempts", "panicked"), dead("", "")];
+    let unroutable = unpublished(PublishError::Unroutable);
+    let letters = [dead("attempts", &unroutable), dead("attempts", "panicked"), dead("", "")];
     let mut books = books(3);
     for (number, letter) in letters.into_iter().enumerate() {
         books.kept.get_mut(PACKING_QUEUE).unwrap().insert(id(number as u128), vec![letter]);

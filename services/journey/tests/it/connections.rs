@@ -290,11 +290,11 @@ async fn who_loses_the_connection_for_all_again_and_again_gets_one_of_its_own() 
         }
     };
     let crash = format!(
-        "F = fun(_, 0) -> ok; (G, N) -> \
+        "F = fun(_, 0, _) -> ok; (G, N, Last) -> \
            case [proplists:get_value(channel_pid, C) || C <- rabbit_amqqueue:consumers_all(<<\"{}\">>), \
                  element(4, proplists:get_value(queue_name, C)) =:= <<\"stock\">>] of \
-             [Channel | _] -> exit(Channel, kill), timer:sleep(200), G(G, N - 1); \
-             [] -> timer:sleep(50), G(G, N) end end, F(F, 4).",
+             [Channel | _] when Channel =/= Last -> exit(Channel, kill), G(G, N - 1, Channel); \
+             _ -> timer:sleep(50), G(G, N, Last) end end, F(F, 6, none).",
         broker.vhost()
     );
     let arguments = ["eval", crash.as_str()];
